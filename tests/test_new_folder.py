@@ -30,8 +30,8 @@ def test_a_run_is_refused_where_it_would_pass_for_a_job_of_a_sweep(
             file.unlink()
     monkeypatch.chdir(tmp_path)
     said = mistake("proj.train", f"hydra.run.dir={folder}")
-    assert said.startswith(f"error: {folder} is the folder of a sweep or within it") and said.endswith(goes_on)
-    with pytest.raises(UserError, match="would pass for one of its jobs"):
+    assert said.startswith(f"error: {folder} is a sweep's folder or within one") and said.endswith(goes_on)
+    with pytest.raises(UserError, match="would be taken for one of its jobs"):
         configure(f"hydra.run.dir={folder}")
     process = processes.run(tmp_path, *shlex.split(goes_on), before=finish_at_once)
     assert process.returncode == 0, process.stderr
@@ -41,7 +41,7 @@ def test_a_job_that_has_not_begun_is_told_of_its_sweep(tmp_path, mistake, monkey
     (tmp_path / "s/0_seed=1").mkdir(parents=True)
     (tmp_path / "s/0_seed=1/job.yaml").write_text("seed: 1\n")
     monkeypatch.chdir(tmp_path)
-    assert mistake("proj.train", "resume=s/0_seed=1").endswith("goes on with python -m proj.sweep resume=s")
+    assert mistake("proj.train", "resume=s/0_seed=1").endswith("resume its sweep, python -m proj.sweep resume=s")
 
 
 def test_a_sweep_is_refused_in_the_folder_of_a_run_which_could_then_not_go_on(ended_sweep, tmp_path):

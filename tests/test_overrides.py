@@ -47,18 +47,18 @@ def test_a_run_that_goes_on_takes_the_words_of_any_command(folder, words, change
 
 
 @refusals(
-    ("hydra.run.dir=x", "goes on in its folder"),
-    ("output_dir=x", "goes on in its folder"),
-    ("hydra/launcher=joblib", "goes on in its folder"),
-    ("sweep_name=x", "is of a sweep"),
+    ("hydra.run.dir=x", "This one resumes in its folder"),
+    ("output_dir=x", "This one resumes in its folder"),
+    ("hydra/launcher=joblib", "This one resumes in its folder"),
+    ("sweep_name=x", "works only in a sweep"),
     ("seed=1,2", "gives several values"),
-    ("--cfg", "is of a new run"),
-    ("model=cnn", "model=cnn chooses anew; what goes on takes single settings"),
+    ("--cfg", "works only in a new run. A resumed run takes settings"),
+    ("model=cnn", "model=cnn works only in a new run: a resumed run takes single settings"),
     ("save_every=true", "is not a number"),
     ("optimizer.lr=x", "is not a number"),
     ("choices.model=x", "choices is set by this program"),
     ("+trainer.max_epoch=3", r"no setting 'trainer\.max_epoch'\. Did you mean 'trainer\.max_epochs'"),
-    ("~optimizer", "chooses anew"),
+    ("~optimizer", "works only in a new run: a resumed"),
     ("trainer=cpuu", "Did you mean 'cpu'"),
     ("logger=[csv,tensorbord]", "Did you mean 'tensorboard'"),
     ("test=maybe", "test=maybe is not true or false"),
@@ -79,12 +79,12 @@ def test_a_run_that_goes_on_refuses_what_it_cannot_take(folder, words, sentence)
     ("isolat=true", "Did you mean 'isolate'"),
     ("isolate=maybe", "isolate=maybe does not exist. Options: false, true"),
     ("hydra.sweeper.n_trial=3", r"Did you mean 'hydra\.sweeper\.n_trials'"),
-    ("hydra.sweep.dir=x", "goes on as it began"),
+    ("hydra.sweep.dir=x", "would change the jobs of"),
     ("hydra.job.chdir=true", "is set by this program"),
     ("optimizer.lr=0.1", "optimizer.lr=0.1 would change the jobs of"),
-    ("seed=3", "goes on as it began"),
-    ("hydra.sweeper.seed=3", "goes on as it began"),
-    ("hydra/sweeper=grid", "goes on as it began"),
+    ("seed=3", "would change the jobs of"),
+    ("hydra.sweeper.seed=3", "would change the jobs of"),
+    ("hydra/sweeper=grid", "would change the jobs of"),
     ("--multirun", "is not of the form key=value"),
     ("data", "is not of the form key=value. Did you mean 'data_dir'"),
 )
@@ -114,7 +114,7 @@ def test_a_sweep_that_goes_on_names_only_words_that_it_takes(tmp_path, is_search
         ("proj.report", "outptu=a outputs", "there is no option 'outptu'. Did you mean 'output'"),
         ("proj.report", "output=a", "name the folders to compare"),
         ("proj.evaluate", "ckpt=a ckpt=b", "ckpt is given twice"),
-        ("proj.evaluate", "ckpt=.", ". is a folder: of a run, give run=."),
+        ("proj.evaluate", "ckpt=.", ". is a folder: if it is a run's, give run=."),
         ("proj.evaluate", f"run={__file__}", f"is a file: give ckpt={__file__}, or the folder of its run"),
         ("proj.train", f"resume={__file__}", "is a file: give the folder of its run"),
     ),
@@ -130,5 +130,5 @@ def test_a_run_whose_best_checkpoint_is_gone_is_answered_with_its_last_one(tmp_p
 
 def test_a_run_that_goes_on_takes_the_augmentation_that_it_has_and_no_other(folder):
     assert stored_config(folder, ["augment=light"]).choices.augment == "light"
-    with pytest.raises(UserError, match="augment=strong chooses anew"):
+    with pytest.raises(UserError, match="augment=strong works only in a new run"):
         stored_config(folder, ["augment=strong"])

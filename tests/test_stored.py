@@ -187,7 +187,7 @@ def test_ones_own_classes_are_taken_from_a_file_that_is_trusted_and_the_sentence
 
 def test_what_a_trusted_module_has_only_imported_is_not_trusted_with_it(own):
     for target in ("mine.os.system", "mine.torch.load", "mine.torch.hub.load", "mine.MLP"):
-        with pytest.raises(UserError, match="names what is not of this project"):
+        with pytest.raises(UserError, match="names code that is not part of this project"):
             check_stored({"model": {"_target_": target}}, "a.ckpt", ["mine"])
     with pytest.raises(UserError, match=r"mine.Missing cannot be loaded"):
         check_stored({"model": {"_target_": "mine.Missing"}}, "a.ckpt", ["mine"])

@@ -97,7 +97,7 @@ PLACES += [("config_name", "../train"), ("config_name", "/tmp/harmed")]
 @pytest.mark.parametrize(("key", "value"), PLACES)
 def test_jobs_and_options_lie_in_the_folder_of_their_sweep(copied, key, value):
     rewrite(copied / "sweep.yaml", lambda about: about.update({key: value}))
-    with pytest.raises(UserError, match=r"no folder of the sweep|has Hydra look elsewhere"):
+    with pytest.raises(UserError, match=r"no folder of the sweep|makes Hydra read other files"):
         check_sweep(copied, read_manifest(copied), [])
 
 

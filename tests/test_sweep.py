@@ -227,7 +227,7 @@ def test_hopeless_trials_are_pruned_and_failed_ones_tolerated(tmp_path):
     states = {trial.params["optimizer.lr"]: trial.state.name for trial in trials(tmp_path)}
     assert states == {"1e+30": "FAIL", "1e-09": "PRUNED", "1": "COMPLETE"}, err
     assert code == 0 and "failed: the loss turned NaN" in out and "pruned in epoch 1, at val/acc" in out
-    assert "some of 10 trials repeat others, since only 3 differ" in out
+    assert "some of 10 trials repeat others, since only 3 exist" in out
 
 
 def test_a_report_tells_running_queued_stopped_and_failed_jobs_apart(grid, tmp_path):

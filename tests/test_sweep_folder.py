@@ -172,8 +172,8 @@ def test_a_search_that_is_stopped_goes_on_to_as_many_trials_as_it_was_last_asked
     resume(tmp_path)
     assert len(names(tmp_path / "outputs/sweeps/s")) == 6
     said = run(tmp_path, *SEARCH, RATES)
-    assert "hydra.sweeper.n_trials=3 begins no trial: the search has 6 already." in said
-    assert "begins no trial" not in resume(tmp_path)
+    assert "hydra.sweeper.n_trials=3 adds no trial: the search already has 6." in said
+    assert "adds no trial" not in resume(tmp_path)
 
 
 def fail(cfg):
@@ -433,7 +433,7 @@ def test_options_of_the_users_own_in_a_sweeps_folder_are_not_written_over(tmp_pa
     own = tmp_path / "conf/model/mlp.yaml"
     own.parent.mkdir(parents=True)
     own.write_text("hidden: [8]\n")
-    assert "conf is there already" in refused(tmp_path, "hydra.sweep.dir=.", "seed=1,2")
+    assert "conf already exists" in refused(tmp_path, "hydra.sweep.dir=.", "seed=1,2")
     assert own.read_text() == "hidden: [8]\n"
 
 

@@ -232,7 +232,7 @@ def test_what_is_no_configuration_no_word_and_no_file_is_told_what_to_write(tmp_
     for wrong in ("dataset=iris", {"dataset": "iris"}, None):
         with pytest.raises(UserError, match=r"as configure makes it: train\(configure\('dataset=iris'\)\)"):
             train(wrong)
-    with pytest.raises(UserError, match=r"configure takes words, .* and \['dataset=iris'\] is none"):
+    with pytest.raises(UserError, match=r"configure takes texts such as .*, not \['dataset=iris'\]"):
         proj.config.configure(["dataset=iris"])
     with pytest.raises(UserError, match=r"is a folder: name the checkpoint in it, .*best\.ckpt"):
         load_model(tmp_path)

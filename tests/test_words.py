@@ -178,9 +178,9 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
 
 @refusals(
     ("hydra.job.chdir=true", "hydra.job.chdir is set by this program"),
-    ("hydra.sweep.dir=x", "hydra.sweep.dir=x is of a sweep: add -m"),
-    ("hydra/launcher=joblib", "hydra/launcher=joblib is of a sweep: add -m"),
-    ("isolate=true", "isolate=true is of a sweep: add -m"),
+    ("hydra.sweep.dir=x", "hydra.sweep.dir=x works only in a sweep: add -m"),
+    ("hydra/launcher=joblib", "hydra/launcher=joblib works only in a sweep: add -m"),
+    ("isolate=true", "isolate=true works only in a sweep: add -m"),
     ("-m hydra.run.dir=x", "a sweep's folder is hydra.sweep.dir="),
     ("-m hydra.sweep.subdir=x", "a job's folder is named by its number"),
     ("-m hydra.output_subdir=x", "job.yaml"),
@@ -219,7 +219,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("+optimizer.foo=3", "lr, maximize, weight_decay."),  # and not params, which the program gives
     ("+model.loss.label_smothing=0.1", "Did you mean 'model.loss.label_smoothing'?"),
     ("~model", "~model cannot be left out: every run has one, and model=… names another."),
-    ("~modle.dropout", "~modle.dropout leaves out what is not there. Did you mean 'model.dropout'?"),
+    ("~modle.dropout", "~modle.dropout leaves out something that does not exist. Did you mean 'model.dropout'?"),
     ("-m optimizer.lr=interval(0.1,0.2),0.5", "lr=interval(0.1,0.2),0.5 has a range or an interval beside"),
     ("-m seed=5,range(1,3)", "has a range or an interval beside other values: give it alone"),
     ("-m hydra/launcher=joblib hydra.launcher.n_jobs=two seed=1,2", "hydra.launcher.n_jobs: Value 'two'"),
@@ -229,8 +229,8 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("~test", "~test cannot be left out: every run has it, and test=… gives it another value."),
     ("~threshold", "~threshold cannot be left out: every run has it, and threshold=… gives it another value."),
     ("~trainer.max_epochs", "trainer.max_epochs=… gives it another value."),
-    ("~tracer.seed", "~tracer.seed leaves out what is not there. Did you mean 'dataset.seed'?"),
-    ("~trainer.monitor", "~trainer.monitor leaves out what is not there. Did you mean 'monitor'?"),
+    ("~tracer.seed", "~tracer.seed leaves out something that does not exist. Did you mean 'dataset.seed'?"),
+    ("~trainer.monitor", "~trainer.monitor leaves out something that does not exist. Did you mean 'monitor'?"),
     ("~preset", "a run has none unless you name one"),
     ("modle=mlp", "Did you mean 'model'?"),
     ("resum=outputs/iris", "There is no setting 'resum'. Did you mean 'resume'?"),
@@ -272,9 +272,9 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("preset=null", "preset=null names no option of preset: preset=none is the empty one"),
     ("model=mlp model.hidden=[3,4", "has one bracket of two: a list is typed as model.hidden=[3,4]."),
     ("optimizer.lr=0,01", "gives several values: type optimizer.lr=0.01, or add -m to sweep over them."),
-    ("-m optimizer.lr=0,01", "optimizer.lr=0,01 has a decimal comma, and a comma is between two values: type opti"),
-    ("-m optimizer.weight_decay=0,05,0,1", "has a decimal comma, and a comma is between two values: type optimizer.we"),
-    ("-m model=mlp model.dropout=0,5", "between two values: type model.dropout=0.5"),
+    ("-m optimizer.lr=0,01", "optimizer.lr=0,01 has a decimal comma, but commas separate values here: type opti"),
+    ("-m optimizer.weight_decay=0,05,0,1", "has a decimal comma, but commas separate values here: type optimizer.we"),
+    ("-m model=mlp model.dropout=0,5", "separate values here: type model.dropout=0.5"),
     ("optimizer.lr=inf", "optimizer.lr=inf is not finite: give a number above 0."),
     ("trainer.gradient_clip_val=nan", "trainer.gradient_clip_val=nan is not finite: give a number, 0 or more"),
     ("scheduler=step scheduler.gamma=-1", "scheduler.gamma=-1 is not a number above 0."),
@@ -308,7 +308,7 @@ def test_what_would_change_nothing_or_cannot_work_is_refused_first(mistake, tmp_
 def test_a_search_says_what_it_chooses_that_is_no_merit_and_what_has_no_effect(tmp_path):
     words = ("hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=4", "seed=1,2", "dataset=iris,digits", "model=mlp")
     said = run(tmp_path, "hydra/sweeper=optuna", *words)
-    for sentence in ("one of a lucky seed", "one on the easiest data", "n_jobs has no effect without a launcher"):
+    for sentence in ("only have a lucky seed", "one on the easiest data", "n_jobs has no effect without a launcher"):
         assert sentence in said
 
 
@@ -369,13 +369,13 @@ def test_no_schedule_that_a_run_takes_is_refused_before_the_first_job(scheduler)
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     (
-        ("https://example.org/x.csv", "is an address, where a path of this machine is needed: copy what is there"),
+        ("https://example.org/x.csv", "is an address, but a path on this machine is needed: download it"),
         ("s3://bucket/x.csv", "is an address"),
-        ("file:///data/x.csv", "is an address, where a path of this machine is needed: type {}/data/x.csv"),
-        (r"C:\Users\me\x.csv", "is a path of Windows: here / stands between folders"),
-        (r".\x.csv", "is a path of Windows"),
-        ("'x.csv'", "has quotation marks that no shell has read: type {}x.csv"),
-        ("'x (1).csv'", "has quotation marks that no shell has read: type '{}x (1).csv'"),
+        ("file:///data/x.csv", "is an address, but a path on this machine is needed: type {}/data/x.csv"),
+        (r"C:\Users\me\x.csv", "is a Windows path: here, / separates folders"),
+        (r".\x.csv", "is a Windows path"),
+        ("'x.csv'", "has quotation marks that no shell has removed: type {}x.csv"),
+        ("'x (1).csv'", "has quotation marks that no shell has removed: type '{}x (1).csv'"),
     ),
 )
 def test_a_path_that_can_be_none_here_is_refused_with_what_to_type(mistake, trained, tmp_path, typed, sentence):
@@ -413,7 +413,7 @@ def test_python_answers_what_is_no_path_no_configuration_or_no_word_in_a_sentenc
         load_model(folder / "metrics.json")
     with pytest.raises(UserError, match="train takes a configuration"):
         train(configure("hydra.run.dir=unused").dataset)
-    with pytest.raises(UserError, match="-m is of the command line, and configure composes one run: leave it out"):
+    with pytest.raises(UserError, match="-m works only on the command line, since configure composes one run"):
         configure("-m", "seed=1,2")
     with pytest.raises(UserError, match="is several words: give model=… by itself"):
         configure("dataset=iris model=mlp")
@@ -457,7 +457,7 @@ def test_an_option_of_ones_own_that_is_not_read_since_another_has_its_name_is_re
     configure(*words, config_dir=str(tmp_path / "own"))
     file.write_text(file.read_text().replace("norm: batch", "norm: none"))
     configure("hydra.run.dir=unused", config_dir=str(tmp_path / "own"))
-    sentence = "is not read, since this program has model/mlp.yaml itself: give yours another name."
+    sentence = "is not read, since proj has its own model/mlp.yaml: rename your file."
     with pytest.raises(UserError, match=sentence):
         configure(*words, config_dir=str(tmp_path / "own"))
     assert sentence in refused(tmp_path, "--config-dir=own", "model=iris,mlp")
@@ -568,7 +568,7 @@ def test_data_that_is_not_there_is_not_downloaded_into_the_current_folder(tmp_pa
 @pytest.mark.parametrize("key", ("optimizer.eps", "callbacks.best.save_top_k"))
 def test_an_argument_that_conf_does_not_list_is_answered_with_a_word_that_is_taken(mistake, command, key):
     said = mistake("proj.train", f"{key}=1")
-    assert f"There is no setting '{key}'." in said and f"takes a plus: +{key}=…" in said
+    assert f"There is no setting '{key}'." in said and f"add a plus: +{key}=…" in said
     assert command("-m", "proj.train", f"+{key}=1", "--cfg", "job").returncode == 0
 
 
@@ -579,9 +579,9 @@ def test_an_argument_that_conf_does_not_list_is_answered_with_a_word_that_is_tak
         (["model=cnnn"], "model=cnnn does not exist. Did you mean 'cnn'?"),
         (["seed=1,2"], "seed=1,2 gives several values: add -m"),
         (["~model"], "~model cannot be left out"),
-        (["sweep_name=a"], "are of a sweep: add -m"),
+        (["sweep_name=a"], "work only in a sweep: add -m"),
         (["logger=[csv,tensorbord]"], "logger=tensorbord does not exist. Did you mean 'tensorboard'? Options: csv"),
-        (["resume=run"], "resume is of the command line: python -m proj.train resume=<folder>"),
+        (["resume=run"], "resume works only on the command line: python -m proj.train resume=<folder>"),
     ),
 )
 def test_python_gets_the_sentence_that_the_command_line_prints(words, sentence):
@@ -609,7 +609,7 @@ def test_what_the_answer_to_an_unknown_setting_advises_is_taken(words, advised):
         return str(raised.value)
 
     sentence = said(*words)
-    assert "There is no setting" in sentence and (advised or "takes a plus" not in sentence)
+    assert "There is no setting" in sentence and (advised or "add a plus" not in sentence)
     if advised:
         assert advised in sentence
         value = words[-1].partition("=")[2]

@@ -63,19 +63,19 @@ def refuse(word: str, folder: Path, is_search: bool) -> None:
     if policy(key).instead:
         raise UserError(refusal(key))
     if key in OPTIONS:
-        raise UserError(f"{word} has a sign too many: {word.lstrip('+~')}")
+        raise UserError(f"{word} takes no + or ~: type {word.lstrip('+~')}")
     if key == "isolate":
         choose(key, value.lower(), {"true": True, "false": False})
     elif key in OF_A_SEARCH and not is_search:
         raise UserError(
-            f"{word} is of a search, and {folder} is a sweep, whose jobs were all named when it began: leave it out "
+            f"{word} works only in a search, and {folder} is a sweep, whose jobs are fixed: leave it out "
             "(seeds=+6 adds seeds to its rows)."
         )
     elif chooses_jobs(word) or (key not in words and not key.startswith(OF_HYDRA)):
         its_own = "hydra.sweeper.n_trials=…" if is_search else "seeds=…"
         raise UserError(
-            f"{word} would change the jobs of {folder}, which goes on as it began (with {its_own}, isolate=…, log=…, "
-            f"data_dir=… or hydra/launcher=…): begin a new sweep.{nearest(key, words)}"
+            f"{word} would change the jobs of {folder}: begin a new sweep. A resumed one takes {its_own}, isolate=…, "
+            f"log=…, data_dir=… and hydra/launcher=….{nearest(key, words)}"
         )
 
 
@@ -90,7 +90,7 @@ def place_of_data(moved: Path) -> str:
         named = parsed(as_hydra_reads(f"data_dir={named}")).value()
     places = [named] if os.path.exists(named) else named.split(os.pathsep)
     if missing := [place for place in places if not (os.path.exists(place) or glob.glob(place))]:
-        raise UserError(f"there is no {missing[0]}: give the place where the data lies now, data_dir=…")
+        raise UserError(f"there is no {missing[0]}: give the new place of the data, data_dir=…")
     return absolute(named)
 
 
@@ -100,7 +100,7 @@ def main() -> None:
         check_environment()
         chosen = take(OPTIONS, more)
         if (folder := chosen.get("resume")) is None:
-            raise UserError("name the sweep that goes on: python -m proj.sweep resume=<folder>")
+            raise UserError("name the sweep to resume: python -m proj.sweep resume=<folder>")
         TRUSTED[:] = chosen.get("trust", [])
         manifest = read_manifest(folder)
         is_search = "n_trials" in check_sweep(folder, manifest, TRUSTED).sweeper

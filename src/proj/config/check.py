@@ -39,7 +39,7 @@ from proj.system.run_folder import RunFolder, SweepFolder
 def check_single(cfg: DictConfig) -> None:
     """`check` for a single run. It also refuses words that only a sweep takes."""
     if cfg.hydra.runtime.choices.sweep or cfg.sweep_name:
-        raise UserError("sweep=… and sweep_name=… are of a sweep: add -m, as in python -m proj.train -m …")
+        raise UserError("sweep=… and sweep_name=… work only in a sweep: add -m, as in python -m proj.train -m …")
     refuse_words(cfg.hydra.overrides, OF_A_SWEEP)
     check(cfg)
 
@@ -94,7 +94,7 @@ def check_own_options(cfg: DictConfig) -> None:
         for name in [*names, Path(f"{cfg.hydra.job.config_name}.yaml")]:
             own, shadowing = folder / name, ours / name
             if own.is_file() and shadowing.is_file() and own.read_bytes() != shadowing.read_bytes():
-                raise UserError(f"{own} is not read, since this program has {name} itself: give yours another name.")
+                raise UserError(f"{own} is not read, since proj has its own {name}: rename your file.")
 
 
 def check_data(cfg: DictConfig) -> None:

@@ -51,7 +51,7 @@ def check_parts(cfg: DictConfig) -> None:
         if isinstance(part, str) or (part is None and group not in TAKE_SEVERAL):
             option = part or ("none" if group in EMPTY else "…")
             raise UserError(
-                f"cfg.{group} = {part!r} chooses no option: that takes a word, configure('{group}={option}')."
+                f"cfg.{group} = {part!r} does not choose an option: type configure('{group}={option}') instead."
             )
 
 
@@ -73,12 +73,12 @@ def check_ranges(cfg: DictConfig) -> None:
             raise UserError(f"logger={name} needs a library that is not installed: pip install 'proj[{library}]'")
     if cfg.on_nan == "skip" and str(cfg.trainer.precision).startswith("16"):
         raise UserError(
-            f"trainer.precision={cfg.trainer.precision} leaves such steps out itself: leave on_nan=skip out."
+            f"trainer.precision={cfg.trainer.precision} already skips steps with NaN gradients: leave on_nan=skip out."
         )
     optimizer = cfg.optimizer
     if str(cfg.trainer.precision) == "16-true" and "Adam" in str(optimizer._target_) and optimizer.get("eps", 0) < 1e-7:
         raise UserError(
-            "trainer.precision=16-true has all in float16, in which Adam's eps of 1e-08 is zero: losses turn NaN, so "
+            "trainer.precision=16-true computes in float16, where Adam's eps of 1e-08 becomes 0 and losses become NaN: "
             "use trainer.precision=bf16-true, 16-mixed on a GPU, or +optimizer.eps=1e-4."
         )
 
@@ -87,15 +87,15 @@ def check_folds(dataset: DictConfig) -> None:
     """Raises UserError for a fold that does not exist, and if only one of `folds` and `fold` is given."""
     folds, fold = dataset.get("folds"), dataset.get("fold")
     if fold is not None and folds is None:
-        raise UserError(f"dataset.fold={fold} is one of how many? Add dataset.folds=5, say.")
+        raise UserError(f"dataset.fold={fold} needs the number of folds: add dataset.folds=5, for example.")
     if folds is not None and fold is None:
         numbers = ",".join(map(str, range(folds))) if folds < 11 else f"range({folds})"
         raise UserError(
-            f"dataset.folds={folds} trains one fold a run: name it, dataset.fold=0 to {folds - 1}, or train them all, "
+            f"dataset.folds={folds} trains one fold in each run: add dataset.fold=0 to {folds - 1}, or train all with "
             f"python -m proj.train -m … dataset.fold={numbers}"
         )
     if folds is not None and fold >= folds:
-        raise UserError(f"dataset.fold={fold} is none of dataset.folds={folds}, which are numbered 0 to {folds - 1}.")
+        raise UserError(f"dataset.fold={fold} does not exist: dataset.folds={folds} are numbered 0 to {folds - 1}.")
 
 
 def check_names(model: DictConfig) -> None:
@@ -126,7 +126,7 @@ def check_trainer(trainer: DictConfig) -> None:
     if every and epochs and 0 < epochs < every:
         raise UserError(
             f"trainer.check_val_every_n_epoch={every} is more than trainer.max_epochs={epochs}: no validation would "
-            f"tell the best checkpoint. Use trainer.check_val_every_n_epoch={epochs} or less."
+            f"choose the best checkpoint. Use trainer.check_val_every_n_epoch={epochs} or less."
         )
 
 
@@ -135,7 +135,7 @@ def check_callbacks(cfg: DictConfig) -> None:
     best = cfg.callbacks.get("best") if OmegaConf.is_dict(cfg.callbacks) else None
     if not OmegaConf.is_dict(best) or not best.get("_target_"):
         raise UserError(
-            "callbacks.best keeps the best checkpoint, which the end of a run measures: leave ~callbacks.best out "
+            "callbacks.best keeps the best checkpoint, which every run needs at its end: leave ~callbacks.best out "
             "(test=false leaves the test out)."
         )
     for name, callback in cfg.callbacks.items():

@@ -17,10 +17,10 @@ NEEDED |= {"preset": "a run has none unless you name one", "sweep": "there is no
 NEEDED |= {"scheduler": "type scheduler=none", "callbacks": "~callbacks.dashboard, say, leaves a single one out"}
 CHECKS = re.compile(r"[~+]*hydra[./]callbacks(\.check\b|=|$)")  # words that would replace the callback `check.Check`
 # Settings that have no effect on a single run, and those that have none on a sweep, with what to type instead.
-OF_A_SWEEP = {r"hydra[./](sweep|sweeper|launcher)\b|isolate$": "is of a sweep: add -m"}
+OF_A_SWEEP = {r"hydra[./](sweep|sweeper|launcher)\b|isolate$": "works only in a sweep: add -m"}
 OF_A_RUN = {
-    r"hydra\.run\b": "is of a single run: a sweep's folder is hydra.sweep.dir=path/to/folder",
-    r"hydra\.output_subdir$": "is of a single run: a job's configuration is in its job.yaml",
+    r"hydra\.run\b": "works only in a single run: a sweep's folder is hydra.sweep.dir=path/to/folder",
+    r"hydra\.output_subdir$": "works only in a single run: a job's configuration is in its job.yaml",
 }
 
 

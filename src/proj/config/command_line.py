@@ -106,11 +106,11 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
         raise UserError(f"there is no option {key!r}." + nearest(key, kinds))
     checkpoint, folder = chosen.pop("ckpt", ""), chosen.pop("run", "")
     if bool(checkpoint) == bool(folder):
-        raise UserError("name either a checkpoint, ckpt=<file>, or a run, run=<folder>, whose best.ckpt is taken.")
+        raise UserError("name either a checkpoint, ckpt=<file>, or a run, run=<folder>, whose best.ckpt is used.")
     run = RunFolder(folder)
     path = Path(checkpoint or run.checkpoint_of(run.figures()))
     if path.is_dir():
-        raise UserError(f"{path} is a folder: of a run, give run={path}")
+        raise UserError(f"{path} is a folder: if it is a run's, give run={path}")
     if folder and os.path.isfile(folder):
         raise UserError(f"{folder} is a file: give ckpt={folder}, or the folder of its run.")
     if not path.is_file():

@@ -153,9 +153,9 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
     Raises UserError for whatever the command line would refuse.
     """
     if other := [word for word in overrides if not isinstance(word, str)]:
-        raise UserError(f"configure takes words, configure('dataset=iris', 'model=mlp'), and {other[0]!r} is none.")
+        raise UserError(f"configure takes texts such as configure('dataset=iris', 'model=mlp'), not {other[0]!r}.")
     if flag := next((word for word in overrides if word.startswith("-")), ""):
-        raise UserError(f"{flag} is of the command line, and configure composes one run: leave it out.")
+        raise UserError(f"{flag} works only on the command line, since configure composes one run: leave it out.")
     refuse_left_out(overrides)
     words = [as_hydra_reads(word) for word in overrides]
     if config_dir:

@@ -75,13 +75,13 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     if absent := re.match(r"Could not delete from config\. '(.+)' does not exist", text):
         known, name = {*GROUPS, *SETTINGS} - {absent[1]}, absent[1].rpartition(".")[2]
         same_name = {key for key in known if key.rpartition(".")[2] == name}
-        return f"~{absent[1]} leaves out what is not there.{nearest(absent[1], same_name or known)}"
+        return f"~{absent[1]} leaves out something that does not exist.{nearest(absent[1], same_name or known)}"
     if text.startswith("Config group override must be"):
         return "a group of options cannot be null or a number: name one of its options."
     if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:returned metrics|of the following): (.+)", text):
         return f"monitor={metric[1]} does not exist." + nearest(metric[1], re.findall(r"['`]([\w/]+)['`]", metric[2]))
     if isinstance(cause, InterpolationKeyError) and cause.full_key:
-        return f"{cause.full_key} refers to a setting that is not there: {message_of(cause).partition(' full_key')[0]}."
+        return f"{cause.full_key} refers to a setting that is missing: {message_of(cause).partition(' full_key')[0]}."
     if "Incompatible key type 'NoneType'" in str(cause):
         key = getattr(cause, "full_key", "")
         return f"{key} holds a name that reads as null: write it in quotation marks, such as '{key}={{\"null\":5}}'."
@@ -111,7 +111,7 @@ def unknown_setting(error: ConfigKeyError | ConfigAttributeError, typed: str) ->
     if policy(key).instead:
         return refusal(key)
     if key in ("resume", "trust"):
-        return f"{key} is of the command line: python -m proj.train resume=<folder>"
+        return f"{key} works only on the command line: python -m proj.train resume=<folder>"
     if known := rest and similar(typed, key, cfg):
         return f"There is no setting {typed!r}.{known}"
     asked = key if place else typed
@@ -122,7 +122,7 @@ def unknown_setting(error: ConfigKeyError | ConfigAttributeError, typed: str) ->
             return f"There is no setting {key!r}, since {place[:-1]} names no class: choose another {place[:-1]}."
         taken = arguments(str(node["_target_"]))
         if taken is None or error.key in taken:
-            plus = f" An argument of its class that is not listed takes a plus: +{key}=…"
+            plus = f" For another argument of its class, add a plus: +{key}=…"
     options = {*node} if place else {*node, "resume", "trust", "sweep", *GROUPS} - {key}
     return f"There is no setting {key!r}.{nearest(str(error.key), options, place)}{plus}"
 

@@ -45,7 +45,7 @@ def check_monitors(cfg: DictConfig) -> None:
         mode = callback.get("mode", usual)
         if monitor and mode and mode != (best := mode_of(monitor, mode)):
             word = f"{place}.mode={best}" if "mode" in callback else f"+{place}.mode={best}"
-            raise UserError(f"{place}.monitor={monitor} with mode={mode} takes the worst for the best: use {word}.")
+            raise UserError(f"{place}.monitor={monitor} with mode={mode} treats the worst as the best: use {word}.")
         if name == "best" and mode not in (None, cfg.mode):
             raise UserError(f"{place}.mode={mode}: use mode={mode}.")
         check_moments(place, callback, cfg.trainer)
@@ -65,7 +65,7 @@ def check_moments(place: str, callback: DictConfig, trainer: DictConfig) -> None
     for key in ("check_on_train_epoch_end", "save_on_train_epoch_end"):
         if callback.get(key) is True and str(callback.get("monitor")).startswith("val") and every != 1:
             raise UserError(
-                f"{place}.{key}=true looks at {callback.monitor} after each epoch, and "
-                f"trainer.check_val_every_n_epoch={'null' if every is None else every} measures it in some alone: use "
+                f"{place}.{key}=true needs {callback.monitor} after every epoch, but "
+                f"trainer.check_val_every_n_epoch={'null' if every is None else every} validates less often: use "
                 f"{place}.{key}=false."
             )

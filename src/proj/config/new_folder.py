@@ -63,11 +63,11 @@ def refuse_run_in_a_sweep(folder: str) -> None:
     for place in (Path(folder), Path(folder).parent):
         if SweepFolder(place).manifest.is_file():
             begun = RunFolder(folder).config.is_file()
-            module, resumed = ("train", folder) if begun else ("sweep", str(place))
+            module, what, resumed = ("train", "job", folder) if begun else ("sweep", "sweep", str(place))
             goes_on = as_command(["python", "-m", f"proj.{module}", f"resume={resumed}"])
             raise UserError(
-                f"{folder} is the folder of a sweep or within it, where a new run would pass for one of its jobs: "
-                f"choose another folder, hydra.run.dir=path/to/folder. To continue what is there: {goes_on}"
+                f"{folder} is a sweep's folder or within one, where a new run would be taken for one of its jobs: "
+                f"choose another folder, hydra.run.dir=path/to/folder. To continue the {what}: {goes_on}"
             )
 
 

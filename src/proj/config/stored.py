@@ -163,9 +163,9 @@ def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> di
         return config
     what = ", ".join(f"{target} ({key or 'all of it'})" for key, target in foreign)
     if any(target.split(".")[0] in sys.stdlib_module_names for _, target in foreign):
-        raise UserError(f"{file} names what no configuration of this project does: {what}. Treat it as malicious.")
+        raise UserError(f"{file} names code that no configuration of this project uses: {what}. Treat it as malicious.")
     words = ",".join(sorted({*trust, *(word_for(target) for _, target in foreign)}))
-    raise UserError(f"{file} names what is not of this project: {what}. If it is your own, add trust={words}")
+    raise UserError(f"{file} names code that is not part of this project: {what}. If it is your own, add trust={words}")
 
 
 def destinations(config: dict) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def check_destinations(config: dict, file: str | Path, named: Sequence[str]) -> 
     if foreign := [key for key in found if not any(is_within(key, name) for name in named)]:
         what = ", ".join(f"{key}={found[key]}" for key in foreign)
         raise UserError(
-            f"{file} has the run logged elsewhere ({what}): if that is meant, add trust={','.join(foreign)}"
+            f"{file} would send the run's logs elsewhere ({what}): if that is intended, add trust={','.join(foreign)}"
         )
 
 

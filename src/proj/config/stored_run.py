@@ -92,7 +92,7 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
         raise UserError(f"{folder} is the folder of a sweep: python -m proj.sweep {as_command([f'resume={folder}'])}")
     if not file.is_file() and RunFolder(folder).job.is_file():
         above = as_command([f"resume={folder.parent}"])
-        raise UserError(f"{folder} is a job that has not begun: its sweep goes on with python -m proj.sweep {above}")
+        raise UserError(f"{folder} is a job that has not started: resume its sweep, python -m proj.sweep {above}")
     if not file.is_file() and RunFolder(folder).notes.is_dir():
         raise UserError(
             f"{folder} is of a run that stopped before its training began: start it with its command again."
@@ -137,7 +137,7 @@ def keep_inside(stored: dict, folder: Path, file: Path, trust: Sequence[str]) ->
             place = Path(os.path.abspath(value if key == "dirpath" else folder / value))
             inside = next((place.relative_to(home) for home in homes if place.is_relative_to(home)), None)
             if inside is None:
-                raise UserError(f"{file} would write to {value}: if that is meant, add trust={setting}")
+                raise UserError(f"{file} would write to {value}: if that is intended, add trust={setting}")
             if key == "dirpath":
                 callback[key] = str(folder / inside)
 
@@ -152,7 +152,7 @@ def apply_words(cfg: DictConfig, words: list[str], folder: Path) -> None:
     before, settings = cfg.copy(), []
     for override in OverridesParser.create().parse_overrides([as_hydra_reads(word) for word in words]):
         if override.is_sweep_override():
-            raise UserError(f"{override.input_line} gives several values, and a run that goes on takes one.")
+            raise UserError(f"{override.input_line} gives several values, but a resumed run takes only one.")
         if override.key_or_group in GROUPS:
             choose_option(cfg, override)
         else:
@@ -168,13 +168,13 @@ def refuse(word: str, folder: Path) -> None:
     """Raises UserError for a word that only a new run or a sweep takes."""
     key = key_of(word)
     if key.startswith("-"):
-        raise UserError(f"{word} is of a new run: what goes on takes settings, such as trainer.accelerator=cpu.")
+        raise UserError(f"{word} works only in a new run. A resumed run takes settings like trainer.accelerator=cpu.")
     if key == "output_dir" or key.startswith(("hydra.", "hydra/")):
-        raise UserError(f"{word} is of a new run, and this one goes on in its folder, {folder}: leave it out.")
+        raise UserError(f"{word} works only in a new run. This one resumes in its folder, {folder}: leave it out.")
     if key.split(".")[0] in ("choices", "trial"):
         raise UserError(refusal(key.split(".")[0]))
     if key in ("sweep", "sweep_name"):
-        raise UserError(f"{word} is of a sweep, and {folder} is the folder of a run: leave it out.")
+        raise UserError(f"{word} works only in a sweep, and {folder} is the folder of a run: leave it out.")
 
 
 def choose_option(cfg: DictConfig, override: Override) -> None:
@@ -192,8 +192,8 @@ def choose_option(cfg: DictConfig, override: Override) -> None:
                 cfg[group] = OmegaConf.merge(cfg[group], said) if said else {}
     elif override.is_delete() or option != OmegaConf.select(cfg, f"choices.{group}"):
         raise UserError(
-            f"{override.input_line} chooses anew; what goes on takes single settings, such as trainer.accelerator=cpu, "
-            "and other options of trainer, callbacks and logger."
+            f"{override.input_line} works only in a new run: a resumed run takes single settings, such as "
+            "trainer.accelerator=cpu, and other options of trainer, callbacks and logger."
         )
 
 

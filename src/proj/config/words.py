@@ -120,7 +120,7 @@ def refuse_ambiguous(word: str, read: Override, several: bool) -> None:
     if any(isinstance(one, Sweep) for one in getattr(read.value(), "list", ())):
         raise UserError(f"{word} has a range or an interval beside other values: give it alone, or name each value.")
     if several and (meant := with_points(key, value)) and not all(map(policy(key).range.holds, numbers_in(value))):
-        raise UserError(f"{word} has a decimal comma, and a comma is between two values: type {key}={meant}")
+        raise UserError(f"{word} has a decimal comma, but commas separate values here: type {key}={meant}")
 
 
 def refuse_no_setting(word: str, several: bool) -> None:

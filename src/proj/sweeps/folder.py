@@ -87,7 +87,7 @@ class Sweep:
         """
         if self.files.conf.exists() and not self.files.uncommitted.exists():  # not a sweep's copy
             raise UserError(
-                f"{self.files.conf} is there already, where a sweep keeps its copy of all options: choose another "
+                f"{self.files.conf} already exists, where a sweep keeps its copy of all options: choose another "
                 "folder, hydra.sweep.dir=path/to/folder."
             )
         self.clear()
@@ -180,7 +180,7 @@ class Sweep:
     def checked_job(self, name: str) -> dict:
         """`job` for a job that is about to run. Raises UserError if it is missing, or names what it may not."""
         if not (job := self.job(name)):
-            raise UserError(f"{self.run(name).job} is missing or damaged. When the sweep is resumed, it is made anew.")
+            raise UserError(f"{self.run(name).job} is missing or damaged. Resuming the sweep writes it again.")
         if self.trust is not None:
             check_job(without_hydra(job), self.run(name).job, self.trust)
         return job

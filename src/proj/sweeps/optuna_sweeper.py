@@ -55,7 +55,7 @@ class OptunaSweeper(GridSweeper):
         from proj.sweeps.search import combinations
 
         for key in {"monitor", "mode"} & self.swept.keys():
-            raise UserError(f"a search has one goal, so {key} takes one value: give {self.swept[key].input_line} up.")
+            raise UserError(f"a search has one goal, so {key} takes one value, not {self.swept[key].input_line}.")
         words_of: dict[str, list[str]] = {}
         for key, override in self.swept.items():
             ends = [getattr(self.space[key], end, None) for end in ("low", "high")]  # None for a choice
@@ -71,9 +71,9 @@ class OptunaSweeper(GridSweeper):
                     "all trials would be the same: give an interval to search, such as "
                     "'optimizer.lr=interval(0.001,0.1)', or leave hydra/sweeper=optuna out."
                 )
-            say(f"some of {self.n_trials} trials repeat others, since only {count:.0f} differ: a grid runs each once.")
+            say(f"some of {self.n_trials} trials repeat others, since only {count:.0f} exist: a grid runs each once.")
         for key in [key for key in self.swept if policy(key).report in ("seed", "fold")]:
-            say(f"{key} is searched like any other setting: the best trial may be one of a lucky {key}.")
+            say(f"{key} is searched like any other setting: the best trial may only have a lucky {key}.")
         for key in {"dataset", "data_dir", "dataset.data_dir"} & self.swept.keys():
             say(f"{key} is searched like any other setting: the best trial may be one on the easiest data.")
         return []
@@ -110,7 +110,7 @@ class OptunaSweeper(GridSweeper):
     def keep_total(self) -> None:
         """Keep this command's n_trials in sweep.yaml, so that a later resume continues to the same number of trials."""
         if self.n_trials < (there := len(self.trials)):
-            say(f"hydra.sweeper.n_trials={self.n_trials} begins no trial: the search has {there} already.")
+            say(f"hydra.sweeper.n_trials={self.n_trials} adds no trial: the search already has {there}.")
             return
         asked = [word for word in self.config.hydra.overrides.hydra if key_of(word) == "hydra.sweeper.n_trials"]
         words = self.kept.manifest["hydra"]

@@ -23,14 +23,14 @@ def ask_for_seeds(seeds: str | None, rows: str | None, folder: Path, is_search: 
     ASKED[:] = [seeds, rows or "doubtful"] if seeds is not None else []
     if (seeds or rows) and is_search:
         raise UserError(
-            f"{folder} is a search, each of whose trials has one seed: to be sure of the best, begin a sweep with the "
-            "words that the search's end prints for it, python -m proj.train -m … seed=0,1,2,3,4,5"
+            f"{folder} is a search, whose trials have one seed each: to be sure of the best, begin a sweep with the "
+            "words that the search printed at its end, python -m proj.train -m … seed=0,1,2,3,4,5"
         )
     if seeds is None and rows is not None:
         raise UserError(f"rows={rows} says which rows get more seeds: also give their number, such as seeds=+6.")
     if seeds is not None and not re.fullmatch(r"\+?[1-9]\d{0,4}", seeds):
         raise UserError(
-            f"seeds={seeds} is no number of seeds: seeds=+6 adds six to a row, seeds=9 makes it nine in all."
+            f"seeds={seeds} is no number of seeds: seeds=+6 adds six to each row, seeds=9 makes nine in all."
         )
 
 

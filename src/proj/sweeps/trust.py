@@ -77,7 +77,7 @@ def check_files(folder: Path, manifest: dict, trust: Sequence[str]) -> None:
     check_plain(manifest, file)
     name = str(manifest.get("config_name", "train"))
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise UserError(f"{file} has Hydra look elsewhere (config_name: {name}): treat it as malicious.")
+        raise UserError(f"{file} makes Hydra read other files (config_name: {name}): treat it as malicious.")
     words = [*manifest["overrides"], *manifest["hydra"], *(manifest.get("words") or [])]
     if any(not isinstance(word, str) or word.startswith("-") for word in words):
         raise UserError(f"{file} holds what is no setting ({words}): treat it as malicious.")
@@ -85,7 +85,7 @@ def check_files(folder: Path, manifest: dict, trust: Sequence[str]) -> None:
     texts |= {path: path.read_bytes() for path in files.conf.rglob("*") if path.is_file()}
     for path, text in texts.items():
         if b"searchpath" in text and "hydra.searchpath" not in trust:
-            raise UserError(f"{path} has Hydra look elsewhere. If that is meant, add trust=hydra.searchpath")
+            raise UserError(f"{path} makes Hydra read other files. If that is intended, add trust=hydra.searchpath")
     names = [str(name) for name in (manifest.get("jobs") or {})]
     if odd := [name for name in names if Path(name).name != name or name in (".", "..")]:
         raise UserError(f"{file} holds a job that is no folder of the sweep ({odd[0]}): treat it as malicious.")
