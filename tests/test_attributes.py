@@ -213,7 +213,7 @@ def test_a_callback_whose_state_cannot_be_kept_is_named_at_the_start_and_no_othe
 
 def test_a_state_that_cannot_be_read_is_named_and_the_last_good_checkpoint_stays(configure, tmp_path):
     words = (*WORDS, "+callbacks.x._target_=test_attributes.Late")
-    with pytest.raises(UserError, match=r"callbacks\.Late\.odd holds pathlib\.\S+ .*saved before is whole"):
+    with pytest.raises(UserError, match=r"callbacks\.Late\.odd holds pathlib\.\S+ .*saved before is intact"):
         train(configure(*words))
     last, previous = (load_checkpoint(tmp_path / "run" / f"{name}.ckpt") for name in ("last", "best"))
     assert last["resume"]["batch"] and last["epoch"] == previous["epoch"] == 0
@@ -235,7 +235,7 @@ def test_numpys_numbers_are_saved_as_plain_values(tmp_path):
 def test_what_no_file_can_hold_is_named_and_nothing_is_written(tmp_path, named):
     value = {"lambda": lambda: 0, "lock": threading.Lock()}[named]
     odd = {"proj": {}, "callbacks": {"mine": value}}
-    with pytest.raises(UserError, match=rf"this one's callbacks\.mine holds .*{named}.*saved before is whole"):
+    with pytest.raises(UserError, match=rf"this one's callbacks\.mine holds .*{named}.*saved before is intact"):
         AtomicCheckpointIO().save_checkpoint(odd, str(tmp_path / "a.ckpt"))
     assert not list(tmp_path.iterdir())
 
@@ -256,14 +256,14 @@ def test_where_the_last_checkpoint_is_refused_the_one_before_is_used(stopped, ca
     content = (folder / "last.ckpt").read_bytes()
     assert train(cfg)["epochs"] == 2
     assert (folder / "last.ckpt.refused").read_bytes() == content
-    assert "It is now last.ckpt.refused; going back" in capsys.readouterr().out
+    assert "It was renamed to last.ckpt.refused; the previous" in capsys.readouterr().out
 
 
 def test_a_checkpoint_from_which_no_run_can_go_on_is_one_sentence(stopped):
     cfg, folder = stopped
     (folder / "previous.ckpt").unlink()
     (folder / "last.ckpt").write_bytes((folder / "best.ckpt").read_bytes())
-    with pytest.raises(UserError, match=r"last\.ckpt does not say where the run was"):
+    with pytest.raises(UserError, match=r"No run can resume from .*last\.ckpt: another"):
         train(cfg)
     assert (folder / "last.ckpt").is_file()
 

@@ -145,7 +145,7 @@ def test_an_old_checkpoint_has_temperature_1_and_no_sets_which_is_one_sentence(d
     for command in ("proj.predict", "proj.evaluate"):
         words = [f"ckpt={tmp_path / 'old.ckpt'}", "coverage=0.9"]
         words += ["input=x.png"] if command == "proj.predict" else []
-        assert "coverage=0.9 takes the figures of a validation, and the checkpoint has none" in mistake(command, *words)
+        assert "coverage=0.9 needs the results of a validation, but the checkpoint has none" in mistake(command, *words)
 
 
 def test_a_temperature_or_a_smoothing_that_is_none_is_a_damaged_checkpoint(digits, tmp_path):
@@ -158,7 +158,7 @@ def test_a_temperature_or_a_smoothing_that_is_none_is_a_damaged_checkpoint(digit
 
 
 @refusals(
-    ("coverage=0.99", "takes more than the 30 validation examples of the training: ask for coverage=0.967 or less"),
+    ("coverage=0.99", "needs more than the 30 validation examples of the training: use coverage=0.967 or less"),
     ("coverage=95", "coverage=95 should be a number between 0 and 1, such as coverage=0.95"),
     ("coverage=x", "coverage=x should be a number between 0 and 1"),
 )

@@ -154,7 +154,7 @@ def test_the_mode_of_a_job_that_waits_is_that_of_its_monitor(configure, tmp_path
 @refusals(
     ("monitor=val/loss mode=max", "would keep the worst checkpoint: use mode=min"),
     ("callbacks.best.monitor=val/loss", "callbacks.best.monitor=val/loss: use monitor=val/loss"),
-    ("callbacks.best.mode=min", "takes the worst for the best: use callbacks.best.mode=max"),
+    ("callbacks.best.mode=min", "treats the worst as the best: use callbacks.best.mode=max"),
     ("monitor=val/f1 callbacks.dashboard._target_=mine.X callbacks.best.mode=min", "best.mode=min: use mode=min"),
     ("callbacks=early_stopping callbacks.early_stopping.mode=min", "use callbacks.early_stopping.mode=max"),
     (f"+callbacks.s._target_={LIGHTNINGS}.EarlyStopping +callbacks.s.monitor=val/acc", "+callbacks.s.mode=max"),
@@ -238,7 +238,7 @@ class Weights(Callback):
 @pytest.mark.parametrize(("epochs", "said"), ((2, True), (30, False)))
 def test_a_run_too_short_for_its_average_says_so(configure, capsys, epochs, said):
     train(configure("callbacks=average", f"trainer.max_epochs={epochs}", "~callbacks.dashboard"))
-    assert ("at the end 81% of the average are still the weights of the beg" in capsys.readouterr().out) == said
+    assert ("at the end, 81% of the average still comes from the initial weights" in capsys.readouterr().out) == said
 
 
 def test_the_average_of_the_weights_is_what_is_validated_and_kept_as_the_best(configure, tmp_path):

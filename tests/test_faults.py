@@ -248,7 +248,7 @@ def test_a_folder_that_is_moved_while_its_run_trains_is_a_sentence_and_goes_on_t
         return loss
 
     at_batch(monkeypatch, 1, 2, move)
-    with pytest.raises(UserError, match=r"run was moved or deleted: go on with resume=<where it is now>\."):
+    with pytest.raises(UserError, match=r"run was moved or deleted: continue with resume=<its new place>\."):
         train(configure(*TINY))
     assert load_checkpoint(tmp_path / "moved/last.ckpt")["global_step"]
 
@@ -324,7 +324,7 @@ def test_a_disk_that_fills_up_under_the_curves_is_one_sentence(configure, small_
     disk = small_disk("2m")
     at_batch(monkeypatch, 1, 3, lambda loss: fill(disk) or loss)
     with pytest.raises(
-        UserError, match=r"could not be written \(No space left on device\): make room\. What the run saved"
+        UserError, match=r"could not be written \(No space left on device\): make room\. What was saved"
     ):
         train(configure("trainer.max_epochs=400", "scheduler=none", "save_every=0.5", folder=disk / "run"))
     assert "Traceback" not in capfd.readouterr().err
@@ -448,7 +448,7 @@ def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew_without_a_word(confi
         for name in ("last.ckpt", "previous.ckpt"):
             kept = tmp_path / "run" / name
             kept.rename(tmp_path / name)
-        with pytest.raises(UserError, match=r"run holds a run whose last\.ckpt is gone"):
+        with pytest.raises(UserError, match=r"run holds a run that cannot be resumed without its last\.ckpt"):
             train(configure(*TINY))
         for name in ("last.ckpt", "previous.ckpt"):
             (tmp_path / name).rename(tmp_path / "run" / name)
@@ -459,7 +459,7 @@ def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew_without_a_word(confi
 def test_more_gpus_than_there_are_is_refused(configure, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    with pytest.raises(UserError, match=r"devices=4 are asked for, and torch finds 1: use trainer\.devices=1"):
+    with pytest.raises(UserError, match=r"devices=4 are asked for, but torch finds 1: use trainer\.devices=1"):
         train(configure(*TINY, "trainer=gpu", "trainer.devices=4"))
 
 
@@ -487,7 +487,7 @@ def test_a_run_whose_best_checkpoint_is_gone_says_so_before_it_trains_on(configu
     content = best.read_bytes()
     best.unlink()
     again = configure(*words, "trainer.max_epochs=2")
-    with pytest.raises(UserError, match=r"best.ckpt is gone, the best epoch of the run so far: put it back"):
+    with pytest.raises(UserError, match=r"best.ckpt is missing, the best checkpoint so far: put it back"):
         train(again)
     best.write_bytes(content)
     assert train(again)["epochs"] == 2

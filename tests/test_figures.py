@@ -128,7 +128,7 @@ def test_a_run_without_its_last_checkpoint_is_not_begun_anew_over_its_best(confi
     for name in ("last.ckpt", "previous.ckpt"):
         (folder / name).unlink()
     left = {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in ("status.json", ".lock")}
-    with pytest.raises(UserError, match=r"last\.ckpt is gone.*put last\.ckpt back, choose another hydra\.run\.dir"):
+    with pytest.raises(UserError, match=r"without its last\.ckpt.*put last\.ckpt back, choose another hydra\.run\.dir"):
         train(cfg)
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name in left} == left
     (folder / ("metrics.json" if finished else "run.json")).unlink()  # as the sentence says
@@ -138,8 +138,8 @@ def test_a_run_without_its_last_checkpoint_is_not_begun_anew_over_its_best(confi
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("best.ckpt", r"delete best\.ckpt in .*run to begin it anew"),
-        ("config.yaml", r"config\.yaml is another program's, and would be overwritten"),
+        ("best.ckpt", r"delete best\.ckpt in .*run to start over"),
+        ("config.yaml", r"config\.yaml is another program's and would be overwritten"),
     ],
 )
 def test_what_another_run_or_program_has_left_in_a_folder_is_not_overwritten(configure, tmp_path, name, sentence):

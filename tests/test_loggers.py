@@ -232,7 +232,7 @@ def stored(whole, tmp_path) -> Path:
 
 
 def test_a_file_sends_nothing_to_an_address_that_the_command_does_not_name(stored):
-    with pytest.raises(UserError, match=r"elsewhere:5000\): if that is meant, add trust=logger.mlflow.tracking_uri$"):
+    with pytest.raises(UserError, match=r"elsewhere:5000\): if that is intended, add trust=logger.mlflow.tracking_uri"):
         stored_config(stored, ["save_every=3"])
     cfg = stored_config(stored, [], ["logger.mlflow.tracking_uri"])
     stopped = trust_option(needs_trust(OmegaConf.to_container(cfg)))  # in the command that a stopped run prints
@@ -303,7 +303,7 @@ class Away(Service):
 
 def test_an_error_without_a_text_is_named_once(tmp_path, capsys):
     Away().finalize("finished")
-    assert "Away does not take what the run logs (TimeoutError): the run goes on" in capsys.readouterr().out
+    assert "Away does not take what the run logs (TimeoutError): the run continues" in capsys.readouterr().out
     with pytest.raises(AssertionError), failure_recorded(tmp_path):
         raise AssertionError
     assert RunFolder(tmp_path).status() == ("failed", "AssertionError")

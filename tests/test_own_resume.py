@@ -262,7 +262,7 @@ def test_steps_by_hand_in_several_processes_are_named_at_the_start(capsys):
     trainer = SimpleNamespace(world_size=2, is_global_zero=True, callbacks=[], loggers=[], optimizers=[])
     trainer.lightning_module, trainer.datamodule, trainer.strategy = model, SimpleNamespace(), None
     Attributes().on_train_start(trainer, model)
-    assert "The state of the model ByHand cannot be resumed exactly. A run" in capsys.readouterr().out
+    assert "The state of the model ByHand cannot be resumed exactly. A resumed run" in capsys.readouterr().out
     trainer.world_size = 1
     Attributes().on_train_start(trainer, model)
     assert not capsys.readouterr().out

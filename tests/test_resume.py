@@ -139,12 +139,12 @@ def test_a_configuration_that_was_edited_since_the_run_began_is_named(unbroken, 
     folder = shutil.copytree(unbroken[0], tmp_path / "run")
     config = (folder / "config.yaml").read_text()
     (folder / "config.yaml").write_text(config.replace("seed: 0\n", "seed: 4\n", 1))
-    with pytest.raises(UserError, match=r"config\.yaml, which was changed since: put back what was there"):
+    with pytest.raises(UserError, match=r"config\.yaml was changed after the run began: undo that"):
         train(stored_config(folder, []))
 
 
 def test_a_run_whose_schedule_is_laid_out_says_so_where_more_epochs_are_asked_for(unbroken):
-    with pytest.raises(UserError, match="scheduled for 3 epochs: begin a new run for another length, or one with"):
+    with pytest.raises(UserError, match="scheduled for 3 epochs: for another length, start a new run"):
         train(configure(*WORDS, "trainer.max_epochs=4", f"hydra.run.dir={unbroken[0]}"))
 
 

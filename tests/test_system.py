@@ -259,7 +259,7 @@ def test_a_folder_whose_holder_on_another_machine_died_is_taken_after_a_look(
     lock_as_elsewhere(tmp_path)
     monkeypatch.setattr("proj.system.locks.SILENCE", 0.1)
     with locked(tmp_path):
-        assert "was not given back by process 4711 on faraway: looking for" in capsys.readouterr().out
+        assert "was not released by process 4711 on faraway: checking for" in capsys.readouterr().out
         assert (tmp_path / ".lock").read_text().split() == ["process", str(os.getpid()), "on", socket.gethostname()]
     with locked(tmp_path):  # which was given back
         assert capsys.readouterr().out == ""

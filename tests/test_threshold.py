@@ -204,7 +204,7 @@ def test_a_finished_run_gets_another_threshold_without_training_anew(rare, tmp_p
     ("threshold=0.3", "threshold=0.3 is not f1"),
     ("threshold={>50K:0}", r"threshold=\{>50K:0\} is not f1"),
     ("threshold={yes:0}", r"threshold=\{'yes': 0\} is not f1"),
-    ("threshold=f1", "threshold=f1 is of two classes, not of 3: say what it costs to miss one, such as"),
+    ("threshold=f1", "threshold=f1 is for two classes, not 3: say what it costs to miss one, such as"),
     ("threshold={null:3}", r"""threshold holds a name that reads as null: .* such as .threshold=\{"null":5\}"""),
     ("threshold={}", r"threshold=\{\} names no class: say what it costs to miss one, such as 'threshold=\{setosa:5\}'"),
     ("threshold={setosa:3,Setosa:2}", "threshold gives setosa two costs, as setosa and as Setosa: leave one out"),

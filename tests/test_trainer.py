@@ -102,7 +102,7 @@ def test_a_momentum_that_the_schedule_replaces_is_refused_in_python_too(configur
 
 
 @refusals(
-    ("scheduler.total_steps=10", "ends after 10 steps, and the run has 330: use scheduler.total_steps=steps"),
+    ("scheduler.total_steps=10", "ends after 10 steps, but the run has 330: use scheduler.total_steps=steps"),
     ("scheduler.pct_start=0.5 scheduler._target_=torch.optim.lr_scheduler.StepLR", "StepLR has no max_lr"),
     ("optimizer._target_=torch.optim.RMSprop", r"RMSprop has no betas, fused \(without: ~optimizer.betas"),
     ("optimizer.betas=[a,b]", r"optimizer\.betas=\['a', 'b'\] is not a list of 2, each a number"),
@@ -119,7 +119,7 @@ def test_a_momentum_that_the_schedule_replaces_is_refused_in_python_too(configur
     ("+logger.x._target_=torch.nn.Identity", r"logger\.x\._target_=torch\.nn\.Identity is no Logger: derive it"),
     ("optimizer._target_=torch.nn.Linear", "is no optimizer: derive it from torch.optim.optimizer.Optimizer"),
     ("scheduler._target_=torch.nn.Linear", "is no scheduler: derive it from torch.optim.lr_scheduler.LRScheduler"),
-    ("trainer.max_epochs=-1 trainer.max_time=00:00:00:09", "takes a run whose steps are known"),
+    ("trainer.max_epochs=-1 trainer.max_time=00:00:00:09", "needs a run of known length"),
     ("trainer.limit_train_batches=0.01", "limit_train_batches=0.01 of 11 train batches is none"),
     ("trainer.limit_val_batches=0.5", "limit_val_batches=0.5 of 1 val batch is none"),
     ("trainer.overfit_batches=0.01", "trainer.overfit_batches=0.01 of 11 train batches is none"),
@@ -141,21 +141,21 @@ def test_a_momentum_that_the_schedule_replaces_is_refused_in_python_too(configur
     ("model=mlp +model.loss.reduction=none", "does not take a batch's logits and classes"),
     ("~model.loss.label_smoothing model.loss._target_=torch.nn.NLLLoss", "NLLLoss is 0 if all logits are 0"),
     ("~model.loss.label_smoothing model.loss._target_=torch.nn.MSELoss", "the loss MSELoss"),
-    ("monitor=val/auc", "monitor=val/auc is of two classes, not of 3: use monitor=val/balanced_acc"),
+    ("monitor=val/auc", "monitor=val/auc is for two classes, not 3: use monitor=val/balanced_acc"),
     ("tta=true", "tta=true moves images, and iris has none"),
     ("model=mlp model.hidden=[1000000,1000000000]", "parameters do not fit into the memory: choose a smaller model"),
-    ("dataset=digits model=mlp dataset.sizes=[6,8]", "does not take images of another size, 6 of dataset.sizes: give"),
+    ("dataset=digits model=mlp dataset.sizes=[6,8]", "does not take images of size 6, which dataset.sizes has: give"),
     ("dataset=digits model=pretrained dataset.sizes=[6,8]", "shrinks images, and model=pretrained enlarges them"),
     (
         "dataset=digits dataset.sizes=[6,8] scheduler=none trainer.max_epochs=-1 trainer.max_time=00:00:00:09",
-        "dataset.sizes divides the run's epochs: give trainer.max_epochs=",
+        "dataset.sizes needs a number of epochs: give trainer.max_epochs=",
     ),
     ("trainer.num_nodes=2", "num_nodes=2, but this run was started on 1 machine: leave it out"),  # Lightning would wait
     (
         "trainer.accelerator=cpu trainer.devices=99999",
         r"would start 99,999 processes on \d+ cores?: use trainer\.dev",
     ),
-    ("trainer.accelerator=cpu trainer.devices=2 trainer.strategy=ddp_spawn", "gives no figures .* use trainer=ddp"),
+    ("trainer.accelerator=cpu trainer.devices=2 trainer.strategy=ddp_spawn", "returns no metrics .* use trainer=ddp"),
     ("logger=mlflow logger.mlflow.tracking_uri=http://127.0.0.1:9", "leave it out with ~logger.mlflow"),
 )
 def test_what_lightning_or_torch_would_refuse_later_is_one_sentence_before_the_first_step(

@@ -111,7 +111,7 @@ WRITING |= dict.fromkeys((errno.ENAMETOOLONG, errno.EINVAL), "give it another na
 USING = dict.fromkeys((errno.EACCES, errno.EPERM), "change its permissions or its folder's")
 USING |= dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "move the file away that stands where a folder is needed")
 USING |= {errno.EISDIR: "move the folder away that stands where a file is needed"}
-USING |= {errno.EIO: "look after its disk, which fails"}
+USING |= {errno.EIO: "check its disk, which is failing"}
 # Limits of the process: another place for the file would not help.
 LIMITS = {errno.EFBIG: "allow larger files (ulimit -f)"}
 LIMITS |= dict.fromkeys((errno.EMFILE, errno.ENFILE), "allow more open files (ulimit -n)")

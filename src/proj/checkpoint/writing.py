@@ -108,7 +108,7 @@ class AtomicCheckpointIO(CheckpointIO):
                 raise UserError(
                     f"a checkpoint may hold tensors and plain values alone, and this one's {where} holds {names}. Keep "
                     "plain values in a callback's state_dict and in the network's arguments, or leave them out of "
-                    "save_hyperparameters. What the run saved before is whole."
+                    "save_hyperparameters. What was saved before is intact."
                 )
         content = buffer.getbuffer()
         if self.run and Path(path).resolve() == self.run.best:

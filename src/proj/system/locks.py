@@ -90,7 +90,7 @@ def one_of(name: Path, count: int) -> Iterator[int | None]:
                     taken = try_lock(file, attempts=1)
                 except OSError as error:
                     raise UserError(
-                        f"the file system of {name.parent} has no locks ({error.strerror}), and by locks jobs share "
+                        f"the file system of {name.parent} has no locks ({error.strerror}), which jobs need to share "
                         "the GPUs: choose another folder with hydra.sweep.dir=…, or a GPU with trainer.devices=[0]"
                     ) from error
                 if taken:
@@ -159,7 +159,7 @@ def beat(path: Path, ended: threading.Event) -> None:
 def has_heartbeat(path: Path, name: str) -> bool:
     """Whether the process `name`, which is named in the lock file, is alive: looks for a heartbeat for SILENCE seconds,
     since the lock cannot tell."""
-    print(f"{path.parent} was not given back by {name}: looking for {SILENCE:.0f} s whether it still runs.", flush=True)
+    print(f"{path.parent} was not released by {name}: checking for {SILENCE:.0f} s whether it still runs.", flush=True)
     times, end = set(), time.monotonic() + SILENCE
     while time.monotonic() < end:
         with open(path, "rb") as file:  # opened each time, since a network disk then asks its server for the time

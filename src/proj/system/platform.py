@@ -41,13 +41,13 @@ def local_path(path: str | os.PathLike[str], option: str = "") -> str:
     if os.path.lexists(found):
         return found
     if address := re.fullmatch(r"(\w[\w+.-]*)://(.*)", text):
-        how = f"type {option}{address[2]}" if address[1] == "file" else "copy what is there, and name the copy"
-        raise UserError(f"{option}{text} is an address, where a path of this machine is needed: {how}.")
+        how = f"type {option}{address[2]}" if address[1] == "file" else "download it, and name the copy"
+        raise UserError(f"{option}{text} is an address, but a path on this machine is needed: {how}.")
     if marked := re.fullmatch(r"(['\"])(.+)\1", text):
         command = as_command([option + marked[2]])
-        raise UserError(f"{option}{text} has quotation marks that no shell has read: type {command}")
+        raise UserError(f"{option}{text} has quotation marks that no shell has removed: type {command}")
     if not WINDOWS and re.match(r"([A-Za-z]:|\.\.?)\\", text):
-        raise UserError(f"{option}{text} is a path of Windows: here / stands between folders, as in data/photos.")
+        raise UserError(f"{option}{text} is a Windows path: here, / separates folders, as in data/photos.")
     return found
 
 

@@ -122,7 +122,7 @@ def fit_to_processes(trainer: DictConfig) -> list:
     Raises UserError if the settings ask for other numbers of devices or nodes, and for `ddp_spawn` and the like:
     Lightning brings the weights back from processes that are started so, but not the metrics."""
     if str(trainer.strategy).endswith(("_spawn", "_fork", "_notebook")):
-        raise UserError(f"trainer.strategy={trainer.strategy} gives no figures of its processes back: use trainer=ddp.")
+        raise UserError(f"trainer.strategy={trainer.strategy} returns no metrics from its processes: use trainer=ddp.")
     from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
 
     launched = launched_processes()
@@ -154,11 +154,11 @@ def refuse_missing_devices(trainer: DictConfig) -> None:
 
     if trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
         raise UserError(
-            "a GPU is asked for, and torch finds none: use trainer=cpu, or trainer=default to take what is there."
+            "a GPU is asked for, but torch finds none: use trainer=cpu, or trainer=default to use what there is."
         )
     devices, gpus = trainer.devices, torch.cuda.device_count()
     if trainer.accelerator != "cpu" and type(devices) is int and 0 < gpus < devices:
-        raise UserError(f"trainer.devices={devices} are asked for, and torch finds {gpus}: use trainer.devices={gpus}.")
+        raise UserError(f"trainer.devices={devices} are asked for, but torch finds {gpus}: use trainer.devices={gpus}.")
     cores = usable_cores()
     if (trainer.accelerator == "cpu" or not gpus) and type(devices) is int and devices > 8 * cores:
         raise UserError(

@@ -72,7 +72,7 @@ def left_over(name: str, why: str, starter: str) -> UserError:
     wrong = [key for key, value in of_single_process.items() if os.environ.get(key, value) != value]
     names = dict.fromkeys([name, *wrong])
     return UserError(
-        f"{name}={os.environ[name]} in the environment says that this is one of several processes, and {why}: unset "
+        f"{name}={os.environ[name]} in the environment says that this is one of several processes, but {why}: unset "
         f"{' '.join(names)}, or start them with {starter}."
     )
 

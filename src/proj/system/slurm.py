@@ -31,7 +31,7 @@ def requeue(number: int) -> None:
         if b"JobState=RUNNING" not in about or b"PreemptTime=None" in about:
             return  # the job was cancelled, or Slurm has requeued it itself, as it does where there is no grace time
     if subprocess.run(["scontrol", "requeue", job]).returncode == 0:
-        print(f"Slurm's job {job} is queued again; it will go on from here.", flush=True)
+        print(f"Slurm's job {job} is queued again; it will resume from here.", flush=True)
 
 
 def wait_for_every_job() -> None:

@@ -50,13 +50,13 @@ def print_introduction(cfg: DictConfig, trainer, data, reason: str) -> None:
     steps = training_batches(trainer, data, cfg.test) / trainer.accumulate_grad_batches
     if (share := share_of_initial_weights(cfg.callbacks.get("average"), steps)) > 0.05:
         say(
-            f"callbacks.average: at the end {share:.0%} of the average are still the weights of the beginning. Train "
+            f"callbacks.average: at the end, {share:.0%} of the average still comes from the initial weights. Train "
             "longer, or lower callbacks.average.decay or callbacks.average.update_every_n_steps."
         )
     if not is_tested():
         say(
-            f"This is Lightning {lightning.__version__}: resume and speed were tested with {TESTED} alone, which "
-            f"pip install 'lightning=={TESTED}.*' brings."
+            f"This is Lightning {lightning.__version__}: resume and speed were tested only with {TESTED}, which "
+            f"pip install 'lightning=={TESTED}.*' installs."
         )
 
 
@@ -98,7 +98,7 @@ def refuse_unfitting(cfg: DictConfig, data: InMemoryDataModule) -> None:
     if cfg.tta and len(data.input_shape) != 3:
         raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
     if cfg.monitor == "val/auc" and data.num_classes != 2:
-        raise UserError(f"monitor=val/auc is of two classes, not of {data.num_classes}: use monitor=val/balanced_acc.")
+        raise UserError(f"monitor=val/auc is for two classes, not {data.num_classes}: use monitor=val/balanced_acc.")
     check_threshold(cfg.threshold, data.class_names)
 
 

@@ -130,13 +130,13 @@ def prediction_set_limit(known: dict[str, Any], coverage: float) -> float:
     rank = math.ceil(round((count + 1) * coverage, 9))  # the product may be 1e-15 above a whole number
     if not count:
         raise UserError(
-            f"coverage={coverage:g} takes the figures of a validation, and the checkpoint has none: it is not the best "
-            "one of a finished run, or an older version wrote it. Train anew, and take its best.ckpt."
+            f"coverage={coverage:g} needs the results of a validation, but the checkpoint has none: it is not the best "
+            "one of a finished run, or an older version wrote it. Train again, and use the new best.ckpt."
         )
     if rank > count:
         raise UserError(
-            f"coverage={coverage:g} takes more than the {how_many(count, 'validation example')} of the training: ask "
-            f"for coverage={math.floor(1000 * count / (count + 1)) / 1000:g} or less."
+            f"coverage={coverage:g} needs more than the {how_many(count, 'validation example')} of the training: use "
+            f"coverage={math.floor(1000 * count / (count + 1)) / 1000:g} or less."
         )
     return scores[rank - 1].item()
 

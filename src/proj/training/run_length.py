@@ -46,7 +46,7 @@ def training_batches(trainer: Trainer, data: LightningDataModule, test: bool) ->
     if not trainer.fast_dev_run and isinstance(interval, int) and interval > most:
         raise UserError(
             f"trainer.val_check_interval={interval} is more than the {how_many(most, 'batch')} of {whole}: no "
-            f"validation would tell the best checkpoint. Use trainer.val_check_interval={most} or less."
+            f"validation would choose the best checkpoint. Use trainer.val_check_interval={most} or less."
         )
     return batches
 

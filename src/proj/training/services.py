@@ -50,7 +50,7 @@ class Service(Logger):
         except Exception as error:
             if not self.pause:
                 what = f"{self.title} does not take what the run logs ({named(error, 300)})"
-                say(f"{what}: the run goes on, and tries again each minute; metrics.csv in its folder has all.")
+                say(f"{what}: the run continues and tries again every minute; metrics.csv in its folder has it all.")
             self.pause, self.steps = time.monotonic() + 60, None  # it is unknown whether the service has the row
 
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:

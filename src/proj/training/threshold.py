@@ -63,7 +63,7 @@ def check_threshold(threshold: str | DictConfig | None, names: list[str]) -> Non
             raise UserError(f"threshold gives {names[index]} two costs, as {other} and as {name}: leave one out.")
     if costs is None and len(names) != 2:
         raise UserError(
-            f"threshold={threshold} is of two classes, not of {len(names)}: say what it costs to miss one, such as "
+            f"threshold={threshold} is for two classes, not {len(names)}: say what it costs to miss one, such as "
             f"{example_of_costs(names[0])}, or leave it out."
         )
 

@@ -150,8 +150,8 @@ class Attributes(Callback):
         if self.changed:
             for holder, key in self._set(trainer):
                 say(
-                    f"The state of {key} in {type(holder).__name__} is lost, since it is made once the training has "
-                    "begun. This run may end with other bits than one that was never stopped; make it in __init__."
+                    f"The state of {key} in {type(holder).__name__} is lost, since it is created only after training "
+                    "has begun. This run may end with other bits than an unbroken one; create it in __init__."
                 )
             self.changed = {}
 
@@ -188,13 +188,13 @@ class Attributes(Callback):
         if (exact and not left) or id(holder) in self.announced or not trainer.is_global_zero:
             return
         self.announced.add(id(holder))
-        why, cure = "", "let the run end without a stop where that matters"
+        why, cure = "", "let the run finish unbroken if that matters"
         if left:
             what = " and ".join(f"{name} ({type(value).__name__})" for name, value in left.items())
             cure = "register_buffer" if isinstance(holder, nn.Module) else "state_dict and load_state_dict"
             why, cure = f": a checkpoint cannot hold its {what}", f"give it {cure}"
         kind = "model" if isinstance(holder, nn.Module) else "callback"
         say(
-            f"The state of the {kind} {type(holder).__name__} cannot be resumed exactly{why}. A run that is "
-            f"stopped and goes on may end with other bits; {cure}."
+            f"The state of the {kind} {type(holder).__name__} cannot be resumed exactly{why}. A resumed run "
+            f"may end with other bits; {cure}."
         )

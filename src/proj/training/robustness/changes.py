@@ -32,8 +32,8 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
         steps, epochs = before["trainer.max_steps"], before["trainer.max_epochs"]
         planned = how_many(steps, "step") if steps > 0 else how_many(epochs, "epoch")
         raise UserError(
-            f"{folder} holds a run whose learning rate is scheduled for {planned}: begin a "
-            "new run for another length, or one with scheduler=none, which can be trained on."
+            f"{folder} holds a run whose learning rate is scheduled for {planned}: for another length, start "
+            "a new run; with scheduler=none, a run can be trained further later."
         )
     # If another model, say, was chosen, all other differences follow from that.
     changes = {key: text for key, text in changes.items() if key.startswith("choices.")} or changes
@@ -42,7 +42,7 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
         written = read_flat(file, parse_yaml, ".")
         cure = f"To continue it: {resume_command(folder)}"
         if written and all(written.get(key) == now.get(key) for key in changes):
-            cure = f"They are in {file}, which was changed since: put back what was there to continue it"
+            cure = f"{file} was changed after the run began: undo that to continue the run"
         raise UserError(
             f"{folder} holds a run with other settings ({'; '.join(changes.values())}). {cure}; for a new run, choose "
             "another hydra.run.dir."
@@ -57,7 +57,7 @@ def refuse_to_start_over(folder: Path) -> None:
     """
     run = RunFolder(folder)
     if run.config.is_file() and "choices.dataset" not in read_flat(run.config, parse_yaml, "."):
-        raise UserError(f"{run.config} is another program's, and would be overwritten: choose another hydra.run.dir.")
+        raise UserError(f"{run.config} is another program's and would be overwritten: choose another hydra.run.dir.")
     left = [run.record] if read_flat(run.record).get("saved") else []
     if run.metrics.is_file():
         left.append(run.metrics)
@@ -65,9 +65,9 @@ def refuse_to_start_over(folder: Path) -> None:
         left.append(run.best)  # a best.ckpt alone was copied here from elsewhere
     if left:
         raise UserError(
-            f"{folder} holds a run whose last.ckpt is gone, so that it cannot go on, and a new one would overwrite its "
+            f"{folder} holds a run that cannot be resumed without its last.ckpt, and a new run would overwrite its "
             f"best.ckpt and curves: put last.ckpt back, choose another hydra.run.dir for a new run, or delete "
-            f"{' and '.join(file.name for file in left)} in {folder} to begin it anew."
+            f"{' and '.join(file.name for file in left)} in {folder} to start over."
         )
 
 
@@ -88,7 +88,7 @@ def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) ->
     elif (before := file.read_text(encoding="utf-8")) != checksum:
         raise UserError(
             f"{sweep.path} holds jobs on other data (checksum {before} in theirs, {checksum} now): a file has changed, "
-            "or an older version of proj has read it otherwise. Put the file back, or begin a new sweep."
+            "or an older version of proj has read it differently. Put the file back, or begin a new sweep."
         )
 
 
@@ -111,12 +111,12 @@ def compare_environments(before: dict, now: dict, folder: Path) -> None:
     if before["processes"] != now["processes"]:
         raise UserError(
             f"{folder} holds a run of {how_many(before['processes'], 'process')}, not of {now['processes']}: they "
-            f"share out each batch. Continue it with trainer.devices={before['processes']}."
+            f"share each batch. Resume it with trainer.devices={before['processes']}."
         )
     before = now | before  # older versions did not store the user's files
     changes = [f"{name}: {before[name]} in the run, {now[name]} now" for name in now if before[name] != now[name]]
     exact = torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
     if now["device"] != "cpu" and not exact:
-        changes.append(f"some kernels of {now['device']} add in no fixed order; trainer.deterministic=true has others")
+        changes.append(f"some kernels of {now['device']} add in no fixed order; trainer.deterministic=true avoids them")
     if changes:
         say(f"The last bits may differ from those of an unbroken run ({'; '.join(changes)}).")

@@ -73,7 +73,7 @@ class Divergence:
             raise SystemExit(0)  # only the first process reports it
         last = RunFolder(self.folder).last
         kept = f"The last good checkpoint is {last}" if last.is_file() else "There was no checkpoint yet"
-        skip = f", or leave such steps out: {resume_command(self.folder)} on_nan=skip" if self.stop else ""
+        skip = f", or skip such steps: {resume_command(self.folder)} on_nan=skip" if self.stop else ""
         raise UserError(
             f"{what} (epoch {trainer.current_epoch + 1}), at a learning rate of {rate:.3g}. {kept}. Start a new run "
             f"with a lower optimizer.lr or trainer.gradient_clip_val=1{skip}"
@@ -132,8 +132,8 @@ class SkipNaN(Callback):
             all_steps, were = agree(steps, "the only step", f"all {steps:,} steps"), agree(steps, "was", "were")
             raise UserError(
                 f"{all_steps} of epoch {trainer.current_epoch + 1} gave NaN or infinite gradients "
-                f"and {were} left out, so nothing is learned any more: start a new run with a lower optimizer.lr or "
-                "trainer.gradient_clip_val=1, and see that the data has no such numbers."
+                f"and {were} left out, so the network no longer learns: start a new run with a lower optimizer.lr or "
+                "trainer.gradient_clip_val=1, and check the data for such numbers."
             )
 
     def refuse_most(self, steps: int) -> int:

@@ -30,7 +30,7 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
         raise
     except Exception as error:
         if isinstance(error, FileNotFoundError) and not folder.is_dir():
-            raise UserError(f"{folder} was moved or deleted: go on with resume=<where it is now>.") from error
+            raise UserError(f"{folder} was moved or deleted: continue with resume=<its new place>.") from error
         command = resume_command(folder)  # only now, since it depends on the configuration that the run has written
         if sentence := what_broke(error, command, batch_size):
             raise UserError(sentence) from error
@@ -49,7 +49,7 @@ def what_broke(error: Exception, command: str, batch_size: int) -> str | None:
     command: the command that continues the run.
     """
     if not isinstance(error, UserError) and (fault := file_fault(error)):
-        return f"{fault}. What the run saved before is whole. To continue: {command}"
+        return f"{fault}. What was saved before is intact. To continue: {command}"
     if not isinstance(error, UserError) and out_of_memory(error):
         if "read_data" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]:
             return "the memory does not suffice for the data: use a machine that has more, or a part of the data."

@@ -36,4 +36,4 @@ def mend_callback_states(trainer: Trainer, checkpoint: dict) -> None:
         state["dirpath"] = here
         best = RunFolder(here).best
         if Path(state["best_model_path"]) == best and not best.is_file():  # or the run could end without a best.ckpt
-            raise UserError(f"{best} is gone, the best epoch of the run so far: put it back, or begin a new run.")
+            raise UserError(f"{best} is missing, the best checkpoint so far: put it back, or start a new run.")

@@ -70,7 +70,7 @@ class Start:
         metrics = run.read_metrics()
         if not metrics:
             if run.metrics.is_file():
-                say(f"{run.metrics} is damaged, or of another run: this one is measured anew.")
+                say(f"{run.metrics} is damaged or belongs to another run: this run is evaluated again.")
             return None
         has_all = threshold == (metrics["threshold"]["asked"] if "threshold" in metrics else "null")
         if cfg.test:
@@ -118,7 +118,7 @@ def set_aside(path: Path, error: UserError) -> None:
         return
     away = path.with_name(f"{path.name}.{'damaged' if isinstance(error, DamagedCheckpoint) else 'refused'}")
     replace(path, away)
-    say(f"{error} It is now {away.name}; going back to the checkpoint before.")
+    say(f"{error} It was renamed to {away.name}; the previous checkpoint is used.")
 
 
 def load_to_resume(path: Path) -> dict:
@@ -126,7 +126,7 @@ def load_to_resume(path: Path) -> dict:
     checkpoint = load_checkpoint(path)
     if "resume" not in checkpoint:
         raise RefusedCheckpoint(
-            f"{path} does not say where the run was: another checkpoint callback has written it, or it is a copy of "
-            "best.ckpt. It can be evaluated, and no run can go on from it: start the run anew in another folder."
+            f"No run can resume from {path}: another checkpoint callback has written it, or it is a copy of best.ckpt. "
+            "Start the run again in another folder; this checkpoint can only be evaluated."
         )
     return checkpoint
