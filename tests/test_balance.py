@@ -180,7 +180,7 @@ def test_a_model_that_calls_all_examples_the_same_gets_a_sentence_and_the_data_a
         assert single_answer(torch.tensor(right), ["a", "b"], CHOSEN) is None
     unequal = torch.tensor([[950, 1], [49, 0]])
     said = single_answer(unequal, ["good", "bad"], CHOSEN)
-    assert "calls 999 of 1,000 examples 'good'" in said and "balance=loss" in said and "monitor=val/loss" in said
+    assert "predicts 'good' for 999 of 1,000 examples" in said and "balance=loss" in said and "monitor=val/loss" in said
     equal = single_answer(torch.tensor([[5, 0], [5, 0]]), ["a", "b"], CHOSEN)
     assert "try monitor=val/loss" in equal  # nothing to balance
     advised = single_answer(unequal, ["good", "bad"], {"balance": "loss", "monitor": "val/loss"})

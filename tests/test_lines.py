@@ -116,7 +116,7 @@ def test_what_is_said_of_the_data_is_shown_once_for_the_whole_sweep(tmp_path):
     words = ("dataset=csv", "data_dir=table.csv", "dataset.target=species", "seed=1,2", "sweep_name=s")
     code, out, err = sweep(tmp_path, *words)
     assert code == 0 and out.count("rows without species left out: 5") == 1, err
-    first = out.index("rows left out")
+    first = out.index("rows without species left out")
     assert out.index("\n1/2  ") < first < out.index("\n2/2  ") and out[:first].endswith("\n     ")
     assert all("rows without species left out: 5" in log(tmp_path, f"{number}_seed={number + 1}") for number in (0, 1))
 
