@@ -183,7 +183,7 @@ def test_predict_and_the_exported_file_name_the_class_of_the_threshold(rare, tmp
     assert sum(row["class"] != name for row, name in zip(rows, classes, strict=True)) <= (off > 1e-6).sum()
     facts = session.get_modelmeta().custom_metadata_map
     assert json.loads(facts["costs"]) == metrics["threshold"]["costs"]
-    assert "gives logits alone" not in capsys.readouterr().out
+    assert "gives logits only" not in capsys.readouterr().out
 
 
 def test_a_finished_run_gets_another_threshold_without_training_anew(rare, tmp_path):
