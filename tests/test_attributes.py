@@ -196,8 +196,11 @@ def test_what_a_model_logs_itself_is_of_the_whole_epoch_in_which_a_run_is_stoppe
     ("target", "said"),
     (
         ("test_attributes.Shadow", ["Shadow cannot be resumed exactly: a checkpoint cannot hold its copy (Seq"]),
-        (f"{LIGHTNINGS}.StochasticWeightAveraging", ["StochasticWeightAveraging cannot be resumed exactly. A run"]),
-        (f"{LIGHTNINGS}.BatchSizeFinder", ["BatchSizeFinder cannot be resumed exactly. A run"]),
+        (
+            f"{LIGHTNINGS}.StochasticWeightAveraging",
+            ["The state of the callback StochasticWeightAveraging cannot be resumed exactly. A"],
+        ),
+        (f"{LIGHTNINGS}.BatchSizeFinder", ["The state of the callback BatchSizeFinder cannot be resumed exactly. A"]),
         ("test_attributes.Pointers", []),
         (f"{LIGHTNINGS}.LearningRateMonitor", []),
     ),
