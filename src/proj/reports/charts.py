@@ -172,7 +172,7 @@ def against_time(comparison: Comparison) -> dict | None:
     def place(run: Run) -> float:
         return (run.value("seconds", "min") or math.nan) / unit
 
-    return dots(comparison, place, title, "· the dotted line: the best in no more time", axis)
+    return dots(comparison, place, title, "· the dotted line: the best in as much time or less", axis)
 
 
 def history(comparison: Comparison) -> dict | None:
