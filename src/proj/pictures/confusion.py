@@ -51,7 +51,7 @@ def confusion_matrix(
     across, down = cell * classes, cell * len(rows)
     canvas = Image.new("RGB", (max(left + across + line, zoom * WIDTH), top + down + line), "white")
     write(canvas, line // 2, line, figure, zoom * 11)
-    write(canvas, canvas.width - line // 2, line, "rows: true class, columns: predicted", zoom * 11, anchor=1)
+    write(canvas, canvas.width - line // 2, line, "rows: true, columns: predicted", zoom * 11, anchor=1)
     canvas.paste(Image.fromarray(colours).resize((across, down), Image.Resampling.NEAREST), (left, top))
     if names:
         draw_lines(canvas, (left, top), (across, down), cell, zoom)
