@@ -29,7 +29,8 @@ from proj.config.words import as_hydra_reads
 from proj.errors import UserError
 from proj.reports.runs import read_run
 from proj.sweeps.lines import own_stdout
-from proj.system.files import write_atomically
+from proj.system.files import refuse_unwritable, write_atomically
+from proj.system.folders import nearest_to
 from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_of
 from proj.system.names import RESERVED, file_name
@@ -124,6 +125,15 @@ def test_a_sweeps_name_is_one_that_every_system_takes(mistake, name):
 def test_paths_with_backslashes_are_taken_as_they_are(value, monkeypatch):
     monkeypatch.setattr("proj.system.platform.WINDOWS", True)
     assert OverridesParser.create().parse_override(as_hydra_reads(f"data_dir={value}")).value() == value
+
+
+def test_a_drive_that_is_missing_is_one_sentence(monkeypatch):
+    asked = iter([False] * 20)
+    monkeypatch.setattr(os.path, "lexists", lambda path: next(asked))  # as of Z:, for which / stands here
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert nearest_to("/runs/digits") == ""
+    with pytest.raises(UserError, match=r"y\.csv could not be written \(its drive is missing\): name another place"):
+        refuse_unwritable(Path("/x/y.csv"))
 
 
 def test_a_name_that_the_system_refuses_is_one_sentence():

@@ -63,7 +63,7 @@ def nearest_to(path: str) -> str:
     first folder in it that is not there the nearest one in which the rest is."""
     folder, name = os.path.split(path)
     rest, names = "", list[str]()
-    while folder and not os.path.lexists(folder):
+    while folder != os.path.dirname(folder) and not os.path.lexists(folder):  # a drive may be missing
         rest, (folder, name) = os.path.join(name, rest), os.path.split(folder)
     with suppress(OSError):
         names = sorted(one for one in os.listdir(folder or ".") if one != name and not is_companion(one))
