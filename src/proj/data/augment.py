@@ -1,7 +1,7 @@
 """Strong augmentation of whole batches on the training device, with different random numbers for each image.
 
 torchvision.transforms.v2 draws once for a whole batch, from the process's global generator. Here all random numbers
-come from a generator seeded by (seed, epoch, batch), so that a resumed run repeats them. All that a batch needs is
+come from a generator seeded by (seed, epoch, batch), so that a resumed run repeats them. What most changes need is
 drawn by one call, and scaled by another: a torch call takes 2 µs, and a whole step of a small network only 1 ms.
 """
 
@@ -111,7 +111,7 @@ class Strong:
 
 @cache
 def ranges(strong: Strong, shift: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """(Lower bound, width), each (7, 2, 1), of the uniform distribution of each number that `Strong.change` draws."""
+    """(One end, the way to the other), each (7, 2, 1), of the range of each number that `Strong.change` draws."""
     pairs = [
         [(1, strong.crop), ERASED],  # the areas of the crop and of the erased rectangle
         [(-0.5, 0.5), (-0.5, 0.5)],  # how far both are stretched

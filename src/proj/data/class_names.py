@@ -18,8 +18,8 @@ TRUTH_NUMBERS = {word: float(value) for pair in WHOLE_WORDS for value, word in e
 
 
 def spelling(word: str) -> str | float:
-    """A key that is equal for different spellings of a class: it ignores case, spaces, accents and a final full stop,
-    and it is equal for equal numbers (1 and 1.0) and for answers that mean the same (1, yes and TRUE)."""
+    """A key that is equal for different spellings of a class: it ignores case, outer spaces, how accents are stored and
+    a final full stop, and is equal for equal numbers (1 and 1.0) and answers that mean the same (1, yes and TRUE)."""
     value, name = plain_number(word), plain_name(word).removesuffix(".")
     return TRUTH_NUMBERS.get(name, name) if value is None else value
 

@@ -78,7 +78,7 @@ def how_it_tells(
 
     ("value" or "range", mistakes): each class has a value or a range of its own. ("filled", mistakes): it is filled in
     for some classes only. ("code", the rows of `rows_told`): it may be part of a one-hot code. ("", 0): it does not.
-    Missing cells count as a value of their own; and, if each class has cells and half of all are known, as unknown.
+    Missing cells count as a value. If half of the cells are known, and some of each class, these are also tried alone.
     values: (N,) a code of each cell. numbers: (N,) for a column of numbers. known: (N,) whether a cell has a value.
     """
     sizes = np.unique(classes, return_counts=True)[1]
@@ -129,7 +129,7 @@ def mistaken_gaps(known: np.ndarray, classes: np.ndarray) -> int:
 
 def rows_told(values: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
     """(N,) bool, the rows with one of the column's two values, if all of them have the same class; None if the column
-    has more values, or if neither fits."""
+    does not have two values, or if neither fits."""
     different = np.unique(values)
     sides = [values == value for value in different[:2]] if len(different) == 2 else []
     return next((side for side in sides if len(np.unique(classes[side])) == 1), None)

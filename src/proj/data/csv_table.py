@@ -39,8 +39,7 @@ class CSVDataModule(InMemoryDataModule):
     treat as numbers or dates, in which any other cell is missing. max_categories: see `measure_words`.
     header: whether the first row names the columns. decimal: "point" or "comma". day_first: whether 1/2/2000 is in
     February. For these three, None detects it. min_examples: see `rare_classes`.
-    test_fraction, val_fraction, split_seed: unless a file is the test or validation part, it is drawn with the seed:
-    the test part from all rows, then the validation part from the rest. The fractions apply to every class.
+    A part that has no file is drawn with `split_seed`: `test_fraction` of every class, then `val_fraction` of the rest.
     group: a column, not an input; rows that have the same value in it are all in the same part.
     """
 

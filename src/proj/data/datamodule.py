@@ -39,7 +39,7 @@ LARGEST_BATCH = 512  # the largest batch size chosen automatically; a setting ma
 
 
 def fitting_batch_size(examples: int) -> int:
-    """A batch size with which an epoch has about a hundred batches: a power of two from 32 to LARGEST_BATCH."""
+    """A power of two from 32 to LARGEST_BATCH, for about a hundred batches an epoch; but at most `examples`."""
     return min(max(2 ** round(math.log2(examples / 100)), 32), LARGEST_BATCH, examples)
 
 
@@ -163,7 +163,7 @@ class InMemoryDataModule(LightningDataModule):
                 raise UserError(f"{name}.load gives its {part} part other targets than {right}.")
 
     def checksum(self) -> str:
-        """CRC-32 of all inputs and targets in the order of the splits, or with folds, of all data (184 MB/0.05 s)."""
+        """`whole`, or else the CRC-32 of all inputs and targets in the order of the splits; 184 MB take 0.05 s."""
         return self.whole or checksum_of(*(tensor for split in self.splits.values() for tensor in split))
 
     def chosen_examples(self) -> str | None:

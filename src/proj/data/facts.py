@@ -27,8 +27,8 @@ class Facts:
     files store them; and all code that makes an input from a file uses them.
 
     input_shape: (C, H, W) of an image, (F,) of a row. class_names: in the order of the logits.
-    drawings: whether the images are light drawings on black, such as MNIST's. If so, an image file with a light border
-        is inverted, and padded to the input's aspect ratio; else the middle of the image is cut out.
+    drawings: whether the images are light drawings on black, such as MNIST's. If so, an image file is inverted if its
+        border is light, and padded to the input's aspect ratio; if not, the middle of the image is cut out.
     mean, std: for each channel, of pixels in 0..1; None if the datamodule makes its inputs in another way.
     columns: the descriptions of a table's columns, see `encode_column`; None if the datamodule does not give them.
     data: the checksum of the training's data.
@@ -143,10 +143,10 @@ def is_drawn(dataset: dict[str, Any]) -> bool:
 
 
 def pair(given: list[str], known: list[str]) -> tuple[list[int], list[str]]:
-    """(For each class of the data, in `given`, its index among the model's, in `known`; the names to show for these).
+    """(For each class of the data, in `given`, its index among the model's, in `known`; the names to show).
 
-    Classes are paired by their names. If no name is common and both have as many, they are paired by order, and a note
-    says so. Raises UserError if only some of the names agree.
+    Classes are paired by their names, and shown by the model's. If no name is common and both have as many, they are
+    paired by order, which is printed, and shown by the data's. Raises UserError if only some of the names agree.
     """
     found = classes_among(given, known)
     if len({*found.values()}) == len(given):

@@ -31,8 +31,8 @@ from proj.system.ranks import say
 
 
 class ImageFolderDataModule(ImageDataModule):
-    """A folder with one folder of images for each class, at any depth; or with a train folder of such folders, and val
-    and test folders if there are any. The classes are in alphabetical order.
+    """A folder with one folder for each class, which holds images at any depth; or with a train folder of such folders,
+    and val and test folders if there are any. The classes are sorted by name, capitals first.
 
     A part without a folder is drawn from the training images with `split_seed`: `test_fraction` of every class, then
     `val_fraction` of the rest. With folds, a fold replaces the first part that is drawn.

@@ -47,7 +47,7 @@ def draw_parts(
 
     groups: (N,) labels; examples with equal labels are in the same part. word: what a label stands for, see TOGETHER.
     fold: (its number, the number of folds); this fold becomes the first part, whose fraction is not used.
-    Raises UserError if there are not two classes, or if a class has too few examples to be in every part.
+    Raises UserError for fewer than two classes, and for a class that has too few examples to be in every part.
     """
     if len(class_names) < 2:
         only = f"only {class_names[0]}" if class_names else "none"

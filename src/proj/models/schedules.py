@@ -63,7 +63,7 @@ def make_schedule(scheduler: partial, optimizer: Optimizer, steps: float, mode: 
 
 
 def refuse_other(what: str, of: Callable, made: Any, base: type) -> None:
-    """Raises UserError unless `made` is or derives from `base`. what: "optimizer" or so. of: what made it."""
+    """Raises UserError unless `made`, a class or object, is one of `base`. what: "optimizer", say. of: what made it."""
     if not (issubclass(made, base) if isinstance(made, type) else isinstance(made, base)):
         called = getattr(of, "func", of)
         name = f"{called.__module__}.{called.__qualname__}"

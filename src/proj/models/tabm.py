@@ -22,8 +22,8 @@ class Spread(nn.Module):
     Each input is centred by its median and scaled by its interquartile range, which are robust against outliers, and
     squashed smoothly into -3..3 (Holzmüller et al., 2024, arXiv 2407.04491). A linear layer also embeds its piecewise
     linear encoding (Gorishniy et al., 2022, arXiv 2203.05556), which has a value for each bin: 0 below the bin, 1 above
-    it, linear within it. Beyond the outer bins the values go on linearly, to at most -1 and 2.
-    quantiles: (F, Q), in ascending order. An input with only two different ones has no bins.
+    it, linear within it. Beyond the outer bins the values go on linearly, down to -1 and up to 2.
+    quantiles: (F, Q), in ascending order. An input with at most two different ones has no bins.
     """
 
     def __init__(self, quantiles: list[list[float]]) -> None:

@@ -6,6 +6,6 @@ images_in_folder.py  decides which files are images
 image_file.py        opens an image file, and fits the image to a size
 deep_pixels.py       converts pixels of more than 8 bits
 resized.py           a cache file of all resized images, from which those that exceed the memory are read
-near_copies.py       warns of test photos that are nearly identical to training photos
+near_copies.py       warns of test or validation photos that are nearly identical to training photos
 remarks.py           what the user is told once the images are read, such as which were left out
 """

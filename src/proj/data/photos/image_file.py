@@ -69,7 +69,7 @@ class Picture(NamedTuple):
 
 
 class Refused(ValueError):
-    """A file that is refused although Pillow could open it; the text is the rest of a sentence that says why."""
+    """A file that is not read as a photo, for a reason that is known; the text, such as "is empty", ends a sentence."""
 
 
 def why_not(error: Exception, file: str | BinaryIO) -> str:

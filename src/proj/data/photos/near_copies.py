@@ -24,14 +24,14 @@ ALIKE = {
     BURST: "up to its last number but one",  # patient12_3.png: a slice, or a frame of a video
 }
 FEW = 8  # one thing has at most so many images; more with a common name may be those of a class or a year
-DAY = re.compile(r"(19|20)\d\d([-_.]?)\d\d\2\d\d$")  # in the names of phones, for photos of many things
-MOST, MOST_KNOWN = 1_000, 10_000  # images of a part, and of the training, that are compared at most, which takes 0.1 s
+DAY = re.compile(r"(19|20)\d\d([-_.]?)\d\d\2\d\d$")  # IMG_20240131, as phones name all photos of a day
+MOST, MOST_KNOWN = 1_000, 10_000  # at most so many images of a part, and of the training, are compared: 0.3 s a part
 COMPARED = {"test": "test", "val": "validation"}  # the parts that are compared with the training, and their names
 
 
 def describe_near_copies(parts: Mapping[str, Any], files: dict[str, list[str]], name: Callable) -> list[str]:
     """A warning if at least two, and a tenth, of the test images are nearly identical to a training image, or else have
-    similar names; or else if such validation images are. parts: their inputs are uint8 (N, H, W, C). files: the files
+    similar names; if not, the same of the validation images. parts: their inputs are uint8 (N, H, W, C). files: those
     of each part. name: maps a part and an index in it to an image's name."""
     return next(filter(None, (near_copies(part, parts, files, name) for part in COMPARED)), [])
 
@@ -58,9 +58,9 @@ def near_copies(part: str, parts: Mapping[str, Any], files: dict[str, list[str]]
 
 
 def describe_named_alike(part: str, files: dict[str, list[str]], name: Callable[[str, int], str]) -> list[str]:
-    """A warning if as many images of a part share the beginning of a training image's name: they may be a photo and its
-    mask or small copy, both eyes of a patient, augmented versions of one photo, or slices and frames. Of the last there
-    may be many, but at most a third of the images in a folder, since all of a class may have such names."""
+    """A warning if at least two, and a tenth, of a part's images share the beginning of a training image's name: they
+    may be a photo and its mask or small copy, both eyes of a patient, augmented versions of a photo, or slices and
+    frames. Of the last there may be many, but at most a third of a folder, since a whole class may have such names."""
     sizes = Counter(map(dirname, files["train"] + files[part]))
     for pattern, up_to in ALIKE.items():
         known, seen = ([group_in(pattern, file) for file in files[one]] for one in ("train", part))

@@ -39,7 +39,8 @@ class Resized:
     """
 
     def __init__(self, path: Path, key: str, files: list[str], recipe: Recipe) -> None:
-        """Raises OSError if there is no file, ValueError if it has another key (without a text) or is damaged."""
+        """Raises OSError if there is no file; ValueError, without a text if the key or an older format differs, or
+        with one if the file is damaged or of a newer version."""
         header = HEADER.format(FORMAT, key).encode()
         self.path, self.files, self.shape = path, files, recipe.shape
         self.start, self.bytes = len(header), math.prod(recipe.shape)

@@ -168,7 +168,7 @@ def values(
 
     column: its description, see `encode_column`. If it is "lenient", a cell without a number counts as missing, and so
         does a limit such as <5 unless it has "limits", since older versions did not parse limits.
-    line: maps a cell's index to its line in the file. decimal: of ambiguous numbers. marks: allowed in other numbers.
+    line: maps a cell's index to its line in the file. decimal: the mark of ambiguous numbers. marks: those of others.
     Raises UserError for the first cell that holds no number, or a number in another unit than the column's "unit".
     """
     name, unit, lenient = (column.get(key, "") for key in ("name", "unit", "lenient"))

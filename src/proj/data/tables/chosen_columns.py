@@ -51,7 +51,7 @@ def why_no_data(table: Table, place: int) -> str:
 
 
 def refuse_empty(table: Table, places: list[int], settings: dict[str, Any]) -> NoReturn:
-    """Raises UserError for all empty columns at once; the `dataset.drop=…` that it suggests keeps the present ones."""
+    """Raises UserError for all empty columns at once; it suggests a `dataset.drop=…` with these and those in it now."""
     empty = [place for place in places if table.columns[place].each(is_missing, bool).all()]
     names = [table.names[place] for place in (*empty, *dropped_columns(table, settings))]
     those, it = (f"column {names[0]} is", "it") if len(empty) == 1 else (f"{len(empty):,} columns are", "them")

@@ -50,7 +50,7 @@ def refuse_other_formats(start: bytes, name: str) -> None:
 
 def unpacked(file: BinaryIO, name: str) -> tuple[BinaryIO, str]:
     """(The content of a compressed file, its name without that suffix); a file that is not compressed as it is. Raises
-    UserError for an archive of several files."""
+    UserError for an archive that does not hold exactly one file, and for one of Apple's Numbers."""
     start = file.read(6)
     file.seek(0)
     for kind, first in COMPRESSED.items():

@@ -16,6 +16,7 @@ from proj.data.tables.row_numbers import doubt_far
 from proj.data.tables.timestamps import EXCEL, SINCE_1970, is_likely, since_1970
 from proj.errors import UserError
 
+# Names of columns of Excel's days, which are small numbers; and of columns of timestamps in other units.
 DATES = re.compile(r"(?<!candi)(?<!man)(?<!up)(?<!vali)date|datum|fecha", re.I)
 TIMES = re.compile(r"time|date|stamp|epoch|unix|created|updated|(\b|_)(at|ts|when)\b|zeit|datum", re.I)
 # Notations that are read as words although their order may matter: a pattern, and what the user can write instead.
@@ -82,7 +83,7 @@ def find_form(name: str, cells: Column, day_first: bool | None, asked: bool, lin
 
     asked: whether a setting says that the column holds dates. day_first: whether 1/2/2000 is in February; None infers
     it from the other cells. line: see `values`.
-    Raises UserError if all cells are as ambiguous as 1/2/2000, and `day_first` is None.
+    Raises UserError for a cell such as 1/2/2000 if `day_first` is None and the other cells do not decide it.
     """
     least = 0.0 if asked else 0.95  # the share of the different cells that must be dates of one form
     places = ends_of(cells)
@@ -113,8 +114,8 @@ def find_form(name: str, cells: Column, day_first: bool | None, asked: bool, lin
 
 
 def forms_at(ends: list[str], asked: bool) -> list[str]:
-    """The forms in which at least one of these cells is a date. Unless the user has `asked` for dates, numbers are only
-    those of PLAIN forms such as 20000101: 1999.5 is not May 1999."""
+    """The forms in which at least one of these cells is a date. Unless the user has `asked` for dates, numbers can have
+    only PLAIN forms, such as 20000101: 1999.5 is not May 1999."""
     are_numbers = all(plain_number(cell) is not None for cell in ends)
     known = PLAIN if are_numbers and not asked else FORMS
     return [form for form in known if any(moment(cell, form) is not None for cell in ends)]

@@ -43,7 +43,7 @@ class Column:
         return SomeRows(self, rows)
 
     def different(self) -> list[tuple[str, int, int]]:
-        """(A cell, how often it occurs, the index where it occurs first) for each different cell, by that index."""
+        """(A cell, how often it occurs, the index of its first occurrence) for each different cell, in that order."""
         words, codes = self.words, self.codes
         times, first = np.bincount(codes, minlength=len(words)), np.empty(len(words), np.int64)
         first[codes[::-1]] = np.arange(len(codes))[::-1]  # written from the end, so that the first index stays
@@ -95,7 +95,7 @@ class WholeColumn(Column):
 
     texts: pieces of the column, each with its cells joined by zero bytes. Once `codes` has been read, it holds only the
         different cells, in one piece, and nothing can be added any more.
-    is_sure: whether `mark` can only be the decimal mark in some cell; in 1.234 it might separate thousands.
+    is_sure: whether some cell proves that `mark` is a decimal mark; 1.234 does not, since it might separate thousands.
     """
 
     def __init__(self, cells: Sequence[str] = ()) -> None:

@@ -22,7 +22,7 @@ GROUP = re.compile(
     rf"(?i:({PERSON})(s|in|en|n)?([ _.-]?(id|nr|no|num|number|code|name)\.?)?)"
 )
 CODE = re.compile(r"-?(99+|9+[78]|77+|88+)|-[1-9]")  # what surveys write for "don't know" and the like
-OFTEN = 5  # a number that may mark missing values occurs at least so often, beside at least so many different numbers
+OFTEN = 5  # a number that may mark missing values occurs at least so often; beside fewer different ones only a code may
 YEAR = re.compile(r"year|jahr|ann[eé]e|año", re.I)
 
 
@@ -30,8 +30,8 @@ def id_evidence(name: str, numbers: np.ndarray) -> str:
     """How the numbers of a column show that they are ids, and not measured: "order", "shuffled", "name", or "".
 
     Ids are whole numbers. If all differ, they are either in "order", or "shuffled" within a range so small that
-    measured numbers would repeat. If nearly all differ, the column's "name" may say that they are ids. A column that is
-    named as one of years, and holds years, is never one of ids.
+    measured numbers would repeat. If nearly all differ, the column's "name" may say that they are ids. Years, in a
+    column that is named so, are ids only if its name says that as well.
     """
     found = numbers[~np.isnan(numbers)]
     few = len(np.unique(found[:1000])) < 0.5 * min(len(found), 1000)  # a quick test, which settles most columns

@@ -44,7 +44,7 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
     """(A file, the name that may say which part it is) for each table that data_dir names.
 
     data_dir may be a file, a folder, a glob pattern, or several of these, separated as in PATH. If a folder itself has
-    no tables, those in its subfolders train, val and test are taken, whose part is named by the subfolder.
+    no tables, those in subfolders that are named after parts, such as train and test, are taken.
     Raises UserError for a folder or a pattern without tables, and if the same table is there in two formats.
     """
     several = re.split(rf"{os.pathsep}(?!\\[^\\])", data_dir)  # not at C:\table.csv, which a run from Windows may name
@@ -146,7 +146,7 @@ def join(tables: Sequence[Table], notes: list[str]) -> Table:
     """Append the rows of all tables to the first, and return it.
 
     Columns that the first table does not have are left out; a remark on them is added to `notes`, except on columns
-    without a name, as pandas writes its index. Raises UserError if another table lacks a column.
+    without a name, as pandas writes its index. Raises UserError if a table lacks a column, or has more without names.
     """
     first, *others = tables
     for other in others:

@@ -9,7 +9,7 @@ LIKELY_DAYS = -1_262_304_000, LIKELY[1]  # from 1930 on, since a column of Excel
 
 
 def since_1970(numbers: Any, unit: str) -> Any:
-    """The seconds since 1970 of a number, an array or a tensor in a unit of SINCE_1970."""
+    """The seconds since 1970 of a number, array or tensor in a unit of SINCE_1970; rounded to whole ones for EXCEL."""
     return ((numbers - EXCEL_1970) * 86_400 + 0.5) // 1 if unit == EXCEL else numbers / SINCE_1970[unit]
 
 
