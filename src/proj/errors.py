@@ -53,7 +53,7 @@ def message_of(error: BaseException, longest: int | None = None) -> str:
 
 
 def named(error: BaseException, longest: int | None = None) -> str:
-    """An error's class and `message_of` it; the class alone where it says nothing."""
+    """An error's class and its message, see `message_of`; the class alone if it has no message."""
     said = message_of(error, longest)
     return said if said == type(error).__name__ else f"{type(error).__name__}: {said}"
 

@@ -1,9 +1,8 @@
 """Makes the tests faster, in each of their processes.
 
-The processes share the configurations that Hydra has merged (see `proj.config.loader`). In the tests, each also reads
-every file of conf/ only once, parses every reference to another setting only once, collects garbage less often, and
-does not wait for the disk (fsync), since no test cuts the power. Benchmarks, which use this folder too, do the latter
-as users do.
+The processes share the configurations that Hydra has merged (see `proj.config.loader`). In the tests, but not in the
+benchmarks, which use this folder too, each process also parses every file of conf/ and every reference to another
+setting only once, collects garbage less often, and does not wait for the disk (fsync), since no test cuts the power.
 """
 
 import functools
@@ -31,7 +30,7 @@ MERGED = Path(os.environ.get("TESTS_MERGED") or tempfile.mkdtemp())
 os.environ["TESTS_MERGED"] = str(MERGED)
 READ: dict[tuple, bytes] = {}
 hydra_load, hydra_read = ConfigLoaderImpl.load_configuration, FileConfigSource.load_config
-FOR_USERS = (  # (object, name, original) of everything that is replaced
+FOR_USERS = (  # (object, name, original) of what is replaced in Hydra and OmegaConf
     (omegaconf.base, "parse", omegaconf.base.parse),
     (FileConfigSource, "load_config", hydra_read),
     (ConfigLoaderImpl, "load_configuration", hydra_load),
@@ -60,7 +59,7 @@ def share_operators() -> None:
 
 
 def read_once(source: FileConfigSource, config_path: str):
-    """The content of a file of options, which is read again only if the file has changed."""
+    """What Hydra makes of a file of options, which it parses again only if the file has changed."""
     file = Path(source.path, source._normalize_file_name(config_path))
     if not file.is_file():
         return hydra_read(source, config_path)

@@ -45,12 +45,7 @@ def save_or_say_why_not(value: Any, buffer: io.BytesIO) -> str | None:
         torch.save(value, buffer)
         buffer.seek(0)
         names = torch.serialization.get_unsafe_globals_in_checkpoint(buffer)
-    except (
-        pickle.PickleError,
-        AttributeError,
-        TypeError,
-        ValueError,
-    ) as error:  # for a function, an open file and the like
+    except (pickle.PickleError, AttributeError, TypeError, ValueError) as error:  # a function, an open file, say
         return str(error)
     return first_of(sorted(names), 3) or None
 

@@ -44,7 +44,7 @@ def accepted(model: DictConfig) -> tuple[str, ...]:
 
 
 def takes(model: DictConfig, kind: str | None) -> bool:
-    """Whether a model takes data of this kind, as far as both classes declare it: otherwise the training will tell."""
+    """Whether a model takes data of this kind; True if one of the classes does not declare it: training will tell."""
     return kind is None or not accepted(model) or kind in accepted(model)
 
 

@@ -84,7 +84,7 @@ def printing_into(file: Path) -> Iterator[None]:
                 yield
         finally:
             for number, stream in enumerate(streams, 1):
-                stream.flush()  # what e.g. a logger wrote to the original stream belongs into the log
+                stream.flush()  # what e.g. a logger wrote to the original stream belongs in the log
                 os.dup2(before[number - 1], number)
                 os.close(before[number - 1])
 
@@ -137,7 +137,7 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
 
 @contextmanager
 def own_gpu(cfg: DictConfig, folder: Path) -> Iterator[None]:
-    """With joblib on a machine with GPUs, wait for one that no other job uses, and let `cfg` name it within."""
+    """With joblib on a machine with several GPUs, wait for one that no other job uses, and set it in `cfg`."""
     beside = "joblib" in HydraConfig.get().launcher["_target_"] and cfg.trainer.devices in ("auto", 1)
     if not beside or cfg.trainer.accelerator == "cpu":
         yield

@@ -39,10 +39,11 @@ def is_of_a_run(folder: str) -> bool:
 
 
 def leads_back(entry: os.DirEntry, folder: str) -> bool:
-    """Whether an entry of `folder` is a link to that folder or one above it, which following would never end, or to
-    itself, where nothing is."""
-    end = os.path.realpath(entry.path) if entry.is_symlink() else ""
-    return bool(end) and (os.path.islink(end) or PurePath(os.path.realpath(folder)).is_relative_to(end))
+    """Whether an entry of `folder` is a link to itself, or to that folder or one above it: to follow it has no end."""
+    if not entry.is_symlink():
+        return False
+    end = os.path.realpath(entry.path)
+    return os.path.islink(end) or PurePath(os.path.realpath(folder)).is_relative_to(end)
 
 
 def everything_in(folder: str) -> Iterator[os.DirEntry]:
@@ -59,8 +60,8 @@ def folders_in(folder: str) -> list[str]:
 
 
 def nearest_to(path: str) -> str:
-    """The end of a message on a path that is not there: what has nearly its name, also behind an ending; or of the
-    first folder in it that is not there the nearest one in which the rest is."""
+    """The end of a message on a path that does not exist: suggests the one with the same name and an ending, or else
+    with a similar name. If a folder in the path is missing, a similar folder is suggested that has the rest in it."""
     folder, name = os.path.split(path)
     rest, names = "", list[str]()
     while folder != os.path.dirname(folder) and not os.path.lexists(folder):  # a drive may be missing
@@ -73,7 +74,8 @@ def nearest_to(path: str) -> str:
 
 
 def runs_near(option: str, folder: Path, file: Path) -> str:
-    """The end of a message on a folder of no run: the ten newest with such a file in it, beside it and in outputs."""
+    """The end of a message on a folder that is no run's: names runs, of the ten newest that have such a `file` in or
+    beside the folder or in outputs, and what `nearest_to` suggests."""
     places = folder, folder / "*", folder.parent / "*", Path("outputs/*/*/*")  # the first may be a pattern
     newest = sorted({one for place in places for one in glob(str(place / file.name))}, key=os.path.getmtime)[-10:]
     found = nearest(f"{option}={folder}", [f"{option}={os.path.dirname(one)}" for one in newest])

@@ -110,7 +110,7 @@ def memory() -> int | None:
 
 
 def refuse_no_text(path: Path) -> None:
-    """Raises UserError if the locale cannot encode the path, which some libraries would then refuse."""
+    """Raises UserError if the path has bytes that are no letters in the locale's encoding: some libraries refuse it."""
     try:
         str(path).encode()
     except UnicodeEncodeError as error:

@@ -34,7 +34,7 @@ def say(*notes: str, file: TextIO | None = None) -> None:
 def check_environment() -> None:
     """Check the working folder, and the variables that tell several processes of one run apart.
 
-    A variable that is set to an empty text, which Lightning would try to read, is deleted; so is PROJ_DATA_DIR.
+    One that is set to an empty text, which Lightning would try to read, is deleted; so is an empty PROJ_DATA_DIR.
     Raises UserError for variables left over from another program, where nothing has started several processes, and for
     a working folder that no longer exists: libraries' own messages would point to something else.
     """
@@ -67,7 +67,7 @@ def refuse_rank() -> None:
 
 
 def left_over(name: str, why: str, starter: str) -> UserError:
-    """The error for the variable `name`, which claims that this is one of several processes. why: it is not."""
+    """The error for the variable `name`, which says that this is one of several processes. why: what disproves it."""
     of_single_process = {"WORLD_SIZE": "1"} | dict.fromkeys(RANKS, "0")
     wrong = [key for key, value in of_single_process.items() if os.environ.get(key, value) != value]
     names = dict.fromkeys([name, *wrong])

@@ -120,8 +120,8 @@ class RunFolder:
         return "started" if self.config.is_file() or self.notes.is_dir() else "queued", ""
 
     def figures(self) -> dict[str, Any]:
-        """`flat` of metrics.json; empty if the run is not finished, or the file is damaged or another run's. It names
-        its run's folder. In a folder that was renamed, config.yaml names the same old folder."""
+        """`flat` of metrics.json; empty if the run is not finished, or the file is damaged or another run's. The file
+        names its run's folder: this one, or if this was renamed or copied, the one that config.yaml names too."""
         metrics = read_flat(self.metrics)
         name = PureWindowsPath(str(metrics.get("folder", ""))).name
         if name == self.path.absolute().name:
