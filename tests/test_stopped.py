@@ -154,6 +154,9 @@ def test_where_no_place_takes_what_a_command_ends_in_no_folder_is_left_and_table
     with pytest.raises(UserError, match=refused.format(r"x\.csv is printed above and x\.json, x\.png are lost")):
         write_outputs(tmp_path, {"x.json": "{}", "x.png": b"", "x.csv": "input,class\r\na,b\r\n"})
     assert "input,class\na,b\n" in capsys.readouterr().out.replace("\r", "")
+    with pytest.raises(UserError, match=refused.format(r"x\.onnx is lost")):
+        write_output(tmp_path / "x.onnx", b"")
+    assert not capsys.readouterr().out
     with pytest.raises(UserError, match=refused.format(r"x\.jsonl is printed above")):
         write_output(tmp_path / "x.jsonl", '{"input": "a"}\n')
     assert '{"input": "a"}\n' in capsys.readouterr().out

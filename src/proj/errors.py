@@ -103,8 +103,7 @@ def in_own_file(error: BaseException) -> str:
     return place
 
 
-# How to fix an operating system's error, by its number: those that only writing a file meets, and those that reading
-# one can meet too.
+# How to fix an operating system's error, by its number: those of writing a file alone, and those of reading one, too.
 WRITING = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room")
 WRITING |= {errno.EROFS: "have its disk mounted for writing"}
 WRITING |= dict.fromkeys((errno.ENAMETOOLONG, errno.EINVAL), "give it another name")

@@ -19,8 +19,7 @@ from proj.config.stored_run import stored_config
 from proj.system.processes import die_with_parent, exit_unless_first
 from proj.system.ranks import check_environment, rank
 
-# Hydra's settings for all but the first of several processes that train together: only the first keeps a log file and
-# writes Hydra's files.
+# Hydra's settings for all but the first of the processes that train together: it alone keeps a log and Hydra's files.
 QUIET = ["hydra.output_subdir=null", "hydra.job_logging.root.handlers=[screen]"]
 
 

@@ -69,10 +69,8 @@ def seeds_of_rows(sweep: Sweep, listed: dict[str, list[str]]) -> dict[tuple[str,
     rows = comparison["rows"] if sweep.asked[1] == "all" else in_doubt(comparison)
     names = [name_of(comparison, row) for row in rows]
     others = f" and {how_many(len(names) - 3, 'more row')}" if len(names) > 3 else ""
-    none_added = (
-        "no seeds are added, since the best row differs significantly from all others: rows=all adds them to all"
-    )
-    say(f"seeds={sweep.asked[0]} for {', '.join(names[:3])}{others}" if rows else none_added)
+    none = "no seeds are added, since the best row differs significantly from all others: rows=all adds them to all"
+    say(f"seeds={sweep.asked[0]} for {', '.join(names[:3])}{others}" if rows else none)
     found: dict[tuple[str, ...], set[int]] = {}
     for run in chain.from_iterable(row["runs"] for row in rows):
         if "seed" not in run.config or run.repeats:

@@ -82,28 +82,34 @@ def write_output(path: Path, content: bytes | str, option: str = "output") -> No
 
 
 def write_outputs(folder: Path, contents: Mapping[str, bytes | str], option: str = "output") -> None:
-    """Write whole files by their names, see `writing`. Where that fails, they are in a new folder elsewhere, which the
-    error names, so that no work is lost; where no place takes them, tables are printed, and what is lost is named."""
+    """Write files into `folder`, each whole. contents: by their names. Raises UserError if that fails, which names a new
+    folder elsewhere that has them or, if no place takes them, what is lost; the tables among them are then printed."""
     try:
         with writing(folder / next(iter(contents)), option):
             for name, content in contents.items():
                 write_atomically(folder / name, content)
     except UserError as error:
-        for place in (tempfile.gettempdir, os.getcwd, Path.home):
-            with suppress(OSError, RuntimeError):  # nor does each user have a home
-                kept = Path(tempfile.mkdtemp(prefix="proj-", dir=place()))
-                try:
-                    for name, content in contents.items():
-                        write_atomically(kept / name, content)
-                except OSError:
-                    shutil.rmtree(kept, ignore_errors=True)
-                    raise
-                raise UserError(f"{error}. Meanwhile it is kept in {kept}: move it from there.") from error
+        if kept := keep_elsewhere(contents):
+            raise UserError(f"{error}. Meanwhile it is kept in {kept}: move it from there.") from error
         tables = [name for name in contents if name.endswith((".csv", ".jsonl"))]
-        print(*map(contents.get, tables), sep="\n")
+        print(*map(contents.get, tables), sep="\n", end="\n" if tables else "")
         ends = (tables, "printed above"), ([name for name in contents if name not in tables], "lost")
         said = (f"{first_of(names, 3)} {agree(len(names), 'is', 'are')} {what}" for names, what in ends if names)
         raise UserError(f"{error}. No other place takes it: {' and '.join(said)}.") from error
+
+
+def keep_elsewhere(contents: Mapping[str, bytes | str]) -> Path | None:
+    """Write the files into a new folder in the first place that has room for all, and return it; None if none has."""
+    for place in (tempfile.gettempdir, os.getcwd, Path.home):
+        with suppress(OSError, RuntimeError):  # RuntimeError: this user has no home
+            folder = Path(tempfile.mkdtemp(prefix="proj-", dir=place()))
+            try:
+                for name, content in contents.items():
+                    write_atomically(folder / name, content)
+                return folder
+            except OSError:
+                shutil.rmtree(folder, ignore_errors=True)
+    return None
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:
