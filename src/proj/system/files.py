@@ -82,7 +82,7 @@ def write_output(path: Path, content: bytes | str, option: str = "output") -> No
 
 
 def write_outputs(folder: Path, contents: Mapping[str, bytes | str], option: str = "output") -> None:
-    """Write files into `folder`, each whole. contents: by their names. Raises UserError if that fails, which names a new
+    """Write files into `folder`, each whole. contents: by their names. Raises UserError if that fails. It names a new
     folder elsewhere that has them or, if no place takes them, what is lost; the tables among them are then printed."""
     try:
         with writing(folder / next(iter(contents)), option):
