@@ -62,8 +62,8 @@ def inequality(counts: Tensor, names: list[str]) -> str | None:
 
 
 def single_answer(confusion: Tensor, names: list[str], config: Mapping) -> str | None:
-    """A warning if a model predicts the same class for all examples, or for 99 % without being more accurate than that;
-    else None. config: its training's, so that settings that were used already are not advised."""
+    """A warning if a model predicts one class for examples of several: for all, or for 99 % while its accuracy does not
+    exceed the largest class's share; else None. config: its training's, so that settings in use are not advised."""
     there, said = confusion.sum(1), confusion.sum(0)  # the number of examples by true class, and by predicted class
     sizes = there[there > 0]
     if len(sizes) < 2:

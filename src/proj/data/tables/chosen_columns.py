@@ -17,8 +17,8 @@ KINDS = {"numeric": "numbers", "categorical": "words", "dates": "dates"}  # sett
 def chosen_columns(table: Table, target: int, settings: dict[str, Any], trained: dict[str, dict]) -> dict[int, str]:
     """The index of each column that may become an input, with its kind (see `kind_of`), or "" if it is to be inferred.
 
-    The target, the group column and the columns in `dataset.drop` are left out. The arguments are those of `Columns`.
-    Raises UserError if a column is in the lists of two settings.
+    The target, the group column, those in `dataset.drop` and, with `trained`, all columns that it lacks are left out.
+    The arguments are those of `Columns`. Raises UserError if a column is in the lists of two KINDS.
     """
     kinds = dict.fromkeys(range(len(table.names)), "")
     for setting, kind in KINDS.items():

@@ -11,14 +11,14 @@ from proj.data.tables.one_column import Column
 from proj.errors import agree
 
 # Names that end like this are of numbers that were assigned, not measured: Patient-Nr., order_no, Matrikelnummer.
-GIVEN_OUT = r"(?i:(.*(\b|_))?(nr|no)\.?|.*[a-zäöüß](nr\.?|nummer))"
-ID = re.compile(rf".*((?i:(\b|_)(id|uid|uuid|guid)(\b|_))|[a-z]I[dD]\b|[a-z]{{4}}id\b).*|(?i:index)|{GIVEN_OUT}")
+ASSIGNED = r"(?i:(.*(\b|_))?(nr|no)\.?|.*[a-zäöüß](nr\.?|nummer))"
+ID = re.compile(rf".*((?i:(\b|_)(id|uid|uuid|guid)(\b|_))|[a-z]I[dD]\b|[a-z]{{4}}id\b).*|(?i:index)|{ASSIGNED}")
 # Names of columns whose values identify persons, photos and the like, each of which may have several rows.
 PERSON = "patient|subject|participant|person|user|customer|client|donor|household|family|student|session|case|sample"
 PERSON += "|proband|teilnehmer|versuchsperson|kunde|sujet|paciente|(file|image|photo|video)([ _]?path)?"
 PERSON += "|respondent|pupil|specimen|animal"
 GROUP = re.compile(
-    rf"(?i:(.*(\b|_))?(id|uid|uuid|guid))|.*[a-z]I[dD]|{GIVEN_OUT}|"
+    rf"(?i:(.*(\b|_))?(id|uid|uuid|guid))|.*[a-z]I[dD]|{ASSIGNED}|"
     rf"(?i:({PERSON})(s|in|en|n)?([ _.-]?(id|nr|no|num|number|code|name)\.?)?)"
 )
 CODE = re.compile(r"-?(99+|9+[78]|77+|88+)|-[1-9]")  # what surveys write for "don't know" and the like
