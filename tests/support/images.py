@@ -42,7 +42,7 @@ def draw(labels: np.ndarray, size: int, channels: int, seed: int) -> np.ndarray:
 
 
 def write_official_sets(root: Path) -> None:
-    """Write MNIST, KMNIST, FashionMNIST and CIFAR-10 in their file formats: 200 images to train on, 100 to test on."""
+    """Write MNIST (KMNIST links to it), FashionMNIST and CIFAR-10 as files: 200 training and 100 test images."""
     labels = {"train": np.arange(200, dtype=np.uint8) % 10, "t10k": np.arange(100, dtype=np.uint8) % 10}
     for name in ("MNIST", "FashionMNIST"):
         for seed, (part, y) in enumerate(labels.items()):

@@ -85,7 +85,7 @@ def refuse_data_without_dataset(cfg: DictConfig) -> None:
 def refuse_unknown_argument(key: str, cfg: DictConfig) -> None:
     """Raises UserError for a setting such as optimizer.momentum if the optimizer's class does not take it.
 
-    Only classes of libraries are checked: the user's own class may pass on arguments that its source does not name.
+    Only classes of proj and of libraries are checked: one of the user's own may pass on what its source does not name.
     """
     place, _, name = key.rpartition(".")
     node = OmegaConf.select(cfg, place)

@@ -70,7 +70,7 @@ def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> A
 
     Hydra's `instantiate` does the same, but resolves references, which a file from somebody else may contain as text.
     place: the key of the node, such as model.loss, for a message that says how to change it.
-    Raises UserError for a class that cannot be found, and for arguments that it does not take.
+    Raises UserError for a class that cannot be found, and for any error of its own but OSError and too little memory.
     """
     if OmegaConf.is_config(node):
         node = OmegaConf.to_container(node, resolve=True)
