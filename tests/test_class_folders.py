@@ -480,6 +480,10 @@ def test_photos_train_and_go_on_from_one_command(configure, tmp_path, model, lim
     assert sorted(one["file"] for one in mistakes) == [str(new / "blue" / f"0{n}.png") for n in range(2)]
     elsewhere = ("dataset.memory_limit_mb=500", f"dataset.cache_dir={tmp_path}/elsewhere")
     assert train(configure(*words, *elsewhere, "trainer.max_epochs=11"))["epochs"] == 11
+    (tmp_path / "in" / "red").rename(tmp_path / "in" / "rouge")
+    with pytest.raises(UserError, match=r"other names \('red' then, 'rouge' now\).*type python -m proj.train resume="):
+        train(configure(*words, "trainer.max_epochs=12"))
+    (tmp_path / "in" / "rouge").rename(tmp_path / "in" / "red")
     draw("red", 99).save(tmp_path / "in" / "red" / "00.png")
     with pytest.raises(UserError, match="run on other data"):
         train(configure(*words, "trainer.max_epochs=12"))

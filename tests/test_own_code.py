@@ -15,7 +15,7 @@ from proj.errors import UserError
 from proj.models import MLP, Classifier
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import read_manifest
-from proj.training.robustness.changes import compare_environments, refuse_data_unlike_other_jobs
+from proj.training.robustness.changes import compare_environments, refuse_data_unlike_other_jobs, renamed
 from proj.training.run import train
 
 NET = "from helper import WIDTH\nfrom proj.models import MLP\n\nclass Net(MLP):\n    width = WIDTH\n"
@@ -95,22 +95,34 @@ def test_a_run_that_goes_on_with_other_code_of_the_users_says_so(tmp_path, capsy
 
 
 def test_jobs_of_a_sweep_have_the_data_that_the_first_of_them_had(tmp_path):
+    classes = ["red", "1"]
     own = {"_target_": "wine.Wine", "seed": 1, "data_dir": "data"}
     table = {"_target_": "proj.data.CSVDataModule", "seed": 1, "data_dir": "table.csv", "target": "x"}
     for name in ("0_", "1_"):
         write(tmp_path, {f"{name}/job.yaml": ""})
-    refuse_data_unlike_other_jobs(tmp_path / "1_", table, "aa")  # no sweep
+    refuse_data_unlike_other_jobs(tmp_path / "1_", table, "aa", classes)  # no sweep
     write(tmp_path, {"sweep.yaml": ""})
     for settings in (table, own):
-        refuse_data_unlike_other_jobs(tmp_path / "0_", settings, "ab")
-        refuse_data_unlike_other_jobs(tmp_path / "1_", settings, "ab")
+        refuse_data_unlike_other_jobs(tmp_path / "0_", settings, "ab", classes)
+        refuse_data_unlike_other_jobs(tmp_path / "1_", settings, "ab", classes)
         with pytest.raises(UserError, match="checksum ab in theirs, cd now"):
-            refuse_data_unlike_other_jobs(tmp_path / "1_", settings, "cd")
+            refuse_data_unlike_other_jobs(tmp_path / "1_", settings, "cd", classes)
     with pytest.raises(UserError):  # this project's data has the same parts with every seed
-        refuse_data_unlike_other_jobs(tmp_path / "1_", table | {"seed": 2}, "cd")
-    refuse_data_unlike_other_jobs(tmp_path / "1_", own | {"seed": 2}, "cd")
-    refuse_data_unlike_other_jobs(tmp_path / "1_", table | {"target": "y"}, "cd")
-    refuse_data_unlike_other_jobs(tmp_path / "1_", table | {"data_dir": "other.csv"}, "cd")
+        refuse_data_unlike_other_jobs(tmp_path / "1_", table | {"seed": 2}, "cd", classes)
+    refuse_data_unlike_other_jobs(tmp_path / "1_", own | {"seed": 2}, "cd", classes)
+    refuse_data_unlike_other_jobs(tmp_path / "1_", table | {"target": "y"}, "cd", classes)
+    refuse_data_unlike_other_jobs(tmp_path / "1_", table | {"data_dir": "other.csv"}, "cd", classes)
+    refuse_data_unlike_other_jobs(tmp_path / "1_", own, "ab", ["Red", "1.0"])
+    with pytest.raises(UserError, match=r"other names .'red' then, 'rouge' now.*type python -m proj.sweep resume="):
+        refuse_data_unlike_other_jobs(tmp_path / "1_", own, "ab", ["rouge", "1"])
+    for file in tmp_path.glob(".data-*"):
+        file.write_text("ab")  # as older versions wrote it
+    refuse_data_unlike_other_jobs(tmp_path / "1_", own, "ab", ["rouge", "1"])
+
+
+def test_a_run_goes_on_with_classes_that_are_only_spelled_differently():
+    assert renamed(["Éte", "1", "no"], ["e\u0301te", "1.0", "No"]) == "" == renamed(None, ["red"])
+    assert renamed(["red", "blue"], ["rouge", "Blue"]) == "'red' then, 'rouge' now"
 
 
 def test_the_best_again_and_a_job_that_is_made_anew_take_all_options_that_the_sweep_began_with(tmp_path):

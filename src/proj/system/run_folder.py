@@ -66,7 +66,7 @@ class SweepFolder:
         self.gpus = self.path / ".gpu"  # the lock files by which jobs share the GPUs have names that begin so
 
     def data_of(self, settings: str) -> Path:
-        """The file with the checksum of the examples that all jobs with these settings of the data must have."""
+        """The file with the checksum of the examples, and the classes, of all jobs with these settings of the data."""
         return self.path / f".data-{zlib.crc32(settings.encode()):08x}"
 
     def jobs_frozen(self) -> list["RunFolder"]:

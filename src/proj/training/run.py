@@ -121,7 +121,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     config = OmegaConf.to_container(cfg, resolve=True)
     described = contents(config, data, model.measured)
     start.refuse_other_data(described)
-    refuse_data_unlike_other_jobs(folder, config["dataset"], described["data"])
+    refuse_data_unlike_other_jobs(folder, config["dataset"], described["data"], described["class_names"])
     if rank() == 0:
         write_atomically(run.config, OmegaConf.to_yaml(config))
         run.remove_unfinished_checkpoints()

@@ -1,5 +1,6 @@
 """Compares a stopped run with now: other settings or data are refused, and another machine gives a warning."""
 
+import json
 from pathlib import Path
 
 import lightning
@@ -10,9 +11,10 @@ from proj.config.own_code import own_code
 from proj.config.settings.table import policy
 from proj.config.stored import resume_command
 from proj.config.stored_run import listed_since
-from proj.errors import UserError, how_many
+from proj.data.class_names import spelling
+from proj.errors import UserError, first_of, how_many
 from proj.system.files import write_atomically
-from proj.system.platform import processor
+from proj.system.platform import as_command, processor
 from proj.system.ranks import say
 from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, read_flat
 
@@ -71,8 +73,16 @@ def refuse_to_start_over(folder: Path) -> None:
         )
 
 
-def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) -> None:
-    """Raises UserError if an earlier job of the same sweep had other examples with the same settings of the dataset.
+def renamed(before: list[str] | None, now: list[str]) -> str:
+    """Which classes have another name now, in words; "" if none has, whatever their spelling, or where `before` is not
+    known. A checksum of the data does not tell, since it holds the places of the classes among them."""
+    pairs = [] if before is None else zip(before, now, strict=False)
+    return first_of([f"{old!r} then, {new!r} now" for old, new in pairs if spelling(old) != spelling(new)], 3)
+
+
+def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str, class_names: list[str]) -> None:
+    """Raises UserError if an earlier job of the same sweep had other examples, or other names of the classes, with the
+    same settings of the dataset.
 
     dataset: those settings. checksum: that of this job's examples. For this project's own datasets the seed is ignored,
     since it does not choose examples: the jobs of all seeds have the same ones.
@@ -80,15 +90,21 @@ def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str) ->
     sweep = SweepFolder(folder.parent)
     left_out = ("never", "seed") if dataset["_target_"].startswith("proj.data.") else ("never",)
     compared = {key: value for key, value in dataset.items() if policy(f"dataset.{key}").report not in left_out}
-    file = sweep.data_of(str([sorted(compared.items()), dataset.get("data_dir")]))  # has the first job's checksum
+    file = sweep.data_of(str([sorted(compared.items()), dataset.get("data_dir")]))  # of the first job
     if not (sweep.manifest.is_file() and RunFolder(folder).job.is_file()):
         return
     if not file.is_file():
-        write_atomically(file, checksum)
-    elif (before := file.read_text(encoding="utf-8")) != checksum:
+        write_atomically(file, f"{checksum}\n{json.dumps(class_names)}")
+    before, _, names = file.read_text(encoding="utf-8").partition("\n")  # older versions wrote no names
+    if before != checksum:
         raise UserError(
             f"{sweep.path} holds jobs on other data (checksum {before} in theirs, {checksum} now): a file has changed, "
             "or an older version of proj has read it differently. Put the file back, or begin a new sweep."
+        )
+    if others := renamed(json.loads(names or "null"), class_names):
+        raise UserError(
+            f"{sweep.path} holds jobs whose classes have other names ({others}): give them the names of these jobs "
+            f"again, and type python -m proj.sweep resume={as_command([str(sweep.path)])}, or begin a new sweep."
         )
 
 

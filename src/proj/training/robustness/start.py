@@ -5,11 +5,12 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint
+from proj.config.stored import resume_command
 from proj.errors import UserError, how_many
 from proj.system.platform import replace
 from proj.system.ranks import rank, say
 from proj.system.run_folder import RunFolder
-from proj.training.robustness.changes import refuse_changes, refuse_to_start_over
+from proj.training.robustness.changes import refuse_changes, refuse_to_start_over, renamed
 from proj.training.robustness.run_end import is_done
 
 
@@ -51,12 +52,20 @@ class Start:
             refuse_to_start_over(self.folder)
 
     def refuse_other_data(self, described: dict) -> None:
-        """Raises UserError if the examples have changed. described: the `contents` for the checkpoints to come."""
+        """Raises UserError if the examples or their classes' names have changed.
+
+        described: the `contents` for the checkpoints to come.
+        """
         before = self.described["data"] if self.described else described["data"]
         if before != described["data"]:
             raise UserError(
                 f"{self.folder} holds a run on other data (checksum {before} in the run, {described['data']} now): a "
                 "file has changed. Name the folder that has the run's data with data_dir=…, or start a new run."
+            )
+        if self.described and (others := renamed(self.described.get("class_names"), described["class_names"])):
+            raise UserError(
+                f"{self.folder} holds a run whose classes have other names ({others}): give them the names of the run "
+                f"again, and type {resume_command(self.folder)}, or start a new run in another hydra.run.dir."
             )
 
     def final_metrics(self, cfg: DictConfig, threshold: str) -> dict | None:
