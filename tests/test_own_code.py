@@ -232,6 +232,38 @@ class Breaks(Empty):
         raise RuntimeError("of two\nlines")
 
 
+class Gives(Empty):
+    """Returns what `change` makes of the logits."""
+
+    def forward(self, x):
+        return self.change(self.head(x))
+
+    def __init__(self, input_shape, num_classes, **training):
+        super().__init__(input_shape, num_classes, **training)
+        self.head = nn.Linear(input_shape[0], num_classes)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    (
+        (lambda logits: (logits, None), "a tuple"),
+        (lambda logits: {"logits": logits}, "a dict"),
+        (lambda logits: [logits], "a list"),
+        (lambda logits: None, "None"),
+        (lambda logits: logits[:, 0], r"numbers of the shape \(3,\)"),
+        (lambda logits: logits[:, None, None], r"numbers of the shape \(3, 1, 1, 3\)"),
+    ),
+    ids=("tuple", "dict", "list", "none", "one_number_each", "four_dimensions"),
+)
+def test_a_forward_of_ones_own_that_gives_no_logit_for_each_class_is_told_what_to_return(
+    configure, monkeypatch, change, what
+):
+    monkeypatch.setattr(Gives, "change", staticmethod(change), raising=False)
+    words = (f"model._target_={__name__}.Gives", "~model.activation", "trainer.max_epochs=1", "dataset.batch_size=3")
+    with pytest.raises(UserError, match=rf"gives {what} for a batch, .* forward must return .*\(batch, 3\)\."):
+        train(configure(*words))
+
+
 @pytest.mark.parametrize(
     ("model", "sentence"),
     (

@@ -10,12 +10,15 @@ from torch import Tensor
 from proj.errors import UserError
 
 
-def check_outputs(outputs: Tensor, classes: int) -> None:
+def check_outputs(outputs: Any, classes: int) -> None:
     """Raises UserError if a user's own network does not return one number for each class."""
-    if outputs.shape[-1] != classes:
+    is_tensor = isinstance(outputs, Tensor)
+    if not is_tensor or not 2 <= outputs.ndim <= 3 or outputs.shape[-1] != classes:
+        kind = "None" if outputs is None else f"a {type(outputs).__name__}"
         raise UserError(
-            f"the network gives numbers of the shape {tuple(outputs.shape)} for a batch, and there are {classes} "
-            f"classes: it should give a logit for each, (batch, {classes})."
+            f"the network gives {f'numbers of the shape {tuple(outputs.shape)}' if is_tensor else kind} for a batch, "
+            f"and there are {classes} classes: its forward must return a tensor with a logit for each, "
+            f"(batch, {classes})."
         )
 
 
