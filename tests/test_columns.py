@@ -359,7 +359,9 @@ def test_days_as_excel_numbers_them_are_dates_where_the_name_says_so(table, tmp_
     one, same, missing = (row.x for row in read_tables([str(tmp_path / "new.csv")], [column]))
     assert torch.equal(one, same) and one.any() and not missing.any()
     assert taken(table(["1960", *cells[1:]], names=["order_date"]))["order_date"] != "dates"
-    for name in ("a", "candidate", "day"):
+    for name in ("birthdate", "OrderDateUTC"):
+        assert taken(table(cells, names=[name]))[name] == "dates"
+    for name in ("a", "candidate", "consolidated_debt", "day"):
         assert taken(table(cells, names=[name])).get(name) != "dates"
     assert taken(table(cells, words=["dates=[a]"]))["a"] == "dates"
 
