@@ -202,6 +202,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("hydra.run.dir=file/x", "file is a file where a folder is needed"),
     ("hydra.run.dir=/proc/x", "/proc/x cannot be made: choose another folder"),
     ("-m hydra.sweep.dir=file", "file is a file where a folder is needed"),
+    ("-m hydra.sweep.dir=/proc/x", "/proc/x cannot be made: choose another folder"),
     ("hydra.run.dir=\udcff", "has letters that the locale does not know"),
     ("seed=4294967296", "seed=4294967296 is not a whole number, 0 to 4294967295"),
     ("dataset.split_seed=-1", "is not a whole number"),

@@ -1,7 +1,5 @@
-"""The configuration with which a run goes on: the one in its folder, changed by the words of the command.
-
-What an older version did not write is filled in.
-"""
+"""The configuration with which a run goes on: the one in its folder, with what an older version did not write in it,
+changed by the words of the command."""
 
 import os
 from collections.abc import Sequence

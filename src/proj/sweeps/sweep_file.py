@@ -62,12 +62,14 @@ def read_manifest(folder: Path) -> dict:
 
 
 def make_folder(folder: Path) -> Path:
-    """Make a folder and its parents, and return it. Raises UserError if a file is in the way."""
+    """Make a folder and its parents, and return it. Raises UserError if a file is in the way, or there is no such place."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"{error.filename} is a file where the sweep needs a folder: move it away.") from error
+    except FileNotFoundError as error:  # in /proc, and on a missing drive of Windows
+        raise UserError(f"{error.filename} cannot be made: choose another folder, hydra.sweep.dir=…") from error
 
 
 @contextmanager
