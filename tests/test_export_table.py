@@ -19,7 +19,7 @@ from proj.config.compose import configure
 from proj.training.run import train
 from proj.use.export import export
 from proj.use.prediction import predict
-from proj.use.raw_columns import RawColumns
+from proj.use.raw_columns import RawColumns, texts
 
 KNOWN, STRANGE = ["Köln", "New York", "1", "class"], ["Ulm", "köln", "2"]
 
@@ -141,6 +141,12 @@ def test_a_missing_answer_is_missing_too_where_the_file_is_compared_with_the_net
     columns = RawColumns([{"name": "a", "truth": ["no", "yes"], "mean": 0.6, "std": 0.5}])
     x = encode([["yes"], ["no"], ["?"]], columns.columns)
     assert x[2] == 0 and torch.equal(columns(columns.undo(x)), x)
+
+
+def test_an_exported_file_knows_codes_as_pandas_writes_them_beside_missing_ones():
+    assert texts({"categories": ["7", "7.0", "12", "13.0", "a"]}) == {
+        **{"7": 0, "7.0": 1, "12": 2, "12.0": 2, "13": 3, "13.0": 3, "a": 4}
+    }
 
 
 def test_numbers_alone_can_be_normalized_and_the_sentence_names_raw(mixed, mistake):

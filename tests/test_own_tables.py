@@ -32,6 +32,13 @@ def test_a_missing_number_becomes_the_mean_and_a_missing_or_unknown_word_no_word
     assert x.tolist() == [[0] * 5] * 2
 
 
+def test_a_whole_number_among_words_is_the_same_with_and_without_a_decimal_place():
+    columns = [{"name": "code", "categories": ["1010", "2020.0", "-3", "a.0", "7", "7.0", "1.5"]}]
+    given, places = ["1010.0", "2020", "2020,0", "-3.0", "a", "7.0", "1", "1010.00", "1,010"], [0, 1, 1, 2, None, 5]
+    for row, place in zip(encode([[cell] for cell in given], columns).tolist(), [*places, *[None] * 3], strict=True):
+        assert row == [float(place == at) for at in range(7)]
+
+
 @pytest.mark.parametrize("standardize", ("true", "false"))
 def test_the_columns_of_iris_encode_its_rows(load, standardize):
     data = load("iris", f"dataset.standardize={standardize}")

@@ -12,6 +12,7 @@ from proj.data.facts import Standardize
 from proj.data.tables.date_forms import DURATION, FAR
 from proj.data.tables.date_parts import PARTS, date_parts
 from proj.data.tables.encode import answer_codes
+from proj.data.tables.one_column import plain_word
 from proj.data.tables.timestamps import EXCEL, EXCEL_1970, SINCE_1970, since_1970
 
 
@@ -47,7 +48,7 @@ class RawColumns(nn.Module):
                 first = len(columns) + len(PARTS) * self.dates.index(place)
                 inputs += [(first + PARTS.index(part["name"]), nan) for part in column["parts"]]
             elif "categories" in column:
-                inputs += [(place, code) for code in texts(column).values()]
+                inputs += [(place, float(code)) for code in range(len(column["categories"]))]
             else:
                 inputs.append((place, nan))
         places, codes = torch.tensor(inputs, dtype=torch.float64).T
@@ -137,7 +138,11 @@ def texts(column: dict) -> dict[str, float] | None:
     """The code of each text that a cell of the column may hold; None if the exported file takes numbers there."""
     if "truth" in column:
         return answer_codes(column["truth"])
-    return {word: float(code) for code, word in enumerate(column["categories"])} if "categories" in column else None
+    if "categories" not in column:
+        return None
+    words = {word: float(code) for code, word in enumerate(column["categories"])}
+    plain = {plain_word(word): code for word, code in words.items()}
+    return plain | {f"{word}.0": code for word, code in plain.items() if word.isdecimal()} | words
 
 
 def unused_name(name: str, taken: Sequence[str]) -> str:

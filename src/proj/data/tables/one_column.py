@@ -60,10 +60,16 @@ class Column:
         return self.each(words.__contains__, bool)
 
     def among(self, words: Sequence[str]) -> np.ndarray:
-        """(N,) int64, the index of each cell in `words`, however its accents are stored; -1 if it is not among them."""
+        """(N,) int64, the index of each cell in `words`, or of a word of the same `plain_word`; -1 if there is none."""
         places = {word: place for place, word in enumerate(words)}
-        composed = {normalize("NFC", word): place for word, place in places.items()}
-        return self.each(lambda word: places.get(word, composed.get(normalize("NFC", word), -1)), np.int64)
+        plain = {plain_word(word): place for word, place in places.items()}
+        return self.each(lambda word: places.get(word, plain.get(plain_word(word), -1)), np.int64)
+
+
+def plain_word(word: str) -> str:
+    """A word with its accents stored as one character; a whole number without the .0 that pandas writes behind it, if
+    a cell of its column is missing."""
+    return re.sub(r"^(-?\d+)[.,]0\Z", r"\1", normalize("NFC", word))
 
 
 class SomeRows(Column):
