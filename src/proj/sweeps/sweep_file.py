@@ -62,7 +62,7 @@ def read_manifest(folder: Path) -> dict:
 
 
 def make_folder(folder: Path) -> Path:
-    """Make a folder and its parents, and return it. Raises UserError if a file is in the way, or there is no such place."""
+    """Make a folder and its parents; return it. Raises UserError if a file is in the way, or its drive is missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
