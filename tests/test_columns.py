@@ -155,7 +155,7 @@ def test_a_column_that_is_always_the_same_is_left_out_unless_it_is_asked_for(tab
     assert taken(table(some, [7] * 60, words=["numeric=[a]"]))["a"] == "numbers"
 
 
-@pytest.mark.parametrize("cell", ("{0}.5", "2021-03-{0:02d}", "{0}:30"))
+@pytest.mark.parametrize("cell", ("{0}.5", "2021-03-{0:02d}", "{0}:30", "word"))
 def test_a_column_that_has_values_outside_the_training_part_alone_is_left_out(table, capsys, cell):
     lines = [*map(int, table(range(60)).numbers["test"])]
     cells = [cell.format(lines.index(line) + 1) if line in lines else "" for line in range(2, 62)]

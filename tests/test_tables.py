@@ -1,6 +1,7 @@
 """Table files as spreadsheets and countries write them: every cell is read as it is meant, refused, or spoken of."""
 
 import math
+import re
 import shlex
 import sys
 import tracemalloc
@@ -421,12 +422,10 @@ NAMES += ["null"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_words_that_a_message_advises_are_what_the_command_takes(table, name):
+def test_the_words_that_a_message_advises_are_what_the_command_takes(table, capsys, name):
     cell = '"' + name.replace('"', '""') + '"'
-    text = "\n".join([f"{cell};b;y", *(f";{i % 7};{'pq'[i % 2]}" for i in range(40))])
-    with pytest.raises(UserError, match=r"is empty in all training rows: leave it out with (.*)") as raised:
-        table(text)
-    (word,) = shlex.split(str(raised.value).rpartition(" with ")[2].rstrip("."))
+    table("\n".join([f"{cell};b;y", *(f"word{i};{i % 7};{'pq'[i % 2]}" for i in range(40))]))
+    (word,) = shlex.split(re.search(r"^ +(.*) keeps it$", capsys.readouterr().out, re.M)[1])
     override = OverridesParser.create().parse_override(as_hydra_reads(word))
     assert override.value() == [name if name != "${x}" else "\\${x}"]
     (word,) = shlex.split(typed("dataset.target", name))
@@ -503,15 +502,18 @@ def test_a_quotation_mark_that_is_not_closed_takes_no_rows_along(table, predict,
         assert len(predict(text, table(text).columns)) == 40
 
 
-def test_all_empty_columns_are_named_with_one_word_for_them_beside_those_that_are_left_out(table):
+def test_empty_columns_are_left_out_and_named_unless_a_setting_names_them(table, capsys):
     text = "\n".join(["a;b;e f;c;y;", *(f";{i % 7};NA;1;{'pq'[i % 2]};" for i in range(40))])
-    with pytest.raises(
-        UserError, match=r"2 columns are empty in all training rows: leave them out with (.*)\.$"
-    ) as raised:
-        table(text, "drop=[c]")
-    (word,) = shlex.split(str(raised.value).rpartition(" with ")[2].rstrip("."))
-    override = OverridesParser.create().parse_override(as_hydra_reads(word))
-    assert override.value() == ["a", "e f", "c"]
+    data = table(text, "drop=[c]")
+    assert [one["name"] for one in data.columns] == ["b"]
+    assert "left out, since it is empty in the training rows: a, e f\n" in capsys.readouterr().out
+    assert {"column": "a", "taken for": "left out", "missing": "100.00%"}.items() <= data.described[0].items()
+    assert [one["name"] for one in table(text, facts=data.facts).columns] == ["b"]
+    for setting, what in (("numeric", "number"), ("categorical", "word"), ("dates", "date")):
+        with pytest.raises(UserError, match=f"a has no {what} in the training .*: leave it out of dataset.{setting}"):
+            table(text, f"{setting}=[a]")
+    with pytest.raises(UserError, match=r"no column to learn y from \(a: it is empty in the training rows; e f: it is"):
+        table(text, "drop=[b,c]")
 
 
 def test_the_word_that_takes_a_cell_among_numbers_for_an_empty_one_is_said(table):

@@ -1,9 +1,7 @@
 """Decides which columns of a table become inputs, and which of them the settings or a checkpoint already describe."""
 
-from typing import Any, NoReturn
+from typing import Any
 
-from proj.config.words import typed
-from proj.data.tables.cells import is_missing
 from proj.data.tables.encode import kind_of
 from proj.data.tables.header import is_counting, is_unnamed
 from proj.data.tables.named_column import find_column
@@ -48,12 +46,3 @@ def why_no_data(table: Table, place: int) -> str:
         return "it is empty"
     numbers_rows = is_counting(cells) or (all(map(str.isdecimal, cells)) and len(cells.words) == len(cells))
     return "it numbers the rows" if numbers_rows else ""
-
-
-def refuse_empty(table: Table, places: list[int], settings: dict[str, Any]) -> NoReturn:
-    """Raises UserError for all empty columns at once; it suggests a `dataset.drop=…` with these and those in it now."""
-    empty = [place for place in places if table.columns[place].each(is_missing, bool).all()]
-    names = [table.names[place] for place in (*empty, *dropped_columns(table, settings))]
-    those, it = (f"column {names[0]} is", "it") if len(empty) == 1 else (f"{len(empty):,} columns are", "them")
-    how = typed("dataset.drop", *names, listed=True)
-    raise UserError(f"{those} empty in all training rows: leave {it} out with {how}.")

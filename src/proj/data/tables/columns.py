@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from proj.data.tables.cells import Count, count, values
-from proj.data.tables.chosen_columns import chosen_columns, refuse_empty, why_no_data
+from proj.data.tables.chosen_columns import KINDS, chosen_columns, why_no_data
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import PARTS, parts_of
 from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
@@ -23,6 +23,7 @@ from proj.errors import UserError
 
 IMAGE_FILE = re.compile(r".+\.(jpe?g|png|webp|gif|bmp|tiff?|heic|avif)", re.I)
 SEVERAL = re.compile(r"(?s)[-+]?\d[\d.,]*°? ?[/x×;,|] ?[-+]?\d[\d.,]*°?|\[.*\]|\{.*\}")  # 120/80, or Parquet's lists
+EMPTY = "it is empty in the training rows"
 EVIDENCE = 20  # with fewer rows, no column is left out because of what its cells look like
 
 
@@ -47,7 +48,7 @@ class Finding:
         """Note how many of the training rows' numbers are missing, and leave the column out if all are; return them."""
         self.missing = np.isnan(numbers).mean()
         if self.missing == 1:
-            self.left_out = "it is empty in the training rows"
+            self.left_out = EMPTY
         return numbers
 
 
@@ -119,11 +120,12 @@ class Columns:
         """Infer what a column holds. A column of numbers gets its mean and deviation later, in `_measure_numbers`."""
         name, cells = self.table.names[place], self.table.columns[place].take(self.rows)
         seen, trained = count(cells), self.trained.get(name)
-        if not (seen.numbers or seen.words or seen.missing or trained):
-            made = [at for at, kind in self.kinds.items() if kind or not why_no_data(self.table, at)]
-            refuse_empty(self.table, made, self.settings)
-        if kind == "numbers" and not trained and not seen.numbers:
-            raise UserError(f"column {name} has no number in the training rows: leave it out of dataset.numeric.")
+        is_empty = not (seen.numbers or seen.words or seen.missing or trained)
+        if is_empty and not kind:
+            return Finding({}, EMPTY, missing=1.0)
+        if is_empty or (kind == "numbers" and not trained and not seen.numbers):
+            there = next(setting for setting, its in KINDS.items() if its == kind)
+            raise UserError(f"column {name} has no {kind[:-1]} in the training rows: leave it out of dataset.{there}.")
         if kind in ("", "dates") and (dates := self._dates(name, cells, seen, trained, kind)):
             return dates
         truth = trained["truth"] if kind == "truth" else None
@@ -155,7 +157,9 @@ class Columns:
         total, again = everywhere.total(), sum(times for times in everywhere.values() if times > 1)
         is_text = sum(map(len, everywhere)) > 40 * len(everywhere)
         too_few_again = again < (0.5 if is_text else 0.1) * total
-        if not column["categories"] or (too_few_again and total >= EVIDENCE and not kind):
+        if not in_training:
+            found.left_out = EMPTY
+        elif not column["categories"] or (too_few_again and total >= EVIDENCE and not kind):
             found.left_out = "it is free text" if is_text else "almost no word occurs twice"
             found.setting = "categorical"
             if all(map(IMAGE_FILE.fullmatch, islice(everywhere, 50))):
