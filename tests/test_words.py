@@ -374,13 +374,22 @@ def test_no_schedule_that_a_run_takes_is_refused_before_the_first_job(scheduler)
         ("s3://bucket/x.csv", "is an address"),
         ("file:///data/x.csv", "is an address, but a path on this machine is needed: type {}/data/x.csv"),
         (r"C:\Users\me\x.csv", "is a Windows path: here, / separates folders"),
-        (r".\x.csv", "is a Windows path"),
+        (r".\x.csv", "is a Windows path: here, / separates folders: type {}./x.csv"),
+        (r"in\x.csv", "is a Windows path: here, / separates folders: type {}in/x.csv"),
+        ("a file\\in\\", "is a Windows path: here, / separates folders: type '{}a file/in/'"),
+        (r"in\*.csv", "is a Windows path: here, / separates folders: type '{}in/*.csv'"),
+        (r"..\lost\x.csv", "is a Windows path: here, / separates folders, as in data/photos"),
         ("'x.csv'", "has quotation marks that no shell has removed: type {}x.csv"),
         ("'x (1).csv'", "has quotation marks that no shell has removed: type '{}x (1).csv'"),
     ),
 )
-def test_a_path_that_can_be_none_here_is_refused_with_what_to_type(mistake, trained, tmp_path, typed, sentence):
+def test_a_path_that_can_be_none_here_is_refused_with_what_to_type(
+    mistake, trained, tmp_path, monkeypatch, typed, sentence
+):
     run = f"run={trained('trainer.max_epochs=1')}"
+    (tmp_path / "a file" / "in").mkdir(parents=True)
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path)
     commands = [
         ("proj.predict", f"ckpt={typed}"),
         ("proj.predict", f"run={typed}"),

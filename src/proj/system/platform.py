@@ -46,8 +46,11 @@ def local_path(path: str | os.PathLike[str], option: str = "") -> str:
     if marked := re.fullmatch(r"(['\"])(.+)\1", text):
         command = as_command([option + marked[2]])
         raise UserError(f"{option}{text} has quotation marks that no shell has removed: type {command}")
-    if not WINDOWS and re.match(r"([A-Za-z]:|\.\.?)\\", text):
-        raise UserError(f"{option}{text} is a Windows path: here, / separates folders, as in data/photos.")
+    slashed = re.sub(r"\\(?=[\w.*?]|\Z)", "/", text)  # but not \= or \, by which Hydra means = or ,
+    is_there = slashed != text and os.path.isdir(os.path.dirname(os.path.expanduser(slashed)))
+    if not WINDOWS and (is_there or re.match(r"([A-Za-z]:|\.\.?)\\", text)):
+        how = f": type {as_command([option + slashed])}" if is_there else ", as in data/photos."
+        raise UserError(f"{option}{text} is a Windows path: here, / separates folders{how}")
     return found
 
 
