@@ -155,6 +155,22 @@ def test_a_column_that_is_always_the_same_is_left_out_unless_it_is_asked_for(tab
     assert taken(table(some, [7] * 60, words=["numeric=[a]"]))["a"] == "numbers"
 
 
+@pytest.mark.parametrize("name", ("", "Unnamed: 1"))
+def test_an_empty_column_between_others_is_said_to_separate_two_tables(table, capsys, name):
+    said, empty = "an empty column separates y from", [""] * 60
+    table(range(60), empty, names=["a", name])
+    others = " a: if these are another table, whose rows are other things, 'dataset.drop=[a]' leaves it out\n"
+    assert said + others in capsys.readouterr().out
+    table(range(60), range(60), empty, names=["a b", "c", name, "y"])
+    assert f"{said} a b, c: if these are another table, " in (out := capsys.readouterr().out)
+    assert f"{typed('dataset.drop', 'a b', 'c', listed=True)} leaves them out" in out
+    for outside in ([empty, range(60)], [range(60), ["7"] * 60], [range(60), empty[1:] + ["7"]]):
+        table(*outside, names=[name, "a"] if outside[0] is empty else ["a", name])
+        assert said not in capsys.readouterr().out
+    table(range(60), empty, names=["a", name], words=["drop=[a]"])
+    assert said not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("cell", ("{0}.5", "2021-03-{0:02d}", "{0}:30", "word"))
 def test_a_column_that_has_values_outside_the_training_part_alone_is_left_out(table, capsys, cell):
     lines = [*map(int, table(range(60)).numbers["test"])]

@@ -1,15 +1,17 @@
 """Detects whether the first row of a table names its columns or is an example, and warns of rows that are neither."""
 
 import re
+from bisect import bisect
 from collections.abc import Iterable
 from itertools import islice
 from textwrap import shorten
 
 import numpy as np
 
+from proj.config.words import typed
 from proj.data.tables.cells import is_no_number, is_number
 from proj.data.tables.text_table import Table
-from proj.errors import UserError, first_of
+from proj.errors import UserError, agree, first_of
 
 # The first cell of a row that sums up others in a spreadsheet, such as "Total" or "North Total"; and of a row of
 # averages. If more than a few cells are "average", they are a category, as in poor, average and good.
@@ -124,6 +126,18 @@ def describe_totals(table: Table, target: int, rows: np.ndarray) -> list[str]:
         return []
     said = [f"{table.line(row)} ({cells.at(row)})" for row in found[:6]]
     return [f"rows that may be sums of others: {first_of(said, 5)}: delete them if so, since they are no examples"]
+
+
+def describe_gaps(table: Table, target: int, places: list[int]) -> list[str]:
+    """A warning of columns that an empty one without a name separates from the target, as in two tables side by side:
+    their rows may not belong together. target, places: the indices of the target column and of the possible inputs."""
+    gaps = [at for at in places if table.headed and is_unnamed(table.names[at]) and not any(table.columns[at])]
+    others = [table.names[at] for at in places if at not in gaps and bisect(gaps, at) != bisect(gaps, target)]
+    if not others:
+        return []
+    separates = f"an empty column separates {table.names[target]} from {first_of(others, 5)}"
+    how = f"{typed('dataset.drop', *others, listed=True)} leaves {agree(len(others), 'it', 'them')} out"
+    return [f"{separates}: if these are another table, whose rows are other things, {how}"]
 
 
 def is_counting(cells: Iterable[str]) -> bool:
