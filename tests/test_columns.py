@@ -164,7 +164,7 @@ def test_an_empty_column_between_others_is_said_to_separate_two_tables(table, ca
     table(range(60), range(60), empty, names=["a b", "c", name, "y"])
     assert f"{said} a b, c: if these are another table, " in (out := capsys.readouterr().out)
     assert f"{typed('dataset.drop', 'a b', 'c', listed=True)} leaves them out" in out
-    for outside in ([empty, range(60)], [range(60), ["7"] * 60], [range(60), empty[1:] + ["7"]]):
+    for outside in ([empty, range(60)], [range(60), ["7"] * 60], [range(60), [*empty[1:], "7"]]):
         table(*outside, names=[name, "a"] if outside[0] is empty else ["a", name])
         assert said not in capsys.readouterr().out
     table(range(60), empty, names=["a", name], words=["drop=[a]"])
