@@ -37,6 +37,16 @@ def test_folders_whose_accents_are_stored_in_two_ways_are_one_class(photos, tmp_
     assert sum(len(split.targets) for split in data.splits.values()) == 18
 
 
+def test_folders_that_differ_in_spaces_case_or_underscores_alone_are_said(photos, tmp_path, capsys):
+    for place, name in enumerate(("cat", "cat ", "red_fox", "Red fox")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(4 * place, 4 * place + 4):
+            draw("red", number).save(tmp_path / "photos" / name / f"{number}.png")
+    assert len(photos(tmp_path / "photos").class_names) == 4
+    said = "classes that differ only in spelling, but count as different: Red fox and red_fox, cat and 'cat '\n"
+    assert said in capsys.readouterr().out
+
+
 def test_the_class_folders_are_the_classes_and_every_image_is_in_one_part(photos, tmp_path):
     data = photos(write_photos(tmp_path / "in", 10))
     assert data.class_names == ["blue", "green", "red"] and data.input_shape == (3, 8, 8)

@@ -36,11 +36,12 @@ def ordered(names: list[str], trained: list[str]) -> list[str]:
 
 
 def describe_alike(what: str, names: Iterable[str]) -> list[str]:
-    """A warning that names the first few classes (or groups, as `what` says) with the same `spelling`. Invisible
-    characters are shown as \\u200b and so on."""
+    """A warning that names the first few classes (or groups, as `what` says) with the same `spelling`. Those that look
+    like others are in quotation marks, with invisible characters as \\u200b and so on."""
     spelled: dict[str | float, list[str]] = {}
     for name in names:
-        spelled.setdefault(spelling(name), []).append(name if name.isprintable() else repr(name))
+        is_plain = name.isprintable() and name.split() == name.split(" ")
+        spelled.setdefault(spelling(name), []).append(name if is_plain else repr(name))
     alike = [" and ".join(names) for names in spelled.values() if len(names) > 1]
     if not alike:
         return []
