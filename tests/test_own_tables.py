@@ -283,7 +283,7 @@ ALIKE = {
     "Yes and yes": ("Yes", "no", "yes"),
     "1 and 1.0": ("1", "1.0", "2"),
     "a b and 'a \\u200b b'": ("a b", "a \u200b b", "c"),
-    "a b and 'a  b'": ("a b", "a  b", "c"),
+    "'a  b' and a b": ("a b", "a  b", "c"),
     ">50K and >50K.": (">50K", ">50K.", "<=50K"),
     "1 and TRUE": ("1", "0", "TRUE"),
     "nein and no": ("nein", "ja", "no"),
