@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from support.evaluations import evaluate
+from support.pages import ROOT
 from support.refusals import refusals
 from support.runs import rewritten
 from support.tables import read_rows
@@ -130,6 +131,12 @@ def test_predict_writes_the_sets_and_says_what_is_unsure(trained, tmp_path, caps
     unsure = sum(len(row["set"]) != 1 for row in rows)
     assert lines[3] == f"unsure of {unsure} of 3: at coverage={coverage} their sets are not of one class"
     assert unsure and said in "".join(lines)
+    first = next(place for place, row in enumerate(rows) if len(row["set"]) != 1)
+    (tmp_path / "one.csv").write_text((tmp_path / "x.csv").read_text().splitlines()[first])
+    predict(path, str(tmp_path / "one.csv"), coverage=coverage)
+    end = "its set is not of one class\n"
+    assert capsys.readouterr().out.endswith(f"unsure of 1 of 1: at coverage={coverage} {end}")
+    assert f"unsure of 1 of 20: at coverage=0.95 {end}" in (ROOT / "docs/checkpoints.md").read_text(encoding="utf-8")
     written = read_rows(tmp_path / "out.csv")
     assert [json.loads(row["set"]) for row in written] == [row["set"] for row in rows]
     assert "set" not in predict(path, str(tmp_path / "x.csv"))[0]
