@@ -12,10 +12,10 @@ FEW_WEIGHTS = 1_000_000  # weights, below which a GPU's kernels are so short tha
 def has_fast_bfloat16(device: str) -> bool:
     """Whether bfloat16 is faster: on a GPU that supports it, and on a CPU with instructions for it.
 
-    With AMX a CPU multiplies matrices six times as fast in bfloat16, with AVX-512 up to four times; without either it
-    emulates bfloat16, which is 50 times as slow. The processor's capabilities decide, not a measurement: on a busy
-    machine a measurement may give another answer, and two runs with one seed would differ. Arm processors, on which
-    nothing was measured, use float32.
+    With instructions of AMX or AVX-512 for it, a CPU multiplies matrices several times as fast in bfloat16; without, it
+    emulates bfloat16, and a CNN takes ten times as long. The processor's capabilities decide, not a measurement: on a
+    busy machine a measurement may give another answer, and two runs with one seed would differ. Arm processors, on
+    which nothing was measured, use float32.
     """
     if device == "cpu":
         capabilities = torch.cpu.get_capabilities()

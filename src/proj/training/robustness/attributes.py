@@ -124,7 +124,7 @@ class Attributes(Callback):
         self.changed: dict[str, dict[str, Any]] = {}  # those from the checkpoint, until a resumed run has restored them
         self.before: dict[str, dict[str, Any]] = {}  # those at the beginning of the training
         self.collected: dict[str, dict[str, Any]]  # those that have changed since, see `collect`
-        self.announced: set[int] = set()  # the ids of the objects of which `_announce` has told
+        self.announced: set[int] = set()  # the ids of the objects that `_announce` has named
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the attributes now, since a resumed run has no sanity check: what it changes must be saved, too."""
