@@ -416,6 +416,20 @@ def test_no_output_takes_the_place_of_an_input(digits, iris, tmp_path, mistake):
         assert "is one of the inputs, which it would overwrite" in said and (tmp_path / file).read_bytes() == before
 
 
+def test_nothing_is_written_where_the_next_prediction_would_take_it_for_an_input(digits, iris, tmp_path, mistake):
+    (tmp_path / "t.csv").write_text("1,2,3,4\n")
+    Image.new("L", (8, 8)).save(tmp_path / "p.png")
+    for checkpoint, word, file in ((iris, "output", "a.csv"), (digits, "show", "b.png")):
+        for folder in (tmp_path, tmp_path / "new"):
+            said = mistake("proj.predict", f"ckpt={checkpoint}", f"input={tmp_path}", f"{word}={folder}/{file}")
+            assert f"{word}={folder}/{file} lies in {tmp_path}, and the next prediction would read it: name" in said
+    assert [file.name for file in sorted(tmp_path.iterdir())] == ["p.png", "t.csv"]
+    assert predict(digits, str(tmp_path), output=f"{tmp_path}/a.csv")  # which is no image
+    (tmp_path / "a.csv").unlink()
+    assert predict(iris, str(tmp_path), output=f"{tmp_path}/a.jsonl")  # which is no table
+    assert predict(iris, f"{tmp_path}/t.csv", output=f"{tmp_path}/b.csv")
+
+
 def test_a_table_whose_datamodule_says_nothing_of_its_columns_is_one_sentence(iris, tmp_path):
     with rewritten(iris, tmp_path / "x.ckpt") as checkpoint:
         checkpoint["proj"]["columns"] = None

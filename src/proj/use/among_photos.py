@@ -20,11 +20,16 @@ def refuse_among_photos(folder: Path, option: str, dataset: Mapping, data_dir: s
     """
     if not str(dataset.get("_target_")).endswith("ImageFolderDataModule"):
         return
-    place = folder.resolve()
-    for photos in (Path(one).resolve() for one in (str(dataset["data_dir"]), data_dir) if os.path.isdir(one)):
-        within = [one for one in (place, *place.parents) if one.is_relative_to(photos)]
-        if within and not any(is_of_a_run(str(one)) for one in within):
+    for photos in (str(dataset["data_dir"]), data_dir):
+        if lies_in(folder, photos):
             raise UserError(
-                f"{folder} lies in {photos}, and the next training would read its pictures as photos: name another "
-                f"place with {option}=…"
+                f"{folder} lies in {os.path.realpath(photos)}, and the next training would read its pictures as "
+                f"photos: name another place with {option}=…"
             )
+
+
+def lies_in(place: Path, folder: str) -> bool:
+    """Whether what is written at `place` is found when the folder is read: not in a run's folder inside of it."""
+    place, folder = place.resolve(), os.path.realpath(folder) if os.path.isdir(folder) else "-"
+    within = [one for one in (place, *place.parents) if one.is_relative_to(folder)]
+    return bool(within) and not any(is_of_a_run(str(one)) for one in within)

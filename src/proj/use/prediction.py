@@ -23,7 +23,7 @@ from proj.system.names import readable
 from proj.system.platform import local_path
 from proj.system.ranks import say
 from proj.training.calibration import prediction_set_limit
-from proj.use.among_photos import refuse_among_photos
+from proj.use.among_photos import lies_in, refuse_among_photos
 from proj.use.inputs import Example, find_files, read_images, read_tables
 from proj.use.predicted import Predictions, doubt, in_words, is_unsure, write_rows
 
@@ -53,15 +53,20 @@ def refuse_unfitting(images: bool, picture: str, of_a_table: str, settings: Mapp
         raise UserError("sheet=… and encoding=… are for tables, and this model takes images: leave them out.")
 
 
-def refuse_to_overwrite(inputs: list[str], **written: str) -> None:
-    """Raises UserError if a file to be written is one of the inputs or cannot be written, before thousands of photos
-    are classified in vain. written: the files by their options, such as output; "" for one that is not written."""
+def refuse_to_overwrite(inputs: list[str], folder: str, ending: str, **written: str) -> None:
+    """Raises UserError if a file to be written is one of the inputs, would be one the next time, or cannot be written,
+    before thousands of photos are classified in vain. folder, ending: where the inputs are from, if that is a folder,
+    and how a file ends that is one. written: the files by their options; "" for one that is not written."""
     for option, file in written.items():
         there = os.path.exists(file)
         if file:
             refuse_unwritable(Path(file), option)
         if there and any(one != "-" and os.path.exists(one) and os.path.samefile(file, one) for one in inputs):
             raise UserError(f"{option}={file} is one of the inputs, which it would overwrite: name another file.")
+        if file.endswith(ending) and lies_in(Path(file), folder):
+            raise UserError(
+                f"{option}={file} lies in {folder}, and the next prediction would read it: name another place."
+            )
 
 
 @torch.inference_mode()
@@ -111,7 +116,7 @@ def predict(
     refuse_unfitting(images, picture, sheet or encoding, settings)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
     files = ["-"] if input == "-" else find_files(local_path(input), facts.kind)
-    refuse_to_overwrite(files, output=output, show=picture)
+    refuse_to_overwrite(files, input, ".png" if images else ".csv", output=output, show=picture)
     rows, skipped, shown, inverted = Predictions(classes, limit), list[str](), list[tuple](), 0
     if images:
         examples = read_images(files, facts, invert, largest, skipped)
