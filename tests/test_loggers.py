@@ -10,6 +10,7 @@ import struct
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -331,6 +332,17 @@ def test_a_service_without_a_login_stops_a_run_before_it_begins(configure, monke
     sentence = r"^logger=wandb cannot start \(.*: No API key configured\. Use `wandb login`.*\): .*~logger\.wandb$"
     with pytest.raises(UserError, match=sentence):
         train(configure("logger=wandb"))
+
+
+def test_a_row_of_step_zero_that_weights_and_biases_has_is_not_sent_again(monkeypatch, tmp_path):
+    run = SimpleNamespace(step=1, summary={"trainer/global_step": 0}, offline=False)
+    monkeypatch.setattr(proj.training.services.WandB, "experiment", run)
+    monkeypatch.setattr(proj.training.services, "OPEN", [])
+    service = proj.training.services.WandB(tmp_path, {"name": "a", "id": "a"}, begun=True)
+    assert service.lacks({"loss": 1.0}, 0) == {} and service.lacks({"loss": 1.0}, 1) == {"loss": 1.0}
+    run.summary.clear()  # of a run that has no row
+    service = proj.training.services.WandB(tmp_path, {"name": "a", "id": "a"}, begun=True)
+    assert service.lacks({"loss": 1.0}, 0) == {"loss": 1.0}
 
 
 def test_one_process_of_several_sends(configure, monkeypatch, tmp_path):

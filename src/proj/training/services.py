@@ -123,7 +123,7 @@ class WandB(Service, WandbLogger):
         self._wandb_init.pop("anonymous")  # Lightning 2.6 passes it, and wandb warns of it
         run = self.experiment
         OPEN.append(self)
-        self.sent, self.last = run.step, int(run.summary.get("trainer/global_step") or -1)
+        self.sent, self.last = run.step, int(run.summary.get("trainer/global_step", -1))
         if run.offline:
             for folder in Path(save_dir, "wandb").glob(f"offline-run-*-{entry['id']}"):
                 if folder != Path(run.dir).parent:
