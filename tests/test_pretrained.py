@@ -321,13 +321,13 @@ def test_a_backbone_of_timms_trains(configure, weights, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["head", "all"])
 def test_ten_kills_at_any_time_end_in_the_same_bits(tmp_path, weights, how, data_dir):
-    words = [*LONG, f"model.weights={weights}", f"model.train={how}", f"data_dir={data_dir}", "trainer.max_epochs=20"]
+    words = [*LONG, f"model.weights={weights}", f"model.train={how}", f"data_dir={data_dir}", "trainer.max_epochs=8"]
     words += [f"model.cache_dir={tmp_path}/cache", "dataset.shift=1"]
     start = time.monotonic()
     assert run(tmp_path / "whole", words) == 0
     seconds = time.monotonic() - start
     shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # so that it may be killed in the first pass too
-    codes = [run(tmp_path / "stopped", words, after=seconds * 0.02 * (number + 1)) for number in range(10)]
+    codes = [run(tmp_path / "stopped", words, after=seconds * 0.03 * (number + 1)) for number in range(10)]
     assert codes.count(-signal.SIGKILL) >= 3
     assert run(tmp_path / "stopped", words) == 0
     assert not differences(outcome(tmp_path / "whole"), outcome(tmp_path / "stopped"))
