@@ -3,11 +3,9 @@
 import ast
 import importlib
 import inspect
-import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
@@ -178,17 +176,3 @@ def test_no_file_has_more_than_220_lines_and_no_function_more_than_60():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef):
                 assert node.end_lineno - node.lineno < 60, f"{file}: {node.name}"
-
-
-@pytest.mark.slow
-def test_the_tests_have_the_same_names_in_every_process_and_at_every_second():
-    """Two processes that share the tests compare the names that each has collected, and stop where they differ."""
-    names = []
-    for seed in ("1", "2"):
-        command = [sys.executable, "-m", "pytest", "-n0", "--collect-only", "-m", "", TESTS]
-        environment = os.environ | {"PYTHONHASHSEED": seed}
-        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        names.append([line for line in result.stdout.splitlines() if "::" in line])
-        time.sleep(1)
-    assert len(names[0]) > 2_000
-    assert names[0] == names[1]
