@@ -59,6 +59,7 @@ def read(word: str) -> list:
         ("dataset.target=größe,breite", ["größe", "breite"]),
         ("dataset.drop=[größe],[len (cm),a],[]", [["größe"], ["len (cm)", "a"], []]),
         ("dataset.drop=[col'x,größe]", [["col'x", "größe"]]),
+        ("dataset.drop=[c[0],x[mm]]", [["c[0]", "x[mm]"]]),
         ("optimizer.lr=tag(log,interval(1e-4,1e-1))", None),
         ("model.hidden=[128],[256,128]", [[128], [256, 128]]),
         ("seed=1,2", [1, 2]),

@@ -26,7 +26,7 @@ TAKE_SEVERAL = ("callbacks", "logger")  # groups of which a run may have several
 EMPTY = ("scheduler", "preset", "logger", "augment")  # groups with an option `none`
 # One value between commas: a text in quotes, a list, a mapping, a call such as range(1,5), or anything else.
 VALUE = re.compile(
-    r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\[[^\[\]]*\]|\{[^{}]*\}|\w+\([^()]*\)|[^,]*?)\s*(?:(,)|$)""", re.DOTALL
+    r"""(?s)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\[(?:[^][]|\[[^][]*])*]|\{[^{}]*}|\w+\([^()]*\)|[^,]*?)\s*(,|$)"""
 )
 # A key in a mapping, with or without quotation marks.
 NAME = re.compile(r"""(?:^\{|,)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^,:'"]*?)\s*:""")
@@ -192,7 +192,7 @@ def one_value(key: str, value: str) -> str:
             return as_text(os.pathsep.join(map(os.path.abspath, files)))
     if parsed(f"{key}={value}"):
         return value
-    if listed := re.fullmatch(r"\[([^\[\]]*)\]", value):
+    if listed := re.fullmatch(r"\[(.*)\]", value, re.DOTALL):
         return f"[{','.join(one_value(key, each) for each in between_commas(listed[1]))}]"
     return as_text(value)
 
