@@ -2,6 +2,7 @@
 
 import gzip
 import http.server
+import math
 import threading
 import time
 from contextlib import nullcontext
@@ -434,6 +435,7 @@ RIGHT = {"train": [0, 1], "val": [0, 1], "test": [0, 1]}
         ),
         (RIGHT | {"train": [0, 2]}, torch.zeros(2, 3), "ab", "its train part other targets than .* 0 to 1 for its 2"),
         (RIGHT | {"val": [0.0, 1.0]}, torch.zeros(2, 3), "ab", "its val part other targets than whole numbers"),
+        (RIGHT | {"test": [[0], [1]]}, torch.zeros(2, 3), "ab", r"its 2 classes, one for each example \(not \(2, 1\)"),
         (RIGHT, torch.zeros(0, 3), "ab", "its train part 0 inputs and 2 targets"),
         (RIGHT, torch.zeros(2, 4), "ab", r"inputs of the shape \(4,\) in float32, and not \(3,\) in float32"),
         (RIGHT, torch.zeros(2, 3).double(), "ab", r"\(3,\) in float64, and not \(3,\) in float32"),
@@ -448,3 +450,16 @@ def test_what_ones_own_datamodule_has_not_set_or_no_network_takes_is_one_sentenc
 
     with pytest.raises(UserError, match=sentence) if sentence else nullcontext():
         Own(batch_size=2, seed=0).setup()
+
+
+def test_inputs_of_ones_own_data_that_are_no_numbers_are_said_with_their_part(capsys):
+    class Own(InMemoryDataModule):
+        def load(self) -> None:
+            self.input_shape, self.class_names = (3,), ["a", "b"]
+            self.splits = {part: Split(torch.eye(3)[:2], torch.tensor(y)) for part, y in RIGHT.items()}
+            self.splits["test"].inputs[1, 2] = math.nan
+
+    Own(batch_size=2, seed=0).setup()
+    assert capsys.readouterr().out == (
+        "Own.load gives its test part NaN or infinite inputs, with which a network answers NaN: replace them there.\n"
+    )

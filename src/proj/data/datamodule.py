@@ -158,9 +158,15 @@ class InMemoryDataModule(LightningDataModule):
                 given = f"{tuple(inputs.shape[1:])} in {inputs.dtype}".replace("torch.", "")
                 if given != right:
                     raise UserError(f"{name}.load gives its {part} part inputs of the shape {given}, and not {right}.")
-            if targets.dtype != torch.long or not ((targets >= 0) & (targets < classes)).all():
+                if not math.isfinite(sum(inputs.aminmax())):
+                    what = "NaN or infinite inputs, with which a network answers NaN"
+                    say(f"{name}.load gives its {part} part {what}: replace them there.")
+            if targets.ndim != 1 or targets.dtype != torch.long or not ((targets >= 0) & (targets < classes)).all():
                 right = f"whole numbers (int64), 0 to {classes - 1} for its {how_many(classes, 'class')}"
-                raise UserError(f"{name}.load gives its {part} part other targets than {right}.")
+                given = f"{tuple(targets.shape)} in {targets.dtype}".replace("torch.", "")
+                raise UserError(
+                    f"{name}.load gives its {part} part other targets than {right}, one for each example (not {given})."
+                )
 
     def checksum(self) -> str:
         """`whole`, or else the CRC-32 of all inputs and targets in the order of the splits; 184 MB take 0.05 s."""
