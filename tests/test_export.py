@@ -140,6 +140,7 @@ def test_the_readmes_lines_name_an_image_with_onnxruntime_alone(checkpoints, exp
 @refusals(
     (("ckpt={digits}", "format=onxx"), "Did you mean 'onnx'? Options: onnx, torch_export."),
     (("ckpt={iris}", "output={iris}"), "is the checkpoint, which it would overwrite"),
+    (("ckpt={iris}", "output={iris.parent}/new/../best.ckpt"), "is the checkpoint, which it would overwrite"),
     (("ckpt={iris}", "output=."), "output=. is a folder: name a file in it, output=best.onnx"),
     (("ckpt={iris}", "output=x.pt2"), "output=x.pt2 is of format=torch_export: add that, or end it in .onnx."),
     (("{iris}",), "without spaces around the =. Did you mean ckpt="),

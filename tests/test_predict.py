@@ -412,8 +412,9 @@ def test_no_output_takes_the_place_of_an_input(digits, iris, tmp_path, mistake):
     Image.new("L", (8, 8)).save(tmp_path / "p.png")
     for checkpoint, file, word in ((iris, "t.csv", "output"), (digits, "p.png", "show")):
         before = (tmp_path / file).read_bytes()
-        said = mistake("proj.predict", f"ckpt={checkpoint}", f"input={tmp_path}/{file}", f"{word}={tmp_path}/{file}")
-        assert "is one of the inputs, which it would overwrite" in said and (tmp_path / file).read_bytes() == before
+        for place in (tmp_path, tmp_path / "missing" / ".."):  # it would be made, and lead to the input
+            said = mistake("proj.predict", f"ckpt={checkpoint}", f"input={tmp_path}/{file}", f"{word}={place}/{file}")
+            assert "is one of the inputs, which it would overwrite" in said and (tmp_path / file).read_bytes() == before
 
 
 def test_nothing_is_written_where_the_next_prediction_would_take_it_for_an_input(digits, iris, tmp_path, mistake):

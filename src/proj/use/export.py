@@ -127,7 +127,7 @@ def file_to_write(path: Path, format: str, output: str) -> Path:
         raise UserError(f"format=onnx needs {', '.join(missing)}: pip install 'proj[export]', or format=torch_export.")
     ending = ".onnx" if format == "onnx" else ".pt2"
     file = Path(output or path.with_suffix(ending))
-    if file.exists() and file.samefile(path):
+    if (real := file.resolve()).exists() and real.samefile(path):  # resolved: in new/../x, new may be missing yet
         raise UserError(f"output={file} is the checkpoint, which it would overwrite: name another file.")
     if file.is_dir():
         raise UserError(

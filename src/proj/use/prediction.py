@@ -58,10 +58,10 @@ def refuse_to_overwrite(inputs: list[str], folder: str, ending: str, **written: 
     before thousands of photos are classified in vain. folder, ending: where the inputs are from, if that is a folder,
     and how a file ends that is one. written: the files by their options; "" for one that is not written."""
     for option, file in written.items():
-        there = os.path.exists(file)
         if file:
             refuse_unwritable(Path(file), option)
-        if there and any(one != "-" and os.path.exists(one) and os.path.samefile(file, one) for one in inputs):
+        place = os.path.realpath(file)  # in new/../t.csv, the folder new may be missing yet
+        if os.path.isfile(place) and any(os.path.exists(one) and os.path.samefile(place, one) for one in inputs):
             raise UserError(f"{option}={file} is one of the inputs, which it would overwrite: name another file.")
         if file.endswith(ending) and lies_in(Path(file), folder):
             raise UserError(
