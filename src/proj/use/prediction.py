@@ -103,8 +103,8 @@ def predict(
     encoding: str = "",
 ) -> Predictions:
     """Return the predictions for all inputs; print the three most probable classes of each, or write the file `output`.
-    input: see `find_files`, or "-" for an image from standard input. show: "true", or a file for a picture of results.
-    coverage: the share of the prediction sets that should hold the right class; 0 makes no sets.
+    input: see `find_files`, or "-" for standard input. show: "true", or a file for a picture of results. coverage: see
+    `prediction_set_limit`; 0 makes no sets. max_pixels: "" for the training's. Others: see `read_images`, `read_tables`.
     Raises UserError for what the user can fix; for skipped files, only after all others are done.
     """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
