@@ -104,7 +104,7 @@ def predict(
 ) -> Predictions:
     """Return the predictions for all inputs; print the three most probable classes of each, or write the file `output`.
     input: see `find_files`, or "-" for standard input. show: "true", or a file for a picture of results. coverage: see
-    `prediction_set_limit`; 0 makes no sets. max_pixels: "" for the training's. Others: see `read_images`, `read_tables`.
+    `prediction_set_limit`; 0: no sets. max_pixels: "" for the training's. Others: see `read_images`, `read_tables`.
     Raises UserError for what the user can fix; for skipped files, only after all others are done.
     """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
