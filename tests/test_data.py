@@ -452,6 +452,41 @@ def test_what_ones_own_datamodule_has_not_set_or_no_network_takes_is_one_sentenc
         Own(batch_size=2, seed=0).setup()
 
 
+ZEROS, ZERO_ONE = torch.zeros(2, 3), torch.tensor([0, 1])
+
+
+@pytest.mark.parametrize(
+    "split",
+    (
+        (ZEROS, ZERO_ONE),
+        torch.utils.data.TensorDataset(ZEROS, ZERO_ONE),
+        Split(ZEROS.numpy(), ZERO_ONE),
+        Split(ZEROS, ZERO_ONE.numpy()),
+    ),
+    ids=("tuple", "dataset", "inputs_of_numpy", "targets_of_numpy"),
+)
+def test_parts_of_ones_own_data_that_are_no_split_of_tensors_are_told_to_be_one(split):
+    class Own(InMemoryDataModule):
+        def load(self) -> None:
+            self.input_shape, self.class_names = (3,), ["a", "b"]
+            self.splits = dict.fromkeys(("train", "val", "test"), split)
+
+    with pytest.raises(UserError, match=r"^Own\.load gives its train part no Split\(inputs, targets\) of two tensors"):
+        Own(batch_size=2, seed=0).setup()
+
+
+def test_the_names_of_ones_own_classes_may_be_an_array_and_the_shape_that_of_a_tensor():
+    class Own(InMemoryDataModule):
+        def load(self) -> None:
+            self.input_shape, self.class_names = ZEROS.shape[1:], np.array(["a", "b"])
+            self.splits = dict.fromkeys(("train", "val", "test"), Split(ZEROS, ZERO_ONE))
+
+    data = Own(batch_size=2, seed=0)
+    data.setup()
+    assert (type(data.class_names), data.class_names) == (list, ["a", "b"])
+    assert (type(data.input_shape), data.input_shape) == (tuple, (3,))
+
+
 def test_inputs_of_ones_own_data_that_are_no_numbers_are_said_with_their_part(capsys):
     class Own(InMemoryDataModule):
         def load(self) -> None:

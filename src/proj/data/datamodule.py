@@ -148,13 +148,19 @@ class InMemoryDataModule(LightningDataModule):
             raise UserError(f"{name}.load sets no {min(missing)} part: self.splits takes train, val and test.")
         if other := [one for one in self.class_names if not isinstance(one, str)]:
             raise UserError(f"{name}.load sets class_names that are no texts: give {str(other[0])!r} for {other[0]!r}.")
-        shape = tuple(self.input_shape) if isinstance(self.input_shape, list) else self.input_shape
+        if isinstance(self.input_shape, list | tuple):
+            self.input_shape = tuple(self.input_shape)  # x.shape[1:], too, is as a checkpoint can hold it
+        self.class_names = list(self.class_names)
         as_kept = type(self).prepare is InMemoryDataModule.prepare
-        for part, (inputs, targets) in self.splits.items():
+        for part, split in self.splits.items():
+            if not (isinstance(split, Split) and all(isinstance(one, Tensor) for one in split[not as_kept :])):
+                what = "no Split(inputs, targets) of two tensors, as README.md shows it"
+                raise UserError(f"{name}.load gives its {part} part {what}.")
+            inputs, targets = split
             if len(inputs) != len(targets) or not len(targets):
                 raise UserError(f"{name}.load gives its {part} part {len(inputs)} inputs and {len(targets)} targets.")
             if as_kept:  # another `prepare` may take other inputs, such as photos on the disk
-                right = f"{shape} in float32"
+                right = f"{self.input_shape} in float32"
                 given = f"{tuple(inputs.shape[1:])} in {inputs.dtype}".replace("torch.", "")
                 if given != right:
                     raise UserError(f"{name}.load gives its {part} part inputs of the shape {given}, and not {right}.")
