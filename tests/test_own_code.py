@@ -252,15 +252,16 @@ class Gives(Empty):
         (lambda logits: None, "None"),
         (lambda logits: logits[:, 0], r"numbers of the shape \(3,\)"),
         (lambda logits: logits[:, None, None], r"numbers of the shape \(3, 1, 1, 3\)"),
+        (lambda logits: logits[:1], r"numbers of the shape \(1, 3\)"),
     ),
-    ids=("tuple", "dict", "list", "none", "one_number_each", "four_dimensions"),
+    ids=("tuple", "dict", "list", "none", "one_number_each", "four_dimensions", "one_example"),
 )
 def test_a_forward_of_ones_own_that_gives_no_logit_for_each_class_is_told_what_to_return(
     configure, monkeypatch, change, what
 ):
     monkeypatch.setattr(Gives, "change", staticmethod(change), raising=False)
     words = (f"model._target_={__name__}.Gives", "~model.activation", "trainer.max_epochs=1", "dataset.batch_size=3")
-    with pytest.raises(UserError, match=rf"gives {what} for a batch, .* forward must return .*\(batch, 3\)\."):
+    with pytest.raises(UserError, match=rf"gives {what} for a batch of 3, .* forward must return .*\(batch, 3\)\."):
         train(configure(*words))
 
 
@@ -270,7 +271,7 @@ def test_a_forward_of_ones_own_that_gives_no_logit_for_each_class_is_told_what_t
         (Empty, r"Empty has no network: set self\.network in its __init__\."),
         (Breaks, r"Breaks: RuntimeError: of two lines, in test_own_code\.py, line"),
         (Forgets, r"Forgets\.training_step returns no loss, so nothing is learned: return it\."),
-        (Wide, r"gives numbers of the shape \(10, 4\) for a batch, and there are 3 classes"),
+        (Wide, r"gives numbers of the shape \(10, 4\) for a batch of 10, and there are 3 classes"),
         (Plain, r"Plain is no Classifier: derive it from proj\.models\.classifier\.Classifier"),
     ),
 )

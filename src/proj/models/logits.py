@@ -10,14 +10,14 @@ from torch import Tensor
 from proj.errors import UserError
 
 
-def check_outputs(outputs: Any, classes: int) -> None:
-    """Raises UserError if a user's own network does not return one number for each class."""
+def check_outputs(outputs: Any, size: int, classes: int) -> None:
+    """Raises UserError if a user's own network does not return a number for each class and each of `size` examples."""
     is_tensor = isinstance(outputs, Tensor)
-    if not is_tensor or not 2 <= outputs.ndim <= 3 or outputs.shape[-1] != classes:
+    if not is_tensor or not 2 <= outputs.ndim <= 3 or (len(outputs), outputs.shape[-1]) != (size, classes):
         kind = "None" if outputs is None else f"a {type(outputs).__name__}"
         raise UserError(
-            f"the network gives {f'numbers of the shape {tuple(outputs.shape)}' if is_tensor else kind} for a batch, "
-            f"and there are {classes} classes: its forward must return a tensor with a logit for each, "
+            f"the network gives {f'numbers of the shape {tuple(outputs.shape)}' if is_tensor else kind} for a batch of "
+            f"{size}, and there are {classes} classes: its forward must return a tensor with a logit for each, "
             f"(batch, {classes})."
         )
 
