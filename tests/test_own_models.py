@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from proj.checkpoint.file import load_model
 from proj.config.compose import build
+from proj.config.explain import explain
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError
 from proj.models import Classifier
@@ -85,6 +86,21 @@ class Scripted(Classifier):
         return logits
 
 
+class Logs(Alone):
+    """Validates and tests as Lightning's documents do: logs what it measures, and returns the loss."""
+
+    metric = "val/acc"
+
+    def validation_step(self, batch, batch_idx: int) -> Tensor:
+        logits, targets = self(batch[0]), batch[1]
+        self.log(self.metric, (logits.argmax(1) == targets).float().mean())
+        return nn.functional.cross_entropy(logits, targets)
+
+
+class LogsAnother(Logs):
+    metric = "val_acc"
+
+
 def own(model: type) -> list[str]:
     return ["model=iris", f"model._target_={__name__}.{model.__name__}", *WORDS]
 
@@ -123,6 +139,14 @@ def test_a_compiled_part_is_evaluated_in_the_validations_and_trained_after_them(
     Scripted.seen.clear()
     train(configure("dataset=digits", *own(Scripted), "~callbacks.dashboard", "test=false"))
     assert {*Scripted.seen} == {(True, False), (False, True)}
+
+
+def test_a_validation_step_of_ones_own_chooses_the_best_epoch_by_what_it_logs_and_must_log_it(configure, tmp_path):
+    metrics = train(configure(*own(Logs)))
+    assert metrics["val/acc"] > 0.5 and metrics["test/acc"] > 0.5
+    with pytest.raises(Exception, match="monitor") as raised:
+        train(configure(*own(LogsAnother), folder=tmp_path / "other"))
+    assert "monitor=val/acc does not exist. Did you mean 'val_acc'?" in explain(raised.value)
 
 
 def test_a_network_that_cannot_be_traced_costs_the_graph_alone(configure, tmp_path, capsys):

@@ -78,7 +78,7 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
         return f"~{absent[1]} leaves out something that does not exist.{nearest(absent[1], same_name or known)}"
     if text.startswith("Config group override must be"):
         return "a group of options cannot be null or a number: name one of its options."
-    if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:returned metrics|of the following): (.+)", text):
+    if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:metrics|following): (.+?)(?: HINT|$)", text):
         return f"monitor={metric[1]} does not exist." + nearest(metric[1], re.findall(r"['`]([\w/]+)['`]", metric[2]))
     if isinstance(cause, InterpolationKeyError) and cause.full_key:
         return f"{cause.full_key} refers to a setting that is missing: {message_of(cause).partition(' full_key')[0]}."

@@ -123,8 +123,8 @@ class Measuring(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         values = self._results("val")
-        if self.trainer.sanity_checking:  # Lightning's few batches before the training are not a validation
-            return
+        if self.trainer.sanity_checking or not self.confusion.any():
+            return  # Lightning's few batches before the training; or a step of one's own, which logs what it measures
         if self.trainer.state.fn == "fit":
             earlier = self.trainer.callback_metrics
             for name, better in (("acc", max), ("loss", min)):

@@ -187,7 +187,7 @@ class Dashboard(Callback):
         self.seen = [] if trainer.is_global_zero and curves_of(trainer) else None
 
     def on_validation_batch_end(self, trainer, pl_module: LightningModule, outputs, batch, batch_idx, *rest) -> None:
-        if self.seen is not None:
+        if self.seen is not None and torch.is_tensor(outputs) and outputs.ndim == 2:  # one's own step has no logits
             self.seen.append((outputs, batch[1]))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
