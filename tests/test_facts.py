@@ -117,8 +117,7 @@ def calibrated(path: Path, logits: torch.Tensor) -> torch.Tensor:
 
 
 TRUST = ("support",)  # whose class reads the tests' CIFAR-10
-MANY = pytest.mark.parametrize("count", (45, pytest.param(120, marks=pytest.mark.slow)))  # the images larger, too
-LARGER = [pytest.param(name, 120, marks=pytest.mark.slow) for name in ("mnist", "fashion_mnist", "cifar10")]
+LARGER = pytest.param("cifar10", 120, marks=pytest.mark.slow)  # also larger images
 
 
 def compare_images(path: Path, folder: Path, tmp_path: Path, seen, recipe, **words) -> tuple[dict, int]:
@@ -137,7 +136,7 @@ def compare_images(path: Path, folder: Path, tmp_path: Path, seen, recipe, **wor
     return evaluated, len(rows)
 
 
-@pytest.mark.parametrize(("dataset", "count"), (("digits", 45), ("cifar10", 45), *LARGER))
+@pytest.mark.parametrize(("dataset", "count"), (("digits", 45), ("cifar10", 45), LARGER))
 def test_a_raw_image_is_the_same_input_everywhere(trained, tmp_path, monkeypatch, seen, recipe, capsys, dataset, count):
     monkeypatch.setenv("HOME", str(tmp_path))
     path = trained(f"dataset={dataset}", "model=mlp") / "best.ckpt"
@@ -149,10 +148,9 @@ def test_a_raw_image_is_the_same_input_everywhere(trained, tmp_path, monkeypatch
     assert (inverted == 0) == (dataset == "cifar10") and inverted < count
 
 
-@MANY
 @pytest.mark.parametrize("words", ("dataset.channels=3 dataset.size=[12,16]", "dataset.channels=1 dataset.size=16"))
-def test_a_file_of_ones_own_is_the_input_that_the_training_saw(configure, tmp_path, seen, recipe, words, count):
-    write_raw_images(tmp_path / "raw", ["left", "right"], count, 60 if count < 100 else 300)
+def test_a_file_of_ones_own_is_the_input_that_the_training_saw(configure, tmp_path, seen, recipe, words):
+    write_raw_images(tmp_path / "raw", ["left", "right"], 45, 60)
     data = ("dataset=image_folder", f"data_dir={tmp_path}/raw", f"dataset.cache_dir={tmp_path}/cache", *words.split())
     short = ("dataset.batch_size=16", "model=mlp", "trainer.max_epochs=1", "trainer.precision=32-true")
     train(configure(*data, *short))
@@ -164,18 +162,17 @@ def test_a_file_of_ones_own_is_the_input_that_the_training_saw(configure, tmp_pa
         for split in ("train", "val", "test"):
             logits = torch.cat([model(x) for x, _ in data._loader(split)])
             trained |= {data.file_of(split, k): each for k, each in enumerate(logits)}
-    assert len(trained) == examples == count
+    assert len(trained) == examples == 45
     agree(torch.stack([trained[file] for file in found]), torch.stack([*found.values()]))
 
 
-@MANY
 @pytest.mark.parametrize("words", (True, False))
-def test_a_raw_row_is_the_same_input_everywhere(configure, tmp_path, seen, words, count):
+def test_a_raw_row_is_the_same_input_everywhere(configure, tmp_path, seen, words):
     """Numbers small and large, missing ones, words."""
     random = np.random.default_rng(0)
     names = ["age", "time", "port", "rate", "lived"] if words else ["age", "time", "rate", "lived"]
     rows = []
-    for k in range(count):
+    for k in range(45):
         cells = {
             "age": random.choice(["", "NA", f"{random.normal(40, 12):.1f}", f"{random.normal(40, 12):.3e}"]),
             "time": f"{1.7e9 + random.integers(0, 5000)}",
@@ -191,14 +188,14 @@ def test_a_raw_row_is_the_same_input_everywhere(configure, tmp_path, seen, words
     path = tmp_path / "run" / "best.ckpt"
     model, known = load_model(path)
     made, predicted = seen(predict, path, str(tmp_path / "new.csv"))
-    assert len(made) == count
+    assert len(made) == 45
     whole = {"split": "all", "data_dir": str(tmp_path / "new.csv"), "output": str(tmp_path / "e")}
     _, evaluated = seen(evaluate, path, **whole, importance=False)
     agree(predicted, calibrated(path, evaluated))
     with torch.inference_mode():
         trained = torch.cat([model(split.inputs) for split in open_data(known).splits.values()])
     given, found = ({tuple(row.round(decimals=3).tolist()) for row in logits} for logits in (trained, predicted))
-    assert len(given ^ found) < count / 20  # but for those that are rounded up in one of them and down in the other
+    assert len(given ^ found) <= 2  # but for those that are rounded up in one of them and down in the other
     onnx = export(path, normalize=not words, raw=False, output=str(tmp_path / "best.onnx"))
     session = onnxruntime.InferenceSession(onnx)
     columns = json.loads(session.get_modelmeta().custom_metadata_map["columns"])
