@@ -47,8 +47,9 @@ class InMemoryDataModule(LightningDataModule):
     """Three splits that stay in memory, on the training device. (Images that do not fit into it stay on the disk.)
 
     A subclass implements `load`, which sets `splits` ("train", "val", "test"), `input_shape` (of one example, as the
-    network gets it) and `class_names`; and `prepare`, which makes the float32 inputs of a batch. It may also set
-    `drawings`, `mean`, `std`, `columns` and `levels`, which `Facts` explains.
+    network gets it) and `class_names`. It may also set `drawings`, `mean`, `std`, `columns` and `levels`, which `Facts`
+    explains. If its inputs are not those of the network, it overrides `prepare`: (the inputs of a split, the index of a
+    batch in them, a generator for augmentation or None, the epoch from 0) -> float32 inputs (B, *input_shape).
     kind: "image" or "table": a model that does not accept it is refused before anything is imported. It must be a
         literal, since it is read from the source code. None accepts any model.
     checked_by: also a literal, the full name of a function that is called with the dataset's settings before a run

@@ -22,9 +22,8 @@ def open_data(
 
     contents: the description in the checkpoint. dataset: another option of the group `dataset`; data_dir: another
     folder or file; "" keeps the training's. config_dir: the user's own conf/, in which that option may be.
-    everything: make all examples the test part. download: let the data be downloaded if it is missing.
-    reading: the sheet and encoding of a table, as far as they differ from the training's.
-    Raises UserError if the data is missing, or does not fit the model.
+    everything: make all examples the test part. download: let missing data be downloaded. reading: the sheet and
+    encoding of a table, if other than the training's. Raises UserError if the data is missing, or does not fit.
     """
     facts, stored = Facts.from_dict(contents), contents["config"]["dataset"]
     chosen = dict(stored)
