@@ -400,6 +400,8 @@ def test_a_path_that_can_be_none_here_is_refused_with_what_to_type(
     commands += [("proj.sweep", f"resume={typed}")]
     if not typed.startswith("'"):  # which Hydra reads
         commands += [("proj.train", f"data_dir={typed}"), ("proj.train", "-m", f"hydra.sweep.dir={typed}")]
+        commands += [("proj.train", f"model.weights={typed}"), ("proj.train", f"--config-dir={typed}")]
+        commands += [("proj.train", f"model.cache_dir={typed}")]
     for module, *words in commands:
         option = words[-1].removesuffix(typed)
         assert f"{option}{typed} {sentence.format(option)}" in mistake(module, *words)

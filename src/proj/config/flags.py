@@ -1,12 +1,12 @@
 """Separates a command line's flags for Hydra, such as --multirun and --config-dir=conf, from its settings."""
 
-import os
 import re
 from collections.abc import Container, Iterable
 from difflib import get_close_matches
 
 from proj.config.settings.table import SETTINGS
 from proj.errors import UserError, choose, nearest
+from proj.system.platform import local_path
 
 # Hydra's flags by their short forms, and those that take a value.
 SHORT = {"-h": "--help", "-c": "--cfg", "-p": "--package", "-r": "--run", "-m": "--multirun", "-i": "--info"}
@@ -87,7 +87,7 @@ def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
             raise UserError(f"{flag} takes a value: {flag}=…")
         if flag in SHOWS:
             choose(flag, value, dict.fromkeys(SHOWS[flag]))
-        flags.append(f"{flag}={os.path.expanduser(value) if flag == '--config-dir' else value}")
+        flags.append(f"{flag}={local_path(value, f'{flag}=') if flag == '--config-dir' else value}")
     if len(ways := [flag for flag in flags if flag.partition("=")[0] in WAYS]) > 1:
         one = ", and a configuration is of one run, with one value of each setting" if "--multirun" in ways else ""
         raise UserError(f"{ways[0]} and {ways[1]} are two ways to call this program{one}: leave one of them out.")
