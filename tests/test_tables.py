@@ -506,7 +506,7 @@ def test_empty_columns_are_left_out_and_named_unless_a_setting_names_them(table,
     text = "\n".join(["a;b;e f;c;y;", *(f";{i % 7};NA;1;{'pq'[i % 2]};" for i in range(40))])
     data = table(text, "drop=[c]")
     assert [one["name"] for one in data.columns] == ["b"]
-    assert "left out, since it is empty in the training rows: a, e f\n" in capsys.readouterr().out
+    assert "left out, since it is empty in the training rows: a, e f, column 5\n" in capsys.readouterr().out
     assert {"column": "a", "taken for": "left out", "missing": "100.00%"}.items() <= data.described[0].items()
     assert [one["name"] for one in table(text, facts=data.facts).columns] == ["b"]
     for setting, what in (("numeric", "number"), ("categorical", "word"), ("dates", "date")):

@@ -37,12 +37,9 @@ def dropped_columns(table: Table, settings: dict[str, Any]) -> list[int]:
     return [find_column(table, "drop", key) for key in settings["drop"]]
 
 
-def why_no_data(table: Table, place: int) -> str:
-    """Why a column without a name holds no data, for example because a program wrote it as an index; else ""."""
+def is_index(table: Table, place: int) -> bool:
+    """Whether a column without a name numbers the rows, as programs write an index."""
     if not (table.headed and is_unnamed(table.names[place])):
-        return ""
+        return False
     cells = table.columns[place]
-    if not any(cells):
-        return "it is empty"
-    numbers_rows = is_counting(cells) or (all(map(str.isdecimal, cells)) and len(cells.words) == len(cells))
-    return "it numbers the rows" if numbers_rows else ""
+    return is_counting(cells) or (all(map(str.isdecimal, cells)) and len(cells.words) == len(cells))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from proj.data.tables.cells import Count, count, values
-from proj.data.tables.chosen_columns import KINDS, chosen_columns, why_no_data
+from proj.data.tables.chosen_columns import KINDS, chosen_columns, is_index
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import PARTS, parts_of
 from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
@@ -23,7 +23,7 @@ from proj.errors import UserError
 
 IMAGE_FILE = re.compile(r".+\.(jpe?g|png|webp|gif|bmp|tiff?|heic|avif)", re.I)
 SEVERAL = re.compile(r"(?s)[-+]?\d[\d.,]*°? ?[/x×;,|] ?[-+]?\d[\d.,]*°?|\[.*\]|\{.*\}")  # 120/80, or Parquet's lists
-EMPTY = "it is empty in the training rows"
+EMPTY, NUMBERING = "it is empty in the training rows", "it numbers the rows"
 EVIDENCE = 20  # with fewer rows, no column is left out because of what its cells look like
 
 
@@ -81,10 +81,8 @@ class Columns:
         """The descriptions of the columns for `encode_table`, by column index."""
         self.kinds = chosen_columns(self.table, self.target, self.settings, self.trained)
         for place, kind in self.kinds.items():
-            if not kind and (why := why_no_data(self.table, place)):
-                self.found[place] = Finding({}, why, "numeric" if why == "it numbers the rows" else "")
-            else:
-                self.found[place] = self._take(place, kind)
+            is_numbering = not kind and is_index(self.table, place)
+            self.found[place] = Finding({}, NUMBERING, "numeric") if is_numbering else self._take(place, kind)
         numbers = {place: column for place, column in self._taken().items() if kind_of(column) == "numbers"}
         if not self.trained:
             refuse_second_header(self.table, [*numbers], self.rows)
@@ -209,7 +207,7 @@ class Columns:
             column["decimal"] = mark
         enough = not (kind or "unit" in how) and len(self.table.lines) >= EVIDENCE
         if enough and (why := id_evidence(name, everywhere)):
-            found.left_out, found.setting, found.id_evidence = "it numbers the rows", "numeric", why
+            found.left_out, found.setting, found.id_evidence = NUMBERING, "numeric", why
         elif enough:
             self.notes += doubts(name, everywhere, self.table.beginning(place))
         if not kind and found.missing < 1 and np.nanmin(everywhere) == np.nanmax(everywhere):
