@@ -423,7 +423,7 @@ def test_nothing_is_written_where_the_next_prediction_would_take_it_for_an_input
     for checkpoint, word, file in ((iris, "output", "a.csv"), (digits, "show", "b.png")):
         for folder in (tmp_path, tmp_path / "new"):
             said = mistake("proj.predict", f"ckpt={checkpoint}", f"input={tmp_path}", f"{word}={folder}/{file}")
-            assert f"{word}={folder}/{file} lies in {tmp_path}, an input of the next run: name" in said
+            assert f"{word}={folder}/{file} lies in {tmp_path}: the next run would read it. Name another" in said
     assert [file.name for file in sorted(tmp_path.iterdir())] == ["p.png", "t.csv"]
     assert predict(digits, str(tmp_path), output=f"{tmp_path}/a.csv")  # which is no image
     (tmp_path / "a.csv").unlink()

@@ -64,7 +64,7 @@ def refuse_to_overwrite(inputs: list[str], folder: str, ending: str, **written: 
         if os.path.isfile(place) and any(os.path.exists(one) and os.path.samefile(place, one) for one in inputs):
             raise UserError(f"{option}={file} is one of the inputs, which it would overwrite: name another file.")
         if file.endswith(ending) and lies_in(Path(file), folder):
-            raise UserError(f"{option}={file} lies in {folder}, an input of the next run: name another place.")
+            raise UserError(f"{option}={file} lies in {folder}: the next run would read it. Name another place.")
 
 
 @torch.inference_mode()
