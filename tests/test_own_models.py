@@ -97,6 +97,16 @@ class Logs(Alone):
         return nn.functional.cross_entropy(logits, targets)
 
 
+class StepsAlone(Alone):
+    def test_step(self, batch, batch_idx: int) -> None:
+        self.log("test/acc_of_mine", 1.0)
+
+
+class EndsAlone(Alone):
+    def on_test_epoch_end(self) -> None:
+        pass
+
+
 class LogsAnother(Logs):
     metric = "val_acc"
 
@@ -147,6 +157,17 @@ def test_a_validation_step_of_ones_own_chooses_the_best_epoch_by_what_it_logs_an
     with pytest.raises(Exception, match="monitor") as raised:
         train(configure(*own(LogsAnother), folder=tmp_path / "other"))
     assert "monitor=val/acc does not exist. Did you mean 'val_acc'?" in explain(raised.value)
+
+
+@pytest.mark.parametrize("model", (StepsAlone, EndsAlone))
+def test_a_test_of_ones_own_that_counts_nothing_is_refused_in_training_and_evaluation(configure, model, tmp_path):
+    """Else the numbers of the last validation would be in metrics.json as those of the test."""
+    train(configure(*own(model), "test=false"))
+    sentence = f"{model.__name__} has counted no test example: its test_step and on_test_epoch_end"
+    with pytest.raises(UserError, match=sentence):
+        train(configure(*own(model)))
+    with pytest.raises(UserError, match=sentence):
+        evaluate(tmp_path / "run/best.ckpt", trust=[__name__], output=str(tmp_path))
 
 
 def test_a_network_that_cannot_be_traced_costs_the_graph_alone(configure, tmp_path, capsys):

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch import Tensor, nn
 
+from proj.errors import UserError
 from proj.models.metrics import EpochMeans, Tally
 
 EVALUATED = ("val", "test")
@@ -154,3 +155,12 @@ class Measuring(LightningModule):
         if self.tta:
             self.log("test/acc_tta", self._results("tta")["tta/acc"], sync_dist=True)
         self.log_dict(self._results("test"), sync_dist=True)
+
+
+def tested(trainer: Trainer, model: LightningModule, data: LightningDataModule) -> dict[str, float]:
+    """The metrics of a test. Raises UserError if a test step or hook of a user's own model has counted no example."""
+    (metrics,) = trainer.test(model, data, verbose=False)
+    if math.isnan(metrics.get("test/acc", math.nan)):
+        hooks = "test_step and on_test_epoch_end, as far as it has its own"
+        raise UserError(f"{type(model).__name__} has counted no test example: its {hooks}, must call those of super().")
+    return metrics

@@ -22,6 +22,7 @@ from proj.config.explain import explain
 from proj.config.monitors import BY_CLASS
 from proj.errors import UserError, file_fault, how_many, named
 from proj.models.logits import UNCALIBRATED, calibrated, decided
+from proj.models.measuring import tested
 from proj.reports.curves import read_scalars
 from proj.system.files import csv_text, write_atomically
 from proj.system.names import one_line
@@ -96,10 +97,10 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
     """Test the model, which has the best checkpoint's weights; return the metrics. They are those of the most probable
     class and, if its `calibration` has a threshold, those at the threshold, such as test/acc_threshold."""
     model, data = trainer.lightning_module, trainer.datamodule
-    (metrics,) = trainer.test(model, data, verbose=False)
+    metrics = tested(trainer, model, data)
     shares = (model.confusion.diagonal() / model.confusion.sum(1)).tolist()
     shares = [None if math.isnan(share) else share for share in shares]  # NaN for a class without examples
-    tested, decision = int(model.confusion.sum()), {}
+    examples, decision = int(model.confusion.sum()), {}
     if threshold := calibration.get("threshold"):
         logits, targets = logits_of(trainer, "test")
         predicted = decided(calibrated(logits, calibration), torch.tensor(threshold["costs"]))
@@ -108,8 +109,8 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
         **metrics,
         **{f"test/{name}_threshold": value for name, value in decision.items()},
         "test/acc_per_class": dict(zip(data.class_names, shares, strict=True)),
-        "test_examples": tested,
-        "test_examples_left_out": len(data.splits["test"].targets) - tested,
+        "test_examples": examples,
+        "test_examples_left_out": len(data.splits["test"].targets) - examples,
     }
 
 

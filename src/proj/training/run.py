@@ -17,6 +17,7 @@ from proj.data.datamodule import LARGEST_BATCH
 from proj.data.tables.column_list import SHOWN
 from proj.errors import UserError, how_many
 from proj.models.balance import single_answer
+from proj.models.measuring import tested
 from proj.system.files import write_atomically
 from proj.system.locks import locked
 from proj.system.names import readable
@@ -86,7 +87,7 @@ def try_out(folder: Path, cfg: DictConfig) -> dict:
     trainer.fit(model, data)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if cfg.test:
-        metrics |= trainer.test(model, data, verbose=False)[0]
+        metrics |= tested(trainer, model, data)
     if trainer.is_global_zero:
         counts = {"training": trainer.num_training_batches, "validation": sum(trainer.num_val_batches)}
         if cfg.test:
