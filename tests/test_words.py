@@ -63,6 +63,9 @@ def read(word: str) -> list:
         ("optimizer.lr=tag(log,interval(1e-4,1e-1))", None),
         ("model.hidden=[128],[256,128]", [[128], [256, 128]]),
         ("seed=1,2", [1, 2]),
+        ("model.weights=0.5,2", [0.5, 2]),  # of a model of one's own
+        ("dataset.weights=0.5,2", [0.5, 2]),
+        ("model.weights=~/a.pth,default", [f"{Path.home()}/a.pth", "default"]),
         ("optimizer.weight_decay=0,5", [0, 5]),
     ),
 )

@@ -19,7 +19,7 @@ from proj.errors import UserError
 from proj.system.platform import as_command, local_path
 
 # Settings whose value is a path: 2024 is a text there, and ~ is the home folder, which a shell does not replace.
-PATH = re.compile(r"\+*((dataset\.)?data_dir|(dataset|model)\.(cache_dir|weights)|hydra\.(run|sweep)\.dir|sweep_name)")
+PATH = re.compile(r"\+*((dataset\.)?(data|cache)_dir|model\.(cache_dir|weights)|hydra\.(run|sweep)\.dir|sweep_name)")
 GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks", "logger", "augment")
 OF_ALL = (*GROUPS, "sweep", "hydra/launcher", "hydra/sweeper")  # groups that are in Hydra's defaults list
 TAKE_SEVERAL = ("callbacks", "logger")  # groups of which a run may have several options
@@ -181,7 +181,7 @@ def one_value(key: str, value: str) -> str:
             raise UserError(f"{key}={value} has ${{…}} in its name, which Hydra takes for a setting: rename it.")
         override = parsed(f"{key}={value}")
         if override and (
-            isinstance(override.value(), int | float)
+            (isinstance(override.value(), int | float) and not key.endswith("weights"))  # those of one's own model
             or value.startswith("\\\\")  # a path of Windows to another machine: Hydra would read \\ as one \
             or (key.startswith("hydra.") and override.is_sweep_override())  # a folder whose name contains commas
         ):
