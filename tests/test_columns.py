@@ -377,7 +377,7 @@ def test_days_as_excel_numbers_them_are_dates_where_the_name_says_so(table, tmp_
     assert taken(table(["1960", *cells[1:]], names=["order_date"]))["order_date"] != "dates"
     for name in ("birthdate", "OrderDateUTC"):
         assert taken(table(cells, names=[name]))[name] == "dates"
-    for name in ("a", "candidate", "consolidated_debt", "day"):
+    for name in ("a", "candidate", "consolidated_debt", "Datenvolumen", "day"):
         assert taken(table(cells, names=[name])).get(name) != "dates"
     assert taken(table(cells, words=["dates=[a]"]))["a"] == "dates"
 

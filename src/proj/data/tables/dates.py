@@ -16,8 +16,8 @@ from proj.data.tables.row_numbers import doubt_far
 from proj.data.tables.timestamps import EXCEL, SINCE_1970, is_likely, since_1970
 from proj.errors import UserError
 
-# Names of columns of Excel's days: date begins or ends a word, since amounts are as large (consolidated_debt).
-DATES = re.compile(r"(?i:(\b|_)date|(?<!candi)(?<!man)(?<!up)(?<!vali)dates?(?![^\W\d_])|datum|fecha)|[a-z]Date")
+# Names of columns of Excel's days: date begins or ends a word; amounts are as large (consolidated_debt, Datenvolumen).
+DATES = re.compile(r"(?i:(\b|_)date(?!n)|(?<!candi)(?<!man)(?<!up)(?<!vali)dates?(?![^\W\d_])|datum|fecha)|[a-z]Date")
 TIMES = re.compile(r"time|date|stamp|epoch|unix|created|updated|(\b|_)(at|ts|when)\b|zeit|datum", re.I)
 # Notations that are read as words although their order may matter: a pattern, and what the user can write instead.
 AS_WORDS = {
