@@ -40,7 +40,7 @@ def describe_alike(what: str, names: Iterable[str]) -> list[str]:
     like others are in quotation marks, with invisible characters as \\u200b and so on."""
     spelled: dict[str | float, list[str]] = {}
     for name in names:
-        is_plain = name.isprintable() and name.split() == name.split(" ")
+        is_plain = name.isprintable() and name == " ".join(name.split())
         spelled.setdefault(spelling(name), []).append(name if is_plain else repr(name))
     alike = [" and ".join(names) for names in spelled.values() if len(names) > 1]
     if not alike:
