@@ -217,8 +217,8 @@ def test_a_list_of_classes_beside_photos_is_named_where_they_lie_in_no_class_fol
         photos(tmp_path / data_dir)
 
 
-@pytest.mark.parametrize(("row", "said"), (("1.png,nv", True), ("part_1/1.png,nv", False)))
-def test_a_table_beside_the_classes_that_names_none_of_them_may_list_others(photos, tmp_path, capsys, row, said):
+@pytest.mark.parametrize(("row", "said"), (("1.png,nv", True), ("part_1/1.png,nv", True), ("1.png,Part_1", False)))
+def test_a_table_beside_the_classes_with_none_of_them_in_a_cell_may_list_others(photos, tmp_path, capsys, row, said):
     folder = write_photos(tmp_path / "in", 5, ("red", "blue"))
     for number, name in enumerate(("red", "blue")):
         (folder / name).rename(folder / f"part_{number}")

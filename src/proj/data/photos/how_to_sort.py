@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from unicodedata import normalize
 
 from proj.data.part_names import part_named
 from proj.data.photos.images_in_folder import loose_images
@@ -65,14 +64,14 @@ def doubts(data_dir: str, class_names: list[str]) -> list[str]:
 
 def by_a_list(data_dir: str, class_names: Sequence[str] = ()) -> str:
     """Advice, in parentheses, on a table in or beside data_dir (or data_dir itself) that may list the image's classes;
-    "" if there is none, or if a table contains one of `class_names`, since the folders then agree with it."""
+    "" if there is none, or if a cell of one is one of `class_names`, since the folders then agree with it."""
     files, (above, name) = list[os.DirEntry](), os.path.split(data_dir)
     with suppress(OSError):  # data_dir may not exist, or be a file
         files += [entry for entry in entries_in(above) if entry.name.startswith(name)]
         files += entries_in(data_dir)
     tables = [entry.path for entry in files if entry.name.lower().endswith((".csv", ".tsv", ".xlsx"))]
-    named = [normalize("NFC", name) for name in class_names]
-    if not tables or any(name in normalize("NFC", start) for start in map(beginning, tables) for name in named):
+    cells = {plain_name(cell) for file in tables for cell in re.split(r"[,;\t|\r\n]", beginning(file))}
+    if not tables or cells & {*map(plain_name, class_names)}:
         return ""
     named = " or ".join(map(readable, tables[::-1][:3]))
     return f" (if {named} lists the class of each image, docs/data.md makes the folders by it)"
