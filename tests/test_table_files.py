@@ -327,6 +327,14 @@ def test_names_of_columns_may_be_written_otherwise_in_another_file(load, tmp_pat
     assert load("in").checksum() == load("same").checksum()
 
 
+def test_a_copy_of_the_trainings_table_may_write_the_names_of_its_columns_otherwise(load, tmp_path):
+    write(tmp_path, a__csv=flowers(), b__csv=flowers(header="LEN,Kind,Y"))
+    data = load("a.csv", "categorical=[len]", "drop=[kind]")
+    chosen = {"target": "y", "categorical": ["len"], "drop": ["kind"], "seed": 0, "batch_size": 4}
+    known = data.facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | chosen}}
+    assert open_data(known, data_dir=f"{tmp_path}/b.csv").checksum() == data.checksum()
+
+
 def test_further_columns_of_another_file_are_left_out_and_named(load, tmp_path, capsys):
     more = "\n".join(f"{row},{'i' if row[0] == 'l' else 1}" for row in flowers(40, 8).splitlines())
     write(tmp_path / "same", train__csv=flowers(), test__csv=flowers(40, 8))

@@ -194,15 +194,12 @@ class CSVDataModule(InMemoryDataModule):
         found = find_tables(str(self.file))
         trains = self.is_other is None
         how = Reading(self.sheet, self.encoding, bool(self.is_other), "dataset." if trains else "")
-        tables = open_tables(found, how, self.header, self.target, self.notes)
-        if not trains and isinstance(self.target, str):
-            (place,) = find_columns([self.target], tables[0].names)
-            if place is None:
-                how = why_absent(tables[0], self.target, ": python -m proj.predict works without it.")
-                raise UserError(f"{tables[0].file} has no column {self.target} to measure{how}")
-            given = tables[0].names[place]
-            for table in tables:
-                table.names = [self.target if name == given else name for name in table.names]
+        settings = [self.target, self.group, *self.drop, *self.categorical, *self.numeric, *self.dates]
+        names = [] if trains else [*self.trained, *(key for key in settings if isinstance(key, str))]
+        tables = open_tables(found, how, self.header, self.target, self.notes, names)
+        if not trains and isinstance(self.target, str) and self.target not in tables[0].names:
+            how = why_absent(tables[0], self.target, ": python -m proj.predict works without it.")
+            raise UserError(f"{tables[0].file} has no column {self.target} to measure{how}")
         notes = [note for table in tables for note in table.notes][:NOTES]
         say(*describe_files(found, [*self.fractions]), *notes)
         target = find_column(tables[0], "target", self.target)
