@@ -419,9 +419,9 @@ def test_no_pictures_are_drawn_among_the_photos_where_they_would_be_a_class(conf
     assert proj.use.evaluation.evaluate(run / "best.ckpt")["examples"]  # with its pictures
     assert photos(folder).class_names == ["blue", "green", "red"]
     for place in ("mistakes", "red", "red/more", ".", "outputs"):
-        with pytest.raises(UserError, match=r"in, and the next training would read its pictures .* with output=…"):
+        with pytest.raises(UserError, match=r"in, and the next training would read its files .* with output=…"):
             evaluate(run / "best.ckpt", output=str(folder / place))
-        with pytest.raises(UserError, match=r"in, and the next training would read its pictures .* with show=…"):
+        with pytest.raises(UserError, match=r"in, and the next training would read its files .* with show=…"):
             predict(run / "best.ckpt", str(folder / "red"), show=str(folder / place / "shown.png"))
     new = write_photos(tmp_path / "new", 2)
     for data_dir, output in ((new, new / "figures"), (new, folder / "figures")):

@@ -25,6 +25,7 @@ from proj.models.backbones import Recipe
 from proj.models.pretrained import Fit
 from proj.pictures.drawing import beside_heat
 from proj.pictures.plots import reliability_picture
+from proj.use.among_data import refuse_among_data
 from proj.use.answers import Answers
 from proj.use.evaluation import classify, is_other, note_seen, open_data
 from proj.use.heat_map import heat_map
@@ -376,3 +377,15 @@ def test_of_very_many_classes_the_confusion_is_a_table_of_its_own(digits, evalua
         counts[int(row["is"]), int(row["predicted"])] = int(row["examples"])
     assert counts.tolist() == evaluated["confusion"] and len(rows) == int((counts > 0).sum())
     assert json.loads((tmp_path / "evaluation.json").read_text())["confusion"] is None
+
+
+@pytest.mark.parametrize("pattern", ("tables", "tables/*.csv"))
+def test_no_list_is_written_among_the_tables_where_the_next_training_would_read_it(tmp_path, pattern):
+    tables, dataset = tmp_path / "tables", {"_target_": "proj.data.CSVDataModule", "data_dir": str(tmp_path / pattern)}
+    for place in ("run/.hydra", "figures"):
+        (tables / place).mkdir(parents=True)
+    for known, other in ((dataset, ""), (dataset | {"data_dir": "t.csv"}, dataset["data_dir"])):
+        with pytest.raises(UserError, match=r"would read its files as data: name another place with output=…"):
+            refuse_among_data(tables, "output", known, other)
+        for place in (tmp_path, tables / "figures", tables / "run"):  # where no training looks for tables
+            refuse_among_data(place, "output", known, other)

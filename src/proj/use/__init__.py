@@ -10,7 +10,7 @@ heat_map.py          shows where in an image the network looked
 prediction.py        `predict`: classifies new pictures and rows
 inputs.py            reads the pictures and rows for predict
 predicted.py         stores, prints and writes the predictions
-among_photos.py      keeps evaluate and predict from writing pictures into a folder of photos
+among_data.py        keeps evaluate and predict from writing files among photos or tables
 export.py            `export`: writes the network as an ONNX or .pt2 file
 raw_pixels.py        scales pictures of any size inside an exported file
 raw_columns.py       encodes a table's own columns inside an exported file

@@ -27,7 +27,7 @@ from proj.system.ranks import say
 from proj.training.calibration import prediction_set_limit
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
-from proj.use.among_photos import refuse_among_photos
+from proj.use.among_data import refuse_among_data
 from proj.use.answers import Answers, figures, write_label_issues
 from proj.use.data import open_data
 from proj.use.evaluation_name import name_of_files
@@ -92,7 +92,7 @@ def evaluate(
     if coverage:
         prediction_set_limit(contents, coverage)  # raises the error, if any, before the data is read
     refuse_unfitting(facts.kind, tta, importance, split, data_dir or dataset)
-    refuse_among_photos(folder, "output", stored["dataset"], data_dir)
+    refuse_among_data(folder, "output", stored["dataset"], data_dir)
     refuse_unwritable(folder / "evaluation.json")  # now, before the time is spent
     reading = {name: value for name, value in (("sheet", sheet), ("encoding", encoding)) if value}
     data = open_data(contents, dataset, data_dir, split == "all", config_dir=config_dir, reading=reading)

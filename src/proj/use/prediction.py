@@ -23,7 +23,7 @@ from proj.system.names import readable
 from proj.system.platform import local_path
 from proj.system.ranks import say
 from proj.training.calibration import prediction_set_limit
-from proj.use.among_photos import lies_in, refuse_among_photos
+from proj.use.among_data import lies_in, refuse_among_data
 from proj.use.inputs import Example, find_files, read_images, read_tables
 from proj.use.predicted import Predictions, doubt, in_words, is_unsure, write_rows
 
@@ -46,7 +46,7 @@ def refuse_unfitting(images: bool, picture: str, of_a_table: str, settings: Mapp
     have, or "". settings: those of the training's data.
     """
     if picture:
-        refuse_among_photos(Path(picture).parent, "show", settings)
+        refuse_among_data(Path(picture).parent, "show", settings)
     if picture and not images:
         raise UserError("show=… draws images, and this model takes a table: leave it out.")
     if images and of_a_table:
