@@ -924,13 +924,15 @@ def test_files_of_columns_in_another_order_that_are_put_together_are_refused(loa
         ("Total,12.5,,", False),  # which has no class, so that it is no example
     ),
 )
-def test_a_row_that_may_name_the_columns_of_another_table_is_refused(load, tmp_path, line, is_refused):
+def test_a_row_that_may_name_the_columns_of_another_table_is_refused_or_named_above_all_examples(
+    load, tmp_path, line, is_refused, capsys
+):
     rows = [f"{i * i % 37},{i % 17}.5,{'red' if i % 5 else 'blue'},{'pq'[i % 2]}" for i in range(60)]
+    names = line.replace(",", ", ")
     for place, said in ((40, is_refused), (0, False), (60, False)):  # units above the rows, and a note below them
         lines = ["a,b,c,y", *rows[:place], line, *rows[place:], ""]
         (tmp_path / "t.csv").write_text("\n".join(lines), encoding="utf-8")
         if said:
-            names = line.replace(",", ", ")
             with pytest.raises(
                 UserError, match=f"t.csv: line 42, {names}, may name the columns of another table: move"
             ):
@@ -938,6 +940,8 @@ def test_a_row_that_may_name_the_columns_of_another_table_is_refused(load, tmp_p
         else:
             data = load("csv", f"data_dir={tmp_path}/t.csv", "target=y")
             assert sum(len(split.targets) for split in data.splits.values()) == 60 and len(data.columns) == 3
+            note = f"line 2, {names}, is no example: if it names the columns, delete the lines above it"
+            assert (note in capsys.readouterr().out) == (is_refused and place == 0)
 
 
 @pytest.mark.parametrize(

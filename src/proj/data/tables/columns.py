@@ -85,7 +85,7 @@ class Columns:
             self.found[place] = Finding({}, NUMBERING, "numeric") if is_numbering else self._take(place, kind)
         numbers = {place: column for place, column in self._taken().items() if kind_of(column) == "numbers"}
         if not self.trained:
-            refuse_second_header(self.table, [*numbers], self.rows)
+            self.notes += refuse_second_header(self.table, [*numbers], self.rows)
             self.notes += describe_totals(self.table, self.target, self.rows)
             self.notes += describe_gaps(self.table, self.target, [*self.kinds])
         marks = decimal_marks(self.table, numbers, self.settings["decimal"], self.notes)

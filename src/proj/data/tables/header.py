@@ -87,29 +87,34 @@ def has_fractions(table: Table, place: int) -> bool:
     return bool(cells) and is_number(cells[0]) and not any(map(str.isdecimal, cells))
 
 
-def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> None:
+def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> list[str]:
     """Raises UserError if a row between the examples seems to be the header of a second table in the same file: it is
     no example because of its class, it has different words even in columns of numbers, and none occurs in an example.
+    Such a row above all examples may be the header itself, below a title: it is named in a remark.
 
     numbers: the indices of the columns of numbers. rows: the indices of the examples.
     """
     if not numbers or any(table.columns[place].numbers is not None for place in numbers):  # a column without any word
-        return
-    between = np.setdiff1d(np.arange(rows[0], rows[-1]), rows, assume_unique=True)
+        return []
+    said, others = list[str](), np.setdiff1d(np.arange(rows[-1]), rows, assume_unique=True)
     for place in numbers:
-        cells = table.columns[place].take(between)
-        between = between[[not (is_number(cell) or is_no_number(cell)) for cell in cells]]
-    for row in between.tolist():
+        cells = table.columns[place].take(others)
+        others = others[[not (is_number(cell) or is_no_number(cell)) for cell in cells]]
+    for row in others.tolist():
         cells = [column.at(row) for column in table.columns]
         filled, pairs = [cell for cell in cells if cell], zip(cells, table.columns, strict=True)
         if not 1 < len(filled) == len({*filled}):  # a row of repeated words, such as "refused", is no header
             continue
         if not any(column.take(rows).holds([cell]).any() for cell, column in pairs if cell):
-            names = shorten(", ".join(cells), 60, placeholder=" …")
+            names = f"{table.file}: line {table.line(row)}, {shorten(', '.join(cells), 60, placeholder=' …')},"
+            if row < rows[0]:
+                said.append(f"{names} is no example: if it names the columns, delete the lines above it")
+                continue
             raise UserError(
-                f"{table.file}: line {table.line(row)}, {names}, may name the columns of another "
-                "table: move that to a file of its own, or delete the line if the rows below it belong to the first."
+                f"{names} may name the columns of another table: move that to a file of its own, or delete the line "
+                "if the rows below it belong to the first."
             )
+    return said
 
 
 def describe_totals(table: Table, target: int, rows: np.ndarray) -> list[str]:
