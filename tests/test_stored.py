@@ -4,6 +4,8 @@ import copy
 import itertools
 import json
 import os
+import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,7 +23,7 @@ from support.runs import rewritten
 from proj.checkpoint import file
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.config.compose import build, literal, resolved
-from proj.config.stored import check_stored, needs_trust, resume_command
+from proj.config.stored import check_stored, destinations, needs_trust, resume_command
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.training.build import build_data_and_model, build_trainer
@@ -215,6 +217,28 @@ def test_a_run_that_goes_on_writes_into_its_folder_alone(place, trained, tmp_pat
     with pytest.raises(UserError, match=rf"would write to .*trust=callbacks.best.{where}"):
         stored_config(tmp_path, [])
     assert stored_config(tmp_path, [], [f"callbacks.best.{where}"])
+
+
+@pytest.mark.parametrize("name", (".lock", "events.out.tfevents.1.0.proj", "train.log", "hparams.yaml"))
+def test_a_run_that_goes_on_changes_no_file_elsewhere_through_a_link(name, trained, tmp_path):
+    run, precious = shutil.copytree(trained(), tmp_path / "run"), tmp_path / "precious"
+    precious.write_text("mine")
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to("../precious")
+    (run / "latest.ckpt").symlink_to("best.ckpt")  # within the folder a link is harmless
+    with pytest.raises(UserError, match=rf"/run/{re.escape(name)} is a link to a file elsewhere"):
+        train(stored_config(run, []))
+    assert precious.read_text() == "mine"
+    (run / name).unlink()
+    train(stored_config(run, []))
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"), (("../x", True), ("..", True), ("/x", True), (r"a\x", True), ("C:x", True), ("a.b, c", False))
+)
+def test_a_loggers_name_from_a_file_is_no_folder_to_write_to(name, refused):
+    config = {"logger": {"tensorboard": {"name": name, "notes": "a/b: c", "project": "a/b"}}}
+    assert [*destinations(config)] == ["logger.tensorboard.name"] * refused
 
 
 def test_the_folder_of_a_callback_moves_with_its_run(trained, tmp_path):

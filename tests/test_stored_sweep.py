@@ -7,6 +7,7 @@ import yaml
 from support.sweeps import GRID, config, refused, resume, run
 
 from proj.errors import UserError
+from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import read_manifest
 from proj.sweeps.trust import check_job, check_sweep
 
@@ -106,6 +107,15 @@ def test_a_hostile_job_is_refused_and_the_sentence_names_it(copied, tmp_path):
     (job / "metrics.json").unlink()
     rewrite(job / "job.yaml", lambda content: content["model"].update(loss={"_target_": "os.system", "command": "x"}))
     assert "os.system (model.loss)" in refused(tmp_path, "resume=outputs/sweeps/s", module="sweep")
+
+
+def test_a_link_in_a_jobs_folder_to_a_file_elsewhere_is_refused(copied, tmp_path):
+    (tmp_path / "precious").touch()
+    job = next(copied.glob("*/job.yaml")).parent
+    (job / "train.log").unlink(missing_ok=True)
+    (job / "train.log").symlink_to(tmp_path / "precious")
+    with pytest.raises(UserError, match=r"train.log is a link to a file elsewhere"):
+        Sweep(copied, read_manifest(copied), trust=[]).checked_job(job.name)
 
 
 def test_what_a_job_says_of_its_start_is_not_heard(copied, tmp_path):

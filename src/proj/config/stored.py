@@ -58,7 +58,8 @@ def now_called(node: dict) -> Any:
     return MOVED.get(target, target)
 
 
-# The arguments of a logger that a file may set: names and switches, but no folder to write to, and no URL.
+# The arguments of a logger that a file may set: names and switches, but no folder to write to, and no URL. TensorBoard
+# takes a `name` for a folder.
 OF_A_LOGGER = (
     r"_target_|experiment_name|run_name|project|group|name|tags|notes|job_type|prefix|offline|log_\w+|flush_\w+"
 )
@@ -175,7 +176,8 @@ def destinations(config: dict) -> dict[str, Any]:
         f"logger.{name}.{key}": value
         for name, node in nodes
         for key, value in node.items()
-        if value is not None and not re.fullmatch(OF_A_LOGGER, str(key))
+        if value is not None
+        and (not re.fullmatch(OF_A_LOGGER, str(key)) or (key == "name" and re.search(r"[/\\:]|^\.\.$", str(value))))
     }
 
 

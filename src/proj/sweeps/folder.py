@@ -17,6 +17,7 @@ from proj.sweeps.sweep_file import asks_for, copies_all, copy_conf, describe, gi
 from proj.sweeps.swept import how_to_continue
 from proj.sweeps.trust import check_files, check_job, resume_command, without_hydra
 from proj.system.files import write_atomically
+from proj.system.locks import refuse_links
 from proj.system.names import file_name
 from proj.system.run_folder import RunFolder, SweepFolder, parse_yaml
 
@@ -182,6 +183,7 @@ class Sweep:
         if not (job := self.job(name)):
             raise UserError(f"{self.run(name).job} is missing or damaged. Resuming the sweep writes it again.")
         if self.trust is not None:
+            refuse_links(self.folder / name)  # before its train.log is opened
             check_job(without_hydra(job), self.run(name).job, self.trust)
         return job
 

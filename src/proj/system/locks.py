@@ -114,9 +114,19 @@ def alone(path: Path) -> Iterator[None]:
         yield
 
 
+def refuse_links(folder: Path) -> None:
+    """Raises UserError for a link to a file elsewhere: somebody else's folder may hold one, to have that changed."""
+    for entry in os.scandir(folder):
+        if entry.is_symlink() and not entry.is_dir() and Path(entry.path).resolve().parent != folder.resolve():
+            raise UserError(
+                f"{entry.path} is a link to a file elsewhere, which might be changed: put a copy in its place."
+            )
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` during the block. Raises UserError that names the process which already holds it."""
+    refuse_links(folder)
     path = folder / ".lock"
     # The file is never deleted: a process that has just opened it would otherwise lock a file that nobody else sees.
     with open(path, "a+", encoding="utf-8") as file:
