@@ -108,7 +108,8 @@ def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> 
         if not any(column.take(rows).holds([cell]).any() for cell, column in pairs if cell):
             names = f"{table.file}: line {table.line(row)}, {shorten(', '.join(cells), 60, placeholder=' …')},"
             if row < rows[0]:
-                said.append(f"{names} is no example: if it names the columns, delete the lines above it")
+                how = "delete the lines above it" if row or table.headed else "dataset.header=true says so"
+                said.append(f"{names} is no example: if it names the columns, {how}")
                 continue
             raise UserError(
                 f"{names} may name the columns of another table: move that to a file of its own, or delete the line "
