@@ -947,7 +947,8 @@ def test_a_row_that_may_name_the_columns_of_another_table_is_refused_or_named_ab
 def test_a_header_that_is_read_as_an_example_is_named(load, tmp_path, capsys):
     (tmp_path / "t.csv").write_text(flowers())
     load("t.csv", "header=false", "target=-1")
-    assert "line 1, len, kind, y, is no example: if it names the columns, dataset.header=true says so" in capsys.readouterr().out
+    said = "line 1, len, kind, y, is no example: if it names the columns, dataset.header=true says so"
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
