@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from support.evaluations import evaluate
 from support.photos import draw, write_photos
+from support.runs import settings
 
 import proj.use.evaluation
 from proj.checkpoint.file import load_model
@@ -19,6 +20,7 @@ from proj.data.photos.class_folders import find_images
 from proj.data.rare_classes import unknown_classes
 from proj.errors import UserError
 from proj.training.run import train
+from proj.use.data import open_data
 from proj.use.prediction import predict
 
 
@@ -428,6 +430,14 @@ def test_no_pictures_are_drawn_among_the_photos_where_they_would_be_a_class(conf
         with pytest.raises(UserError, match="name another place with output=…"):
             evaluate(run / "best.ckpt", "all", data_dir=str(data_dir), output=str(output))
     assert evaluate(run / "best.ckpt", "all", data_dir=str(new), output=str(tmp_path / "figures"))["examples"] == 6
+
+
+def test_advice_on_other_photos_is_a_sentence_of_its_own(photos, tmp_path):
+    data = photos(write_photos(tmp_path / "in", 5))
+    known = data.facts.to_dict() | {"config": {"dataset": dict(settings("image_folder")) | {"seed": 0}}}
+    (tmp_path / "new").mkdir()
+    with pytest.raises(UserError, match=r"data_dir=path/to/photos\. If the model has not seen this data, split=all"):
+        open_data(known, data_dir=str(tmp_path / "new"))
 
 
 def test_photos_are_sorted_by_a_list_as_the_page_says(photos, tmp_path, monkeypatch):

@@ -48,7 +48,8 @@ def open_data(
     except UserError as error:
         if everything or "test_fraction" not in chosen or not (data_dir and Path(data_dir).exists()):
             raise
-        raise UserError(f"{error} If the model has not seen this data, split=all measures all of it.") from error
+        stop = "" if str(error).endswith((".", "?")) else "."  # behind a command, a sentence has no full stop
+        raise UserError(f"{error}{stop} If the model has not seen this data, split=all measures all of it.") from error
     except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:  # a setting of a wrong type
         raise UserError(f"the dataset that the checkpoint names cannot be opened: {error}") from error
     tables = bool(data.columns and facts.columns)
