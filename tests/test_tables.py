@@ -433,16 +433,16 @@ def test_the_words_that_a_message_advises_are_what_the_command_takes(table, caps
 
 
 @pytest.mark.parametrize(
-    "word", ("[len (cm)]", "[größe]", "[col'x]", "[2019]", "[b, größe, col'x]", "[#1]", "[1.5]", "[true]")
+    "word", ("[len (cm)]", "[größe]", "[col'x]", "[2019]", "[b, größe, col'x]", "[#1]", "[1.5]", "[true]", "[null]")
 )
 def test_a_list_of_columns_is_taken_as_it_is_typed(table, word):
-    names = ["len (cm)", "größe", "col'x", "2019", "#1", "1.50", "true", "b", "c", "y"]
-    text = "\n".join([";".join(names), *(";".join([str(i % 7)] * 9 + ["pq"[i % 2]]) for i in range(40))])
+    names = ["len (cm)", "größe", "col'x", "2019", "#1", "1.50", "true", "null", "b", "c", "y"]
+    text = "\n".join([";".join(names), *(";".join([str(i % 7)] * 10 + ["pq"[i % 2]]) for i in range(40))])
     dropped = OverridesParser.create().parse_override(as_hydra_reads(f"dataset.drop={word}")).value()
     data = table(text)
     data.drop, data.splits = dropped, {}
     data.setup()
-    assert len(data.columns) == 9 - len(dropped)
+    assert len(data.columns) == 10 - len(dropped)
 
 
 def test_a_name_with_a_comma_is_said_as_it_is_typed(table):

@@ -195,7 +195,7 @@ class CSVDataModule(InMemoryDataModule):
         trains = self.is_other is None
         how = Reading(self.sheet, self.encoding, bool(self.is_other), "dataset." if trains else "")
         settings = [self.target, self.group, *self.drop, *self.categorical, *self.numeric, *self.dates]
-        names = [] if trains else [*self.trained, *(key for key in settings if isinstance(key, str))]
+        names = [] if trains else [*dict.fromkeys([*self.trained, *(key for key in settings if isinstance(key, str))])]
         tables = open_tables(found, how, self.header, self.target, self.notes, names)
         if not trains and isinstance(self.target, str) and self.target not in tables[0].names:
             how = why_absent(tables[0], self.target, ": python -m proj.predict works without it.")

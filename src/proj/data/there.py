@@ -48,7 +48,7 @@ def refuse_absent(data_dir: str, how: Reading, header: bool | None, named: tuple
         with open(first, "rb") as file:
             start, is_whole = file.read(BEGINNING), not file.read(1)
     except OSError:
-        open_tables(found, how, header, target, [])  # raises the error that says why
+        open_tables(found, how, header, target, [], [])  # raises the error that says why
         return
     if not is_whole and (b"\0" in start or b"\n" not in start or (header is None and isinstance(target, int))):
         return

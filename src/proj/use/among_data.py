@@ -19,14 +19,12 @@ def refuse_among_data(folder: Path, option: str, dataset: Mapping, data_dir: str
     folder: where the files are to be written. option: the option by which the user can name another place.
     dataset: the settings of the training's data. data_dir: the folder of other data that is measured, or "".
     """
-    readers = {"ImageFolderDataModule": lies_in, "CSVDataModule": lies_among_tables}
-    is_read = readers.get(str(dataset.get("_target_")).split(".")[-1])
+    kind = str(dataset.get("_target_")).rpartition(".")[2]
+    is_read = {"ImageFolderDataModule": lies_in, "CSVDataModule": lies_among_tables}.get(kind)
     for place in filter(None, (dataset.get("data_dir"), data_dir)):
         if is_read and is_read(folder, str(place)):
-            raise UserError(
-                f"{folder} lies in {os.path.realpath(place)}, and the next training would read its files as data: "
-                f"name another place with {option}=…"
-            )
+            where = f"{folder} lies in {os.path.realpath(place)}, and the next training would read its files as data"
+            raise UserError(f"{where}: name another place with {option}=…")
 
 
 def lies_among_tables(folder: Path, data_dir: str) -> bool:

@@ -102,15 +102,10 @@ def find_tables(data_dir: str) -> FoundTables:
 
 
 def open_tables(
-    found: FoundTables,
-    how: Reading,
-    header: bool | None,
-    target: str | int | None,
-    notes: list[str],
-    names: Sequence[str] = (),
+    found: FoundTables, how: Reading, header: bool | None, target: str | int | None, notes: list[str], known: list[str]
 ) -> list[Table]:
-    """The tables in the files. Names of columns that differ only in spelling from `names`, or from those of the first
-    table, are changed to these.
+    """The tables in the files. Column names that differ only in spelling from the `known` ones, or else from those of
+    the first table, are changed to these.
 
     header: whether the first row of each names the columns; None detects it. target, notes: see `find_header`.
     Raises UserError for a file that cannot be read, or is no table.
@@ -123,11 +118,11 @@ def open_tables(
     headed = find_header(tables[0], target, notes) if header is None else header
     for table in tables:
         table.take_header(headed)
-    for number, table in enumerate(tables):
-        known = tables[0].names if number else [*dict.fromkeys(names)]
+    for table in tables:
         for name, place in zip(known, find_columns(known, table.names), strict=True):
             if place is not None:
                 table.names[place] = name
+        known = tables[0].names
     return tables
 
 
