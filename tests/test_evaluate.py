@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from torch import nn
 import proj.use.evaluation
 from proj.checkpoint.file import load_model
 from proj.config.command_line import read_options
+from proj.data.datamodule import Split
 from proj.data.facts import pair
 from proj.errors import UserError
 from proj.models.backbones import Recipe
@@ -27,7 +29,7 @@ from proj.pictures.drawing import beside_heat
 from proj.pictures.plots import reliability_picture
 from proj.use.among_data import refuse_among_data
 from proj.use.answers import Answers
-from proj.use.evaluation import classify, is_other, note_seen, open_data
+from proj.use.evaluation import classify, is_other, mistaken, note_seen, open_data
 from proj.use.heat_map import heat_map
 
 
@@ -306,6 +308,22 @@ def test_an_mlp_looks_at_pixels():
         network[1].weight.copy_(torch.tensor([[0.0, 0, 0, 0], [1, -1, 2, 0]]))
     heat = heat_map(network, torch.ones(1, 1, 2, 2), torch.tensor([1]))
     assert heat.tolist() == [[[0.5, 0], [1, 0]]]
+
+
+def test_mistakes_are_drawn_on_the_device_of_the_model(monkeypatch):
+    # After a test on a GPU, Lightning has moved the model back to the CPU, and the images are still on the GPU.
+    devices = []
+
+    def look(model, x, classes):
+        devices.append(x.device.type)
+        return torch.zeros(2, 2, 2)
+
+    monkeypatch.setattr(proj.use.evaluation, "heat_map", look)
+    model, facts = SimpleNamespace(device="meta"), SimpleNamespace(pixels=lambda x: torch.zeros(2, 2, 2, 1))
+    images = torch.zeros(3, 1, 2, 2)
+    data = SimpleNamespace(splits={"test": Split(images, None)}, prepare=lambda inputs, index, draws: inputs[index])
+    answers = SimpleNamespace(predicted=torch.zeros(3, dtype=torch.long))
+    assert mistaken(model, facts, data, "test", answers, [2, 0]).shape == (2, 2, 4, 3) and devices == ["meta"]
 
 
 def test_the_heat_reddens_a_grey_copy_beside_the_image():

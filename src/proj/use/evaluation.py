@@ -170,7 +170,7 @@ def test_on(data, part: str, class_names: list[str]) -> list[str]:
 
 def mistaken(model, facts: Facts, data, part: str, answers: Answers, worst: list[int]) -> np.ndarray:
     """uint8 (N, H, 2 * W, 3): each image at the indices `worst`, with the heat map of where the network looked."""
-    x = data.prepare(data.splits[part].inputs, torch.tensor(worst), None)
+    x = data.prepare(data.splits[part].inputs, torch.tensor(worst), None).to(model.device)  # Lightning has moved it
     heat = heat_map(model, x, answers.predicted[worst])
     return drawing.beside_heat(facts.pixels(x).numpy(), heat.numpy())
 
