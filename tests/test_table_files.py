@@ -327,10 +327,12 @@ def test_names_of_columns_may_be_written_otherwise_in_another_file(load, tmp_pat
     assert load("in").checksum() == load("same").checksum()
 
 
-def test_a_copy_of_the_trainings_table_may_write_the_names_of_its_columns_otherwise(load, tmp_path):
-    write(tmp_path, a__csv=flowers(), b__csv=flowers(header="LEN,Kind,Y"))
-    data = load("a.csv", "categorical=[len]", "drop=[kind]")
-    chosen = {"target": "y", "categorical": ["len"], "drop": ["kind"], "seed": 0, "batch_size": 4}
+@pytest.mark.parametrize("drop", ([], ["kind"]))
+def test_a_copy_of_the_trainings_table_may_have_its_columns_in_other_order_and_spelling(load, tmp_path, drop):
+    turned = ["Y,Kind,LEN", *(",".join(row.split(",")[::-1]) for row in flowers().splitlines()[1:])]
+    write(tmp_path, a__csv=flowers(), b__csv="\n".join(turned))
+    data = load("a.csv", "categorical=[len]", f"drop={drop}")
+    chosen = {"target": "y", "categorical": ["len"], "drop": drop, "seed": 0, "batch_size": 4}
     known = data.facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | chosen}}
     assert open_data(known, data_dir=f"{tmp_path}/b.csv").checksum() == data.checksum()
 

@@ -29,8 +29,8 @@ def chosen_columns(table: Table, target: int, settings: dict[str, Any], trained:
         del kinds[place]
     if not trained:
         return kinds
-    names = table.names
-    return {place: kind_of(trained[names[place]]) for place in kinds if names[place] in trained}
+    places = {table.names[place]: place for place in kinds}
+    return {places[name]: kind_of(column) for name, column in trained.items() if name in places}  # in the model's order
 
 
 def dropped_columns(table: Table, settings: dict[str, Any]) -> list[int]:
