@@ -22,20 +22,15 @@ ONLY_BEST = {  # with these values of callbacks.best, best.ckpt is its only chec
 
 
 class Best(ModelCheckpoint):
-    """Lightning's callback, called only if it may save, since it copies all metrics before it looks at its own.
-
-    by_steps: whether it also saves after a number of steps, or a time.
-    """
-
-    by_steps = False
+    """Lightning's callback, called only if it may save, since it copies all metrics before it looks at its own; with
+    `verbose` always, since it then says when it does not save."""
 
     @property
     def state_key(self) -> str:
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
-    def on_train_batch_end(self, trainer: Trainer, *rest: Any) -> None:
-        if self.by_steps:
-            super().on_train_batch_end(trainer, *rest)
+    def on_train_batch_end(self, *step: Any) -> None:
+        """Do nothing: no setting has it save after a number of steps, or a time."""
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._may_save(trainer):
@@ -47,7 +42,7 @@ class Best(ModelCheckpoint):
 
     def _may_save(self, trainer: Trainer) -> bool:
         score = trainer.callback_metrics.get(self.monitor)
-        return self.by_steps or score is None or self.check_monitor_top_k(trainer, score)
+        return self.verbose or score is None or self.check_monitor_top_k(trainer, score)
 
 
 class Kept(ModelCheckpoint):
@@ -94,9 +89,7 @@ def build_best(folder: Path, cfg: DictConfig) -> ModelCheckpoint:
     if is_model_checkpoint(node):
         settings = {key: value for key, value in node.items() if key not in (*ONLY_BEST, "auto_insert_metric_name")}
         settings |= {"filename": RunFolder(folder).best.stem, "enable_version_counter": False}
-        best = build({**settings, "_target_": f"{__name__}.Best", "dirpath": str(folder.absolute())})
-        best.by_steps = any(node.get(name) for name in ("every_n_train_steps", "train_time_interval", "verbose"))
-        return best
+        return build({**settings, "_target_": f"{__name__}.Best", "dirpath": str(folder.absolute())})
     best = build_a(ModelCheckpoint, "callbacks.best", node)
     best.dirpath = str(folder.absolute())
     for key in ("monitor", "mode"):
