@@ -21,7 +21,7 @@ from proj.data.tables.column_list import NOTES, list_columns
 from proj.data.tables.columns import Columns
 from proj.data.tables.encode import encode_table
 from proj.data.tables.header import is_unnamed
-from proj.data.tables.named_column import SEPARATE, find_column, find_columns, why_absent
+from proj.data.tables.named_column import SEPARATE, find_column, why_absent
 from proj.data.tables.new_table import unlike_training
 from proj.data.tables.table_file import Reading
 from proj.data.tables.table_files import describe_files, find_tables, join, open_tables
@@ -117,8 +117,7 @@ class CSVDataModule(InMemoryDataModule):
         self.splits = {name: Split(inputs, targets) for name, inputs, targets in pieces}
         for part, file in files.items():  # its rows were not used to infer what the columns hold
             there = examples.rows[parts[part].numpy()]
-            doubts = unlike_training(table, columns, self.splits[part].inputs, there)
-            self.notes += [f"{file}: {note}" for note in doubts]
+            self.notes += [f"{file}: {one}" for one in unlike_training(table, columns, self.splits[part].inputs, there)]
         for column in [] if self.trained else self.columns:
             self.notes += describe_alike(f"{column['name']}: words", column.get("categories", []))
         self.described = list_columns(whole)
@@ -127,8 +126,9 @@ class CSVDataModule(InMemoryDataModule):
             say(*describe_copied_class(table, columns, target, dropped, examples.rows[order], x, y.numpy()))
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken as class names: {', '.join(words)}; leave the cell empty if a row's class is unknown")
-        copies = describe_copies(self.splits["train"].inputs, self.splits["test"].inputs)
-        say(*describe_lists(self.class_names), *copies)
+        say(
+            *describe_lists(self.class_names), *describe_copies(self.splits["train"].inputs, self.splits["test"].inputs)
+        )
 
     def _examples(self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]) -> Examples:
         """The rows whose classes are learnt; prints what is left out. files: the files that are parts, by part."""
@@ -162,8 +162,7 @@ class CSVDataModule(InMemoryDataModule):
         self.fractions = {}  # nothing is drawn
         table, target, _ = self._read()
         names, labels = [column["name"] for column in columns], table.columns[target]
-        places = find_columns(names, table.names)
-        if missing := [name for name, place in zip(names, places, strict=True) if place is None]:
+        if missing := [name for name in names if name not in table.names]:
             how = why_absent(table, missing[0], f".{nearest(missing[0], table.names)}")
             raise UserError(f"{self.file} has no column {missing[0]!r}, which the model takes{how}")
         targets, self.left_out = targets_among(labels, class_names)
@@ -175,7 +174,7 @@ class CSVDataModule(InMemoryDataModule):
         notes = [describe_unknown(self.left_out, "the model")] if self.left_out else []
         if without := int(labels.holds([""]).sum()):
             notes.append(f"rows without {self.target} left out: {without:,}")
-        by_place = dict(zip(places, columns, strict=True))
+        by_place = {table.names.index(column["name"]): column for column in columns}
         x = encode_table(table, by_place, rows, self.decimal, notes)
         notes += unlike_training(table, by_place, x, rows)
         say(*notes)

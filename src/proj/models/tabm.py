@@ -150,8 +150,7 @@ class TabM(Classifier):
         **training: Any,
     ) -> None:
         super().__init__(num_classes, **training)
-        # No logger writes them, since the quantiles of thousands of columns would take it longer than an epoch.
-        self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"], logger=False)
+        self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"], logger=False)  # many quantiles take long
         width = width or (256 if examples >= LARGE else 128)
         spread = Spread(quantiles)
         layers: list[nn.Module] = [nn.Flatten(), spread, nn.Unflatten(1, (1, spread.size))]

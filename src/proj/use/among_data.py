@@ -13,8 +13,7 @@ from proj.system.folders import is_of_a_run
 
 
 def refuse_among_data(folder: Path, option: str, dataset: Mapping, data_dir: str = "") -> None:
-    """Raises UserError if files are to be written among photos or tables. A run's folder inside is allowed, since no
-    training takes that for data.
+    """Raises UserError if files are to be written where a training would read them as photos or tables.
 
     folder: where the files are to be written. option: the option by which the user can name another place.
     dataset: the settings of the training's data. data_dir: the folder of other data that is measured, or "".

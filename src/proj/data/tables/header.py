@@ -102,19 +102,16 @@ def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> 
         others = others[[not (is_number(cell) or is_no_number(cell)) for cell in cells]]
     for row in others.tolist():
         cells = [column.at(row) for column in table.columns]
-        filled, pairs = [cell for cell in cells if cell], zip(cells, table.columns, strict=True)
-        if not 1 < len(filled) == len({*filled}):  # a row of repeated words, such as "refused", is no header
+        filled = {cell: column for cell, column in zip(cells, table.columns, strict=True) if cell}
+        are_names = 1 < len(filled) == sum(map(bool, cells))  # a row of repeated words, such as "refused", is no header
+        if not are_names or any(column.take(rows).holds([cell]).any() for cell, column in filled.items()):
             continue
-        if not any(column.take(rows).holds([cell]).any() for cell, column in pairs if cell):
-            names = f"{table.file}: line {table.line(row)}, {shorten(', '.join(cells), 60, placeholder=' …')},"
-            if row < rows[0]:
-                how = "delete the lines above it" if row or table.headed else "dataset.header=true says so"
-                said.append(f"{names} is no example: if it names the columns, {how}")
-                continue
-            raise UserError(
-                f"{names} may name the columns of another table: move that to a file of its own, or delete the line "
-                "if the rows below it belong to the first."
-            )
+        names = f"{table.file}: line {table.line(row)}, {shorten(', '.join(cells), 60, placeholder=' …')},"
+        if row > rows[0]:
+            how = "move that to a file of its own, or delete the line if the rows below it belong to the first"
+            raise UserError(f"{names} may name the columns of another table: {how}.")
+        how = "delete the lines above it" if row or table.headed else "dataset.header=true says so"
+        said.append(f"{names} is no example: if it names the columns, {how}")
     return said
 
 

@@ -45,8 +45,7 @@ def find_column(table: Table, setting: str, key: str | int | float | None) -> in
 
 def named_like(key: int | float | bool | None, names: list[str]) -> list[int]:
     """The indices of the columns whose name, typed as a setting, Hydra reads as this number, boolean or null."""
-    typed_as = "null" if key is None else str(key).lower()
-    alike = [place for place, name in enumerate(names) if name.lower() == typed_as]
+    alike = [place for place, name in enumerate(names) if name.lower() == ("null" if key is None else str(key).lower())]
     if alike or isinstance(key, bool) or key is None:
         return alike
     return [place for place, name in enumerate(names) if plain_number(name) == key]

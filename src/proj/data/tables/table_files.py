@@ -119,9 +119,8 @@ def open_tables(
     for table in tables:
         table.take_header(headed)
     for table in tables:
-        for name, place in zip(known, find_columns(known, table.names), strict=True):
-            if place is not None:
-                table.names[place] = name
+        spelled = dict(zip(find_columns(known, table.names), known, strict=True))
+        table.names = [spelled.get(place, name) for place, name in enumerate(table.names)]
         known = tables[0].names
     return tables
 
