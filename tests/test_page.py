@@ -1,5 +1,6 @@
 """report.html: what its charts and its table hold, and how a browser shows it."""
 
+import html
 import itertools
 import json
 import math
@@ -20,10 +21,11 @@ from proj.reports.page import plotly
 from proj.reports.parallel import coordinate
 from proj.reports.report import report
 from proj.reports.runs import Run
-from proj.reports.scales import linear_scale
+from proj.reports.scales import linear_scale, text
 
 CHARTS = ["val/acc %", "val/acc % against training time", "val/loss", "train/loss", "Parallel coordinates"]
 STRANGE = "</script><script>alert(1)</script>"
+QUOTED = """<a title="it's"> & so on"""
 
 
 def own_text(folder: Path) -> str:
@@ -119,6 +121,12 @@ def test_the_page_loads_nothing_and_holds_strange_values_as_text(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system has no such names")
+def test_quotation_marks_are_escaped_as_both_html_and_plotly_read_them():
+    assert html.unescape(text(QUOTED)) == QUOTED
+    known = re.search(r"\{mu:\S{1,9},amp:.*?\}", plotly())[0]  # the named signs that Plotly's charts read
+    assert all(f"{name}:" in known for name in re.findall("&([a-z]+);", text(QUOTED)))
+
+
 def test_a_folder_of_any_name_is_linked_and_runs_nothing(tmp_path):
     for seed, name in enumerate((b"\xff", b"javascript:alert(1)", b"<!--<script>")):
         write_run(tmp_path / os.fsdecode(name), lr=seed + 1)

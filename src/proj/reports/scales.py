@@ -17,8 +17,8 @@ def number(value: Any, digits: int = 10) -> float | None:
 
 
 def text(value: Any) -> str:
-    """A setting, a name or a folder on one line, escaped for HTML and for Plotly, which interprets tags as well."""
-    return html.escape(one_line(str(value)))
+    """A setting, a name or a folder on one line, escaped for HTML and for Plotly, which reads tags but not &quot;."""
+    return html.escape(one_line(str(value))).replace("&quot;", "&#34;")
 
 
 def compact(values: list[float]) -> list[float | None]:
