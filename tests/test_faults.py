@@ -171,6 +171,14 @@ def test_an_epoch_of_which_every_step_is_left_out_ends_the_run_with_a_sentence(c
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
+def test_a_run_that_has_left_out_most_steps_is_not_finished_by_going_on_with_on_nan_stop(configure, tmp_path):
+    words = (*TINY, "trainer.max_epochs=1", "optimizer.lr=1e20", "scheduler=none")
+    for on_nan in ("skip", "stop"):
+        with pytest.raises(UserError, match=r"10 of 11 steps were left out"):
+            train(configure(*words, f"on_nan={on_nan}"))
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
 def test_infinite_statistics_never_reach_a_checkpoint(configure, tmp_path, monkeypatch):
     cfg, real = configure("model=mlp", *TINY, "on_nan=skip"), Classifier.on_before_optimizer_step
 

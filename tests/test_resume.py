@@ -1,5 +1,6 @@
 """Runs killed with SIGKILL and continued, against the run that was never stopped."""
 
+import copy
 import json
 import os
 import random
@@ -112,6 +113,15 @@ def test_a_run_whose_folder_was_moved_keeps_its_best_checkpoint_there(tmp_path):
 )
 def test_a_checkpoint_of_a_run_from_another_system_is_looked_for_in_its_folder_here(path, old, name):
     assert moved_path(path, old, "/here") == f"/here/{name}"
+
+
+def test_a_run_that_goes_on_without_its_average_goes_on_from_its_own_weights(tmp_path, monkeypatch):
+    words = ("scheduler=none", "~callbacks.progress", "callbacks=average", f"hydra.run.dir={tmp_path / 'run'}")
+    train(configure(*words, "trainer.max_epochs=1"))
+    own, first = load_checkpoint(tmp_path / "run" / "last.ckpt")["current_model_state"], []
+    in_every_step(monkeypatch, lambda model, loss, *batch: first.append(copy.deepcopy(model.state_dict())) or loss)
+    train(stored_config(tmp_path / "run", ["trainer.max_epochs=2", "~callbacks.average"]))
+    assert own.keys() == first[0].keys() and all(torch.equal(own[name], first[0][name]) for name in own)
 
 
 def test_a_run_that_goes_on_may_have_another_checkpoint_callback(tmp_path):

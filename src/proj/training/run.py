@@ -128,7 +128,8 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         run.remove_unfinished_checkpoints()
         run.rewind_curves(start.lengths)
     resume = Resume(folder, cfg.seed, cfg.save_every, described, cfg.on_nan == "stop", start.state)
-    skip_nan = SkipNaN() if cfg.on_nan == "skip" else None
+    has_skipped = SkipNaN.__name__ in start.checkpoint.get("callbacks", {})  # which counts, whatever on_nan is now
+    skip_nan = SkipNaN() if cfg.on_nan == "skip" or has_skipped else None
     callbacks = [resume, skip_nan] if skip_nan else [resume]
     loggers = build_loggers(folder, config, start.state)
     trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, callbacks, environment, loggers)

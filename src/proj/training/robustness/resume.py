@@ -149,6 +149,8 @@ class Resume(Callback):
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
         mend_callback_states(trainer, checkpoint)
+        if weights := checkpoint.get("current_model_state"):  # "state_dict" has their average
+            pl_module.load_state_dict(weights)
 
     def _save(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> None:
         """Write last.ckpt at the start of the batch `batch_idx`, or for None at the end of the training."""
