@@ -236,6 +236,12 @@ def test_a_large_table_takes_little_memory_a_row(tmp_path):
     }
 
 
+def test_predictions_can_be_cut_like_a_list():
+    rows = Predictions(["no", "yes"], None)
+    rows.add(["a", "b", "c"], torch.tensor([1, 0, 1]), torch.full((3, 2), 0.5, dtype=torch.float64))
+    assert [row["input"] for row in rows[1:]] == ["b", "c"] and rows[:2] == [rows[0], rows[1]] and not rows[5:]
+
+
 def test_the_output_holds_every_classs_probability_as_csv_or_json_lines(digits, tmp_path, capsys):
     Image.fromarray(expected(digits, 1)[0][0].squeeze()).save(tmp_path / "a, b.png")
     (row,) = predict(digits, str(tmp_path / "a, b.png"), output=str(tmp_path / "x.csv"))

@@ -51,7 +51,9 @@ class Predictions(Sequence):
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, place: int) -> dict:
+    def __getitem__(self, place: int | slice) -> dict | list[dict]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(len(self))[place]]
         place, size = range(len(self))[place], len(self.classes)
         shares = torch.tensor(self.shares[place * size : (place + 1) * size], dtype=torch.float64)
         return answer(self.names[place], shares, self.chosen[place], self.classes, self.limit)
