@@ -1,6 +1,7 @@
 """A new run or sweep in a folder that is another's. No test here trains."""
 
 import shlex
+from pathlib import Path
 
 import pytest
 from support import processes
@@ -8,6 +9,7 @@ from support.sweeps import GRID, finish_at_once, refused
 
 from proj.config.compose import configure
 from proj.errors import UserError
+from proj.system.folders import runs_near
 
 SWEEP = "outputs/sweeps/s"
 
@@ -50,3 +52,13 @@ def test_a_sweep_is_refused_in_the_folder_of_a_run_which_could_then_not_go_on(en
     said = refused(tmp_path, f"hydra.sweep.dir={job}", "seed=1,2")
     assert f"{job} is the folder of a run: choose another" in said
     assert not (tmp_path / job / "sweep.yaml").exists()
+
+
+def test_who_names_a_sweep_where_a_run_belongs_is_told_of_its_runs_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("s9/0_dataset=iris,seed=1", "s9/1_dataset=iris,seed=2", "b3"):
+        Path(name).mkdir(parents=True)
+        Path(name, "best.ckpt").touch()
+    said = runs_near("run", Path("s9"), Path("s9/best.ckpt"))
+    assert said == " Options: run=s9/0_dataset=iris,seed=1, run=s9/1_dataset=iris,seed=2."
+    assert "Did you mean 'run=b3'?" in runs_near("run", Path("b4"), Path("b4/best.ckpt"))

@@ -74,13 +74,14 @@ def nearest_to(path: str) -> str:
 
 
 def runs_near(option: str, folder: Path, file: Path) -> str:
-    """The end of a message on a folder that is no run's: names runs, of the ten newest that have such a `file` in or
-    beside the folder or in outputs, and what `nearest_to` suggests."""
-    places = folder, folder / "*", folder.parent / "*", Path("outputs/*/*/*")  # the first may be a pattern
-    newest = sorted({one for place in places for one in glob(str(place / file.name))}, key=os.path.getmtime)[-10:]
-    found = nearest(f"{option}={folder}", [f"{option}={os.path.dirname(one)}" for one in newest])
-    near = "" if "Did you mean" in found else nearest_to(str(folder))
-    return f"{near}{found}" or f" Give {option}=<folder of a run>."
+    """The end of a message on a folder that is no run's: names the ten newest runs that have such a `file` in it, as a
+    sweep's folder does, or else beside it or in outputs, and what `nearest_to` suggests."""
+    beside = folder, folder.parent / "*", Path("outputs/*/*/*")  # the first may be a pattern
+    found = glob(str(folder / "*" / file.name)) or {one for place in beside for one in glob(str(place / file.name))}
+    newest = sorted(found, key=os.path.getmtime)[-10:]
+    runs = nearest(f"{option}={folder}", [f"{option}={os.path.dirname(one)}" for one in newest])
+    near = "" if "Did you mean" in runs else nearest_to(str(folder))
+    return f"{near}{runs}" or f" Give {option}=<folder of a run>."
 
 
 def stamp(path: str, stat: os.stat_result) -> tuple[int, int, int]:
