@@ -15,10 +15,11 @@ from support.photos import draw, write_photos
 from support.runs import settings
 
 import proj.use.evaluation
-from proj.checkpoint.file import load_model
+from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.photos.class_folders import find_images
 from proj.data.rare_classes import unknown_classes
 from proj.errors import UserError
+from proj.training.build import few_images, read_data
 from proj.training.run import train
 from proj.use.data import open_data
 from proj.use.prediction import predict
@@ -121,6 +122,23 @@ def test_a_folder_without_images_beside_the_parts_is_none_of_them(photos, tmp_pa
     (folder / "labels").mkdir()
     (folder / "labels" / "all.json").write_text("{}")
     assert photos(folder).class_names == ["blue", "green", "red"]
+
+
+def test_few_photos_train_in_small_batches_and_the_run_names_the_pretrained_model(configure, tmp_path, capsys):
+    write_photos(tmp_path / "in", 8)
+    words = (f"data_dir={tmp_path / 'in'}", f"dataset.cache_dir={tmp_path}/cache", "dataset.size=8", "model=mlp")
+    cfg = configure("dataset=image_folder", *words, "trainer.max_epochs=1")
+    train(cfg)
+    assert re.search(r"About \d training images of each class are few .*model=pretrained", capsys.readouterr().out)
+    assert load_checkpoint(tmp_path / "run" / "last.ckpt")["global_step"] in (4, 5)
+    data = read_data(cfg, None)
+    cfg.model._target_ = "proj.models.Pretrained"
+    assert few_images(cfg, data) == []
+    cfg.model._target_ = "proj.models.CNN"
+    assert few_images(cfg, data)
+    data.class_names = ["red"] * (len(data.splits["train"].targets) // 100 + 1)
+    data.splits["train"].targets = torch.zeros(100 * len(data.class_names))
+    assert few_images(cfg, data) == []
 
 
 def test_a_class_without_a_test_image_has_no_accuracy(configure, tmp_path):

@@ -489,7 +489,7 @@ def test_images_of_which_no_batch_fits_into_the_memory_are_refused_before_any_is
 
 def test_the_size_of_a_batch_of_photos_follows_from_how_many_there_are_where_none_is_given(photos, tmp_path):
     data, _ = photos(write_classes(tmp_path / "in", 20), "batch_size=null")
-    assert data.batch_size == len(data.splits["train"].targets) == 28
+    assert len(data.splits["train"].targets) == 28 and data.batch_size == 8
 
 
 @pytest.mark.parametrize(("shade", "ground"), ((0, 255), (255, 0)))

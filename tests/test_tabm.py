@@ -7,7 +7,8 @@ from support.runs import changed_by_stops
 
 from proj.checkpoint.file import load_model
 from proj.config.compose import configure
-from proj.data.datamodule import fitting_batch_size
+from proj.data.csv_table import CSVDataModule
+from proj.data.image_folder import ImageFolderDataModule
 from proj.models import TabM
 from proj.models.balance import WeightedLoss
 from proj.models.tabm import FastDropout, Spread
@@ -145,7 +146,12 @@ def test_many_examples_have_wider_layers(examples, width):
 
 
 @pytest.mark.parametrize(
-    ("examples", "size"), ((10, 10), (300, 32), (5000, 64), (20_000, 256), (50_000, 512), (10**7, 512))
+    ("kind", "examples", "size"),
+    (
+        *((CSVDataModule, *pair) for pair in ((10, 10), (300, 32), (5000, 64), (20_000, 256), (10**7, 512))),
+        *((ImageFolderDataModule, *pair) for pair in ((3, 3), (12, 4), (28, 8), (85, 16), (100, 32), (20_000, 32))),
+    ),
 )
-def test_the_batch_that_null_chooses_grows_with_the_data(examples, size):
-    assert fitting_batch_size(examples) == size
+def test_the_batch_that_null_chooses_grows_with_the_data(kind, examples, size):
+    data = object.__new__(kind)
+    assert data.fitting_batch_size(examples) == size

@@ -35,14 +35,6 @@ def checksum_of(*tensors: Tensor) -> str:
     return f"{crc:08x}"
 
 
-LARGEST_BATCH = 512  # the largest batch size chosen automatically; a setting may ask for more
-
-
-def fitting_batch_size(examples: int) -> int:
-    """A power of two from 32 to LARGEST_BATCH, for about a hundred batches an epoch; but at most `examples`."""
-    return min(max(2 ** round(math.log2(examples / 100)), 32), LARGEST_BATCH, examples)
-
-
 class InMemoryDataModule(LightningDataModule):
     """Three splits that stay in memory, on the training device. (Images that do not fit into it stay on the disk.)
 
@@ -56,7 +48,7 @@ class InMemoryDataModule(LightningDataModule):
         starts, without importing torch; it raises UserError if the data does not exist.
     encode: for a frozen network: maps a part's name to its features, which replace its inputs, see `features_of`.
     evaluation_batch_size: limits the memory that an evaluation takes; its results do not depend on it.
-    batch_size: of the training; None chooses one by `fitting_batch_size`.
+    batch_size: of the training; None chooses a power of two between the `batch_sizes`, for about `batches` an epoch.
     fold: (its number, the number of folds), or None. A subclass that supports folds uses this fold as its `fold_part`,
         and sets `whole`, the checksum of all data, and `numbers`, the index of each part's examples in the data.
     """
@@ -65,6 +57,7 @@ class InMemoryDataModule(LightningDataModule):
     checked_by: str | None = None
     encode: Callable[[str], Tensor | None] | None = None
     evaluation_batch_size = 1000
+    batch_sizes, batches = (32, 512), 100
     mix, balanced = None, False  # of the training, see `Batches`
     drawings = False
     mean: list[float] | None = None
@@ -140,7 +133,11 @@ class InMemoryDataModule(LightningDataModule):
         say(*describe_alike("classes", self.class_names))
         size = len(self.splits["train"].targets)
         if self.batch_size is None:
-            self.batch_size = fitting_batch_size(size)
+            self.batch_size = self.fitting_batch_size(size)
+
+    def fitting_batch_size(self, examples: int) -> int:
+        smallest, largest = self.batch_sizes
+        return min(max(2 ** round(math.log2(examples / self.batches)), smallest), largest, examples)
 
     def _check_splits(self) -> None:
         """Raises UserError if `load` of a user's own class has not set what the training needs."""

@@ -46,6 +46,7 @@ class ImageFolderDataModule(ImageDataModule):
     """
 
     checked_by = "proj.data.there.refuse_absent_photos"
+    batch_sizes, batches = (4, 32), 4  # in one step an epoch, a network from random weights hardly learns
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.levels, self.measures = facts.levels, False
 
     def load(self) -> None:
-        refuse_huge(self.shape, self.batch_size or 1)
+        refuse_huge(self.shape, self.batch_size or 32)
         found = find_images(self.data_dir, draws=self.known is None)
         say(*found.said)
         if self.known is None:
@@ -116,10 +117,8 @@ class ImageFolderDataModule(ImageDataModule):
         say(*describe_grey(images.sums[read], targets[read].numpy(), self.class_names))
         self.numbers = parts = parts_of(images, describe=True)
         fits = sum(map(len, parts.values())) * images.bytes <= self.memory_limit
-        self.splits = {
-            name: Split(images.read(part) if fits else OnDisk(images, part), targets[part])
-            for name, part in parts.items()
-        }
+        take = images.read if fits else partial(OnDisk, images)
+        self.splits = {name: Split(take(part), targets[part]) for name, part in parts.items()}
         if self.known is None:
             files = {name: [self.files[number] for number in part.tolist()] for name, part in parts.items()}
             say(*describe_near_copies(self.splits, files, self.example))

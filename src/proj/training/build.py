@@ -31,6 +31,9 @@ from proj.training.robustness.enough_memory import enough_for_parameters
 from proj.training.run_length import share_of_initial_weights, training_batches
 from proj.training.threshold import check_threshold
 
+FEW_IMAGES = 100  # of each class: docs/photos.md measures that a pretrained network is better with 50, and with 10
+FROM_SCRATCH = ("proj.models.CNN", "proj.models.WhitenedCNN", "proj.models.MLP")
+
 
 def print_introduction(cfg: DictConfig, trainer, data, reason: str) -> None:
     """Print what is trained, on how many examples, on which device and in which precision, and warnings if any.
@@ -43,6 +46,7 @@ def print_introduction(cfg: DictConfig, trainer, data, reason: str) -> None:
     line = inequality(class_counts(data), data.class_names)
     if line and cfg.balance == "none":
         say(line)
+    say(*few_images(cfg, data))
     precision = cfg.trainer.precision
     if precision == "16-mixed" != trainer.precision:
         precision, reason = trainer.precision, "16-mixed is for GPUs"
@@ -58,6 +62,17 @@ def print_introduction(cfg: DictConfig, trainer, data, reason: str) -> None:
             f"This is Lightning {lightning.__version__}: resume and speed were tested only with {TESTED}, which "
             f"pip install 'lightning=={TESTED}.*' installs."
         )
+
+
+def few_images(cfg: DictConfig, data: InMemoryDataModule) -> list[str]:
+    """A remark on a network that starts from random weights with so few images that a pretrained one is better."""
+    each = len(data.splits["train"].targets) // len(data.class_names)
+    if data.kind != "image" or each >= FEW_IMAGES or cfg.model.get("_target_") not in FROM_SCRATCH:
+        return []
+    return [
+        f"About {each} training images of each class are few for a network with random weights: model=pretrained "
+        "starts with those of a million photos (docs/photos.md)."
+    ]
 
 
 def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple:

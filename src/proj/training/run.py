@@ -13,7 +13,6 @@ from proj.config.check_words import check_momentum
 from proj.config.compose import resolved
 from proj.config.new_folder import TAKEN, make_new_folder
 from proj.config.stored_run import bring_up_to_date
-from proj.data.datamodule import LARGEST_BATCH
 from proj.data.tables.column_list import SHOWN
 from proj.errors import UserError, how_many
 from proj.models.balance import single_answer
@@ -60,7 +59,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     cfg.output_dir = make_new_folder(cfg.output_dir)
     folder = shorter(Path(cfg.output_dir))
     refuse_no_text(folder)
-    with run_errors(folder, cfg.dataset.batch_size or LARGEST_BATCH), threads_restored():
+    with run_errors(folder, cfg.dataset.batch_size), threads_restored():
         folder.mkdir(parents=True, exist_ok=True)
         if cfg.trainer.fast_dev_run:
             return try_out(folder, cfg)

@@ -18,7 +18,7 @@ NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementat
 
 
 @contextmanager
-def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
+def run_errors(folder: Path, batch_size: int | None) -> Iterator[None]:
     """A context that raises UserError for a full disk, too little memory, the death of a process and so on."""
     hook = threading.excepthook  # silenced for such errors: TensorBoard's thread prints them although it passes them on
     threading.excepthook = lambda thread: None if file_fault(thread.exc_value) or not folder.is_dir() else hook(thread)
@@ -43,24 +43,25 @@ def run_errors(folder: Path, batch_size: int) -> Iterator[None]:
         threading.excepthook = hook
 
 
-def what_broke(error: Exception, command: str, batch_size: int) -> str | None:
+def what_broke(error: Exception, command: str, batch_size: int | None) -> str | None:
     """The sentence for a file error, too little memory, or what torch cannot do; None for any other error.
 
-    command: the command that continues the run.
+    command: the command that continues the run. batch_size: None if the datamodule chooses it.
     """
     if not isinstance(error, UserError) and (fault := file_fault(error)):
         return f"{fault}. What was saved before is intact. To continue: {command}"
     if not isinstance(error, UserError) and out_of_memory(error):
         if "read_data" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]:
             return "the memory does not suffice for the data: use a machine that has more, or a part of the data."
-        smaller = f"dataset.batch_size={batch_size // 2} or " if batch_size > 1 else ""
+        size = "null" if batch_size is None else batch_size
+        smaller = "" if batch_size == 1 else f"dataset.batch_size={batch_size // 2 if batch_size else 8} or "
         return (
-            f"the memory does not suffice for dataset.batch_size={batch_size}: start a new run with {smaller}a "
+            f"the memory does not suffice for dataset.batch_size={size}: start a new run with {smaller}a "
             "smaller model; trainer.accumulate_grad_batches=2 makes up for half the batch."
         )
     said = "\n".join(str(link) for link in causes(error))
     if ONE_EXAMPLE.search(said):
-        larger = "" if batch_size > 1 else "dataset.batch_size=2 or more, or "
+        larger = "dataset.batch_size=2 or more, or " if batch_size == 1 else ""
         return (
             f"batch norm cannot train on a batch of one example a process: use {larger}a model without batch norm "
             "(model=mlp model.norm=none)."
