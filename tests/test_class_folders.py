@@ -16,6 +16,7 @@ from support.runs import settings
 
 import proj.use.evaluation
 from proj.checkpoint.file import load_checkpoint, load_model
+from proj.data.datamodule import Split
 from proj.data.photos.class_folders import find_images
 from proj.data.rare_classes import unknown_classes
 from proj.errors import UserError
@@ -136,8 +137,7 @@ def test_few_photos_train_in_small_batches_and_the_run_names_the_pretrained_mode
     assert few_images(cfg, data) == []
     cfg.model._target_ = "proj.models.CNN"
     assert few_images(cfg, data)
-    data.class_names = ["red"] * (len(data.splits["train"].targets) // 100 + 1)
-    data.splits["train"].targets = torch.zeros(100 * len(data.class_names))
+    data.splits["train"] = Split(data.splits["train"].inputs, torch.zeros(100 * len(data.class_names)))
     assert few_images(cfg, data) == []
 
 
