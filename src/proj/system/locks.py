@@ -118,9 +118,7 @@ def refuse_links(folder: Path) -> None:
     """Raises UserError for a link to a file elsewhere: somebody else's folder may hold one, to have that changed."""
     for entry in os.scandir(folder):
         if entry.is_symlink() and not entry.is_dir() and Path(entry.path).resolve().parent != folder.resolve():
-            raise UserError(
-                f"{entry.path} is a link to a file elsewhere, which might be changed: put a copy in its place."
-            )
+            raise UserError(f"{entry.path} is a link to a file elsewhere, which might be changed: put a copy there.")
 
 
 @contextmanager
