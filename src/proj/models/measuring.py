@@ -26,6 +26,16 @@ def make_tallies(num_classes: int) -> nn.ModuleDict:
     return nn.ModuleDict({tally_key(split): Tally(num_classes, split in EVALUATED) for split in splits})
 
 
+def set_training(modules: list[nn.Module], training: bool) -> None:
+    """Set the `training` flag of each module, without its submodules."""
+    for module in modules:
+        own = vars(module)
+        if "training" in own:  # faster than an assignment, which calls Module.__setattr__
+            own["training"] = training
+        else:  # a module of torch.jit.script stores the flag elsewhere
+            module.training = training
+
+
 class Measuring(LightningModule):
     """A module that measures its steps. A subclass sets `tallies`, from `make_tallies`, and `epoch_means`."""
 
@@ -50,15 +60,17 @@ class Measuring(LightningModule):
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """A context in evaluation mode and without gradients. Afterwards each module has its former mode, since a model
-        may keep a frozen part in evaluation mode."""
-        training = [module for module in self.modules() if module.training]
-        self.eval()
+        may keep a frozen part in evaluation mode. It is faster than `self.eval()`, which calls each module."""
+        modules = list(self.modules())
+        training = [module for module in modules if module.training]
+        if any(type(one).train is not nn.Module.train or type(one).eval is not nn.Module.eval for one in modules):
+            self.eval()
+        set_training(training, False)
         try:
             with torch.no_grad():
                 yield
         finally:
-            for module in training:
-                module.training = True
+            set_training(training, True)
 
     def on_train_epoch_start(self) -> None:
         self._window_start = time.perf_counter()
@@ -96,6 +108,13 @@ class Measuring(LightningModule):
         self._publish(values, monitored=self.epoch_means.compute())
         if last:
             self.epoch_means.reset()
+
+    def on_validation_model_zero_grad(self) -> None:
+        """Free the gradients before a validation. `zero_grad` would search all modules for parameters."""
+        for optimizer in self.trainer.optimizers:
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    parameter.grad = None
 
     def on_validation_start(self) -> None:
         self._validation_start = time.perf_counter()
