@@ -26,6 +26,8 @@ from proj.config.compose import build, literal, resolved
 from proj.config.stored import check_stored, destinations, needs_trust, resume_command
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
+from proj.reports.runs import read_run
+from proj.system.run_folder import parse_yaml
 from proj.training.build import build_data_and_model, build_trainer
 from proj.training.run import train
 from proj.use.evaluation import open_data
@@ -285,6 +287,23 @@ def test_a_file_that_holds_something_else_is_no_configuration(tmp_path, content,
     (tmp_path / "config.yaml").write_text(content)
     with pytest.raises(UserError, match=said):
         stored_config(tmp_path, [])
+
+
+def test_lists_that_hold_each_other_many_times_are_refused_and_not_written_out(trained, tmp_path):
+    shutil.copytree(trained(), tmp_path / "run")
+    levels = ["  grow0: &a0 [1, 2, 3]", *(f"  grow{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 13))]
+    stored = tmp_path / "run" / "config.yaml"
+    text = stored.read_text() + "more:\n" + "\n".join(levels) + "\n"
+    stored.write_text(text)
+    with pytest.raises(ValueError, match="YAML aliases"):
+        parse_yaml(text.encode())
+    with pytest.raises(UserError, match=r"config\.yaml cannot be read.*YAML aliases"):
+        stored_config(tmp_path / "run", [])
+    assert read_run(tmp_path / "run").config == {}
+    with rewritten(trained() / "best.ckpt", tmp_path / "x.ckpt") as checkpoint:
+        checkpoint["proj"]["config"]["more"] = yaml.safe_load("\n".join(levels))
+    with pytest.raises(UserError, match=r"more than 100,000 settings.*malicious"):
+        load_model(tmp_path / "x.ckpt")
 
 
 def test_sizes_that_a_checkpoint_names_take_no_memory_before_they_fit_its_weights(trained, tmp_path):

@@ -19,8 +19,9 @@ from hydra.utils import get_object
 from proj.config.declared import is_installed
 from proj.errors import UserError, causes
 from proj.system.platform import as_command
-from proj.system.run_folder import RunFolder
+from proj.system.run_folder import RunFolder, parse_yaml
 
+MOST = 100_000  # values in a stored configuration
 TRUSTED: list[str] = []  # the words of this command's trust=…, where Hydra's sweeper finds them
 PRUNER = r"optuna\.pruners\.[A-Z]\w*Pruner"
 # The classes that each part of the configuration may name; those of other libraries take only plain values. Of
@@ -141,8 +142,8 @@ def trust_option(words: set[str]) -> str:
 def resume_command(folder: Path) -> str:
     """The command that continues the run in a folder, with the trust=… that it needs."""
     try:
-        config = yaml.safe_load(RunFolder(folder).config.read_bytes())
-    except (OSError, yaml.YAMLError):  # the run stopped before it wrote the file
+        config = parse_yaml(RunFolder(folder).config.read_bytes())
+    except (OSError, ValueError, yaml.YAMLError):  # the run stopped before it wrote the file
         config = {}
     return f"python -m proj.train resume={as_command([str(folder)])}{trust_option(needs_trust(config))}"
 
@@ -192,15 +193,19 @@ def check_destinations(config: dict, file: str | Path, named: Sequence[str]) -> 
         )
 
 
-def check_plain(node: Any, file: str | Path, key: str = "") -> None:
-    """Raises UserError unless `node` consists of mappings, lists, texts, numbers, true, false and null alone."""
+def check_plain(node: Any, file: str | Path, key: str = "", left: Iterator[int] | None = None) -> None:
+    """Raises UserError unless `node` consists of mappings, lists, texts, numbers, true, false and null alone, MOST in
+    all. left: how many may follow; lists that hold each other several times would take for ever."""
+    left = iter(range(MOST)) if left is None else left
+    if next(left, None) is None:
+        raise UserError(f"{file} holds more than {MOST:,} settings (at {key[:80]}): treat it as malicious.")
     if isinstance(node, dict) and all(isinstance(name, str | int) for name in node) and (key or node):
         if not isinstance(node.get("_target_"), str | None):
             raise UserError(f"{file} does not name a class at {key or 'its top'}: treat it as malicious.")
         for name, value in node.items():
-            check_plain(value, file, f"{key}.{name}" if key else str(name))
+            check_plain(value, file, f"{key}.{name}" if key else str(name), left)
     elif isinstance(node, list | tuple) and key:
         for place, value in enumerate(node):
-            check_plain(value, file, f"{key}[{place}]")
+            check_plain(value, file, f"{key}[{place}]", left)
     elif not (key and (node is None or isinstance(node, str | int | float | dict))):
         raise UserError(f"{file} holds no configuration of this project, or a damaged one (at {key or 'its top'}).")

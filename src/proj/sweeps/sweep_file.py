@@ -21,7 +21,7 @@ from proj.config.words import key_of, without_plus
 from proj.errors import UserError, refuse_newer
 from proj.system.folders import nearest_to
 from proj.system.platform import as_command, shorter
-from proj.system.run_folder import SweepFolder
+from proj.system.run_folder import SweepFolder, parse_yaml
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
 FORMAT = 1  # of sweep.yaml; to be raised by a change that older versions would read wrongly
@@ -51,8 +51,8 @@ def read_manifest(folder: Path) -> dict:
         hint = f" Give resume={above}" if SweepFolder(above).manifest.is_file() else nearest_to(str(folder))
         raise UserError(f"{folder} is not the folder of a sweep: it has no sweep.yaml.{hint}")
     try:
-        text = file.read_text(encoding="utf-8")
-        manifest = yaml.safe_load(text) if text.endswith("\n") else None
+        content = file.read_bytes()
+        manifest = parse_yaml(content) if content.endswith(b"\n") else None
     except (ValueError, yaml.YAMLError):
         manifest = None
     if not isinstance(manifest, dict) or not {"overrides", "hydra", "versions"} <= manifest.keys():

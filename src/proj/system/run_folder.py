@@ -15,10 +15,20 @@ from proj.system.files import csv_of, remove_unfinished, write_atomically
 from proj.system.locks import is_locked
 
 CURVES = ".proj"  # the names of a run's own TensorBoard files end so; other programs may write more into its folder
+ALIASES = 20  # the most of a YAML file; no file of a run or a sweep has any
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's loader takes a tenth of the time
 
 
+def refuse_aliases(content: bytes) -> None:
+    """Raises ValueError for so many aliases that a file from somebody else could grow by more than a thousand times."""
+    if content.count(b"*") > ALIASES:
+        events = yaml.parse(content, yaml.SafeLoader)
+        if sum(isinstance(event, yaml.AliasEvent) for event in events) > ALIASES:
+            raise ValueError(f"more than {ALIASES} YAML aliases")
+
+
 def parse_yaml(content: bytes) -> Any:
+    refuse_aliases(content)
     try:
         return yaml.load(content, Loader)
     except yaml.YAMLError:  # libyaml refuses file names that are not UTF-8; PyYAML's own loader reads them
