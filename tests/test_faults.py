@@ -242,6 +242,12 @@ def test_too_little_memory_names_the_batch_size_and_one_that_may_fit(configure, 
         train(configure(*TINY))
 
 
+def test_too_little_memory_for_a_batch_that_was_chosen_asks_for_a_smaller_one(configure, monkeypatch):
+    at_batch(monkeypatch, 0, 0, without_memory)
+    with pytest.raises(UserError, match=r"dataset\.batch_size=null chooses: .*with a smaller dataset\.batch_size or a"):
+        train(configure(*TINY, "dataset.batch_size=null"))
+
+
 @pytest.mark.parametrize("place", ("torch.nn.Conv2d.forward", "torch.nn.Linear.__init__", "torch.optim.AdamW.step"))
 def test_too_little_memory_where_a_run_begins_is_taken_for_no_other_mistake(configure, monkeypatch, place):
     monkeypatch.setattr(place, lambda *args, **settings: torch.empty(2**55))

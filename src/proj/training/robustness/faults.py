@@ -53,11 +53,14 @@ def what_broke(error: Exception, command: str, batch_size: int | None) -> str | 
     if not isinstance(error, UserError) and out_of_memory(error):
         if "read_data" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]:
             return "the memory does not suffice for the data: use a machine that has more, or a part of the data."
-        size = "null" if batch_size is None else batch_size
-        smaller = "" if batch_size == 1 else f"dataset.batch_size={batch_size // 2 if batch_size else 8} or "
+        batches, smaller = f"dataset.batch_size={batch_size}", ""
+        if batch_size is None:
+            batches, smaller = "the batches that dataset.batch_size=null chooses", "a smaller dataset.batch_size or "
+        elif batch_size > 1:
+            smaller = f"dataset.batch_size={batch_size // 2} or "
         return (
-            f"the memory does not suffice for dataset.batch_size={size}: start a new run with {smaller}a "
-            "smaller model; trainer.accumulate_grad_batches=2 makes up for half the batch."
+            f"the memory does not suffice for {batches}: start a new run with {smaller}a smaller model; "
+            "trainer.accumulate_grad_batches=2 makes up for half the batch."
         )
     said = "\n".join(str(link) for link in causes(error))
     if ONE_EXAMPLE.search(said):
