@@ -150,7 +150,8 @@ class TabM(Classifier):
         **training: Any,
     ) -> None:
         super().__init__(num_classes, **training)
-        self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"], logger=False)  # many quantiles take long
+        # logger=False: a logger would write the quantiles of all columns, which takes half a minute for 10,000 columns.
+        self.save_hyperparameters(ignore=["loss", "optimizer", "scheduler"], logger=False)
         width = width or (256 if examples >= LARGE else 128)
         spread = Spread(quantiles)
         layers: list[nn.Module] = [nn.Flatten(), spread, nn.Unflatten(1, (1, spread.size))]

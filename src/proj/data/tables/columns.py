@@ -15,7 +15,7 @@ from proj.data.tables.date_parts import PARTS, parts_of
 from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.encode import find_truth, kind_of, measure_numbers, measure_words, remarks, truth_values, words_in
-from proj.data.tables.header import describe_gaps, describe_totals, refuse_second_header
+from proj.data.tables.header import check_second_header, describe_gaps, describe_totals
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubt_groups, doubts, id_evidence
 from proj.data.tables.text_table import Table
@@ -85,7 +85,7 @@ class Columns:
             self.found[place] = Finding({}, NUMBERING, "numeric") if is_numbering else self._take(place, kind)
         numbers = {place: column for place, column in self._taken().items() if kind_of(column) == "numbers"}
         if not self.trained:
-            self.notes += refuse_second_header(self.table, [*numbers], self.rows)
+            self.notes += check_second_header(self.table, [*numbers], self.rows)
             self.notes += describe_totals(self.table, self.target, self.rows)
             self.notes += describe_gaps(self.table, self.target, [*self.kinds])
         marks = decimal_marks(self.table, numbers, self.settings["decimal"], self.notes)

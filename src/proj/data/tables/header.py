@@ -87,7 +87,7 @@ def has_fractions(table: Table, place: int) -> bool:
     return bool(cells) and is_number(cells[0]) and not any(map(str.isdecimal, cells))
 
 
-def refuse_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> list[str]:
+def check_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> list[str]:
     """Raises UserError if a row between the examples seems to be the header of a second table in the same file: it is
     no example because of its class, it has different words even in columns of numbers, and none occurs in an example.
     Such a row above all examples may be the header itself, below a title: it is named in a remark.
