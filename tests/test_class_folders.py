@@ -118,6 +118,44 @@ def test_images_without_classes_beside_the_training_part_are_none_of_them(photos
     assert re.search(said + "$", capsys.readouterr().out, re.M) and len(data.splits["test"].targets) == 24
 
 
+def test_a_part_beside_the_class_folders_is_no_class(photos, tmp_path):
+    folder = write_photos(tmp_path / "in", 8, ("red", "blue"))
+    write_photos(folder / "val", 3, ("red", "blue"))
+    data = photos(folder)
+    assert data.class_names == ["blue", "red"]
+    assert {name: len(split.targets) for name, split in data.splits.items()} == {"train": 14, "val": 6, "test": 2}
+    write_photos(folder / "validation", 3, ("red", "blue"))
+    with pytest.raises(UserError, match=r"in/val and .*in/validation are for the same part: put their images into"):
+        photos(folder)
+
+
+def test_a_copy_of_all_classes_beside_their_folders_is_no_class(photos, tmp_path, capsys):
+    folder = five_scenes_each(tmp_path / "in", ("no", "yes", "dataset/no", "dataset/yes"))
+    assert photos(folder).class_names == ["no", "yes"]
+    line = "Folders left out because they hold folders of the classes' names: "
+    assert f"{line}{folder}/dataset\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    (
+        (("red", "blue", "test"), ["blue", "red"]),
+        (("red", "blue", "Predict"), ["blue", "red"]),
+        (("red", "test"), ["red", "test"]),
+        (("valid", "invalid", "blank"), ["blank", "invalid", "valid"]),
+        (("red", "blue", "test_tube"), ["blue", "red", "test_tube"]),
+    ),
+)
+def test_images_without_classes_beside_the_class_folders_are_no_class(photos, tmp_path, capsys, names, classes):
+    folder = five_scenes_each(tmp_path / "in", names)
+    data = photos(folder)
+    assert data.class_names == classes
+    left_out = {*names} - {*classes}
+    assert ("Folders left out because their images have no classes: " in capsys.readouterr().out) == bool(left_out)
+    data.load_all(None, sorted(names))  # as for a model that knows them all, from folders within train
+    assert len(data.splits["test"].targets) == 5 * len(names)
+
+
 def test_a_folder_without_images_beside_the_parts_is_none_of_them(photos, tmp_path):
     folder = write_photos(tmp_path / "in" / "train", 8).parent
     (folder / "labels").mkdir()
@@ -767,9 +805,13 @@ def test_plain_photos_pass_for_no_copies_and_a_few_ones_are_not_said(photos, tmp
         (("a", "b"), ""),
     ),
 )
-def test_images_in_folders_within_those_of_the_classes_are_said(photos, tmp_path, capsys, folders, said):
+def test_images_in_folders_within_those_of_the_classes_are_said(photos, tmp_path, capsys, monkeypatch, folders, said):
     photos(five_scenes_each(tmp_path / "in", folders))
     out = capsys.readouterr().out
     lines = [line + "\n" for line in out.splitlines() if line.startswith("Images in subfolders of the class folders")]
     assert said in lines[0] if said else not lines
     assert ("photos/a" in folders) == (f"give data_dir={tmp_path}/in/photos, if its folders are the classes" in out)
+    if "a/p1" in folders:
+        monkeypatch.chdir(tmp_path / "in")
+        run_command_in(lines[0])
+        assert photos(tmp_path / "in").class_names == ["p1", "p2", "p3", "p4"]

@@ -86,7 +86,7 @@ class ImageFolderDataModule(ImageDataModule):
 
     def load(self) -> None:
         refuse_huge(self.shape, self.batch_size or 32)
-        found = find_images(self.data_dir, draws=self.known is None)
+        found = find_images(self.data_dir, self.known)
         say(*found.said)
         if self.known is None:
             if len(found.class_names) == 1:

@@ -1,6 +1,7 @@
 """Users' own photos: finds their class folders, reads image files of many formats, and resizes them.
 
-class_folders.py     decides which folders are classes and parts, and finds the images in them
+part_folders.py      decides which folders are classes, and which are parts (train, val, test)
+class_folders.py     finds the images in the class folders of each part
 how_to_sort.py       advises the user on photos that do not lie in class folders
 images_in_folder.py  decides which files are images
 image_file.py        opens an image file, and fits the image to a size

@@ -1,4 +1,4 @@
-"""Decides which folders are classes and which are parts (train, val, test), and finds the images in them."""
+"""Finds the images in the class folders of each part."""
 
 import os
 from collections import Counter
@@ -6,10 +6,19 @@ from collections.abc import Collection
 from typing import NamedTuple
 from unicodedata import normalize
 
-from proj.data.part_names import PARTS, part_named
-from proj.data.photos.how_to_sort import archives_in, are_no_classes, by_a_list, doubts, how_to_exchange, how_to_sort
+from proj.data.part_names import part_named
+from proj.data.photos.how_to_sort import (
+    RAISE,
+    archives_in,
+    are_no_classes,
+    by_a_list,
+    doubts,
+    how_to_exchange,
+    how_to_sort,
+)
 from proj.data.photos.image_file import RAW
 from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed, loose_images
+from proj.data.photos.part_folders import find_parts, names_in
 from proj.errors import UserError, first_of
 from proj.system.folders import entries_in, folders_in, nearest_to
 from proj.system.names import plain_name, readable
@@ -35,75 +44,15 @@ class FoundImages(NamedTuple):
         return FoundImages(images, [name for name in self.class_names if name not in classes], self.said)
 
 
-def inner_folder(folder: str) -> str:
-    """The folder, or the only folder in it: archives often unpack into a nested folder (pets/pets/cat)."""
-    while len(inner := folders_in(folder)) == 1 and not loose_images(folder):
-        again = os.path.basename(inner[0]) == os.path.basename(folder) or part_named(inner[0]) is None
-        if not again or not folders_in(inner[0]) or loose_images(inner[0]):
-            break
-        folder = inner[0]
-    return folder
+def find_images(data_dir: str, known: Collection[str] | None = None) -> FoundImages:
+    """All images of a folder of class folders, or of folders of parts that hold such.
 
-
-def sort_folders(data_dir: str, by_words: bool) -> tuple[dict[str, list[str]], list[str], list[str]]:
-    """(The folders that are named after a part and hold class folders, by part; those of validation, test or unlabelled
-    images without class folders, such as test/images/1.jpg; all others). by_words: see `part_named`."""
-    parts, unlabelled, others = {part: list[str]() for part in PARTS}, list[str](), list[str]()
-    for folder in folders_in(data_dir):
-        inner = folders_in(folder)
-        part = part_named(folder, by_words or not inner)  # a test1 with images but no folders has no classes
-        if part != "train" and len(inner) == 1 and not folders_in(inner[0]):
-            name = os.path.basename(inner[0])
-            inner = [] if are_no_classes([name]) or name == os.path.basename(folder) else inner
-        if part and inner:
-            parts[part].append(inner_folder(folder))
-        else:
-            (unlabelled if part in ("", "val", "test") else others).append(folder)
-    return parts, unlabelled, others
-
-
-def find_parts(data_dir: str) -> tuple[dict[str, str], list[str]]:
-    """(The folder of each part, "train", "val" or "test"; the folders beside them whose images have no classes).
-
-    If data_dir holds class folders directly, it is itself the folder of "train".
-    Raises UserError if folders could be parts as well as classes, or if a part has two folders.
-    """
-    data_dir = inner_folder(data_dir)
-    by_words = not sort_folders(data_dir, by_words=False)[0]["train"]
-    parts, unlabelled, others = sort_folders(data_dir, by_words)
-    if not parts["train"]:
-        return {"train": data_dir}, []
-    full = {folder for folder in unlabelled + others if any(images_in(folder, Counter()))}
-    others = [folder for folder in others if folder in full]
-    if by_words and others and not parts["val"] + parts["test"]:
-        return {"train": data_dir}, []  # a class whose name contains the word train
-    empty, unlabelled = [one for one in unlabelled if one not in full], [one for one in unlabelled if one in full]
-    for folder in empty:  # make it a part, which is refused later: else the part would silently be drawn from train
-        if (part := part_named(folder, by_words)) and not parts[part]:
-            parts[part].append(folder)
-    if len(parts["val"]) > 1 and not parts["test"]:  # as in food-11: training, validation, evaluation
-        parts["test"] = [folder for folder in parts["val"] if os.path.basename(folder).lower().startswith("eval")]
-        parts["val"] = [folder for folder in parts["val"] if folder not in parts["test"]]
-    if twice := [folders for folders in parts.values() if len(folders) > 1]:
-        raise UserError(f"{' and '.join(twice[0])} are for the same part: put their images into one of them.")
-    train = parts["train"][0]
-    if not others:
-        return {part: folders[0] for part, folders in parts.items() if folders}, unlabelled
-    if loose_images(train) and not parts["val"] + parts["test"]:
-        return {"train": data_dir}, []  # a class named train
-    raise UserError(
-        f"{others[0]} is a class beside {train}, which holds folders as for a part: move all other folders away if "
-        f"{train} is the training part, or put its images right into it if it is a class."
-    )
-
-
-def find_images(data_dir: str, draws: bool = True) -> FoundImages:
-    """All images of a folder of class folders, or of folders of parts that hold such. draws: whether parts are drawn.
+    known: the classes of the model that is to be measured; with None, parts without a folder will be drawn.
 
     Raises UserError if a folder cannot be read, or holds no class folders or images.
     """
     try:
-        return _find(data_dir, draws)
+        return _find(data_dir, known)
     except OSError as error:
         if os.path.isfile(data_dir):
             raise UserError(f"{data_dir} is a file, and the photos lie in folders: {how_to_sort(data_dir)}") from error
@@ -113,8 +62,8 @@ def find_images(data_dir: str, draws: bool = True) -> FoundImages:
         ) from error
 
 
-def _find(data_dir: str, draws: bool) -> FoundImages:
-    parts, unlabelled = find_parts(data_dir)
+def _find(data_dir: str, known_classes: Collection[str] | None) -> FoundImages:
+    parts, without = find_parts(data_dir, known_classes or ())
     others: Counter[str] = Counter()
     absent: Counter[str] = Counter()  # the number of images of each class that the training part does not have
     found, empty = FoundImages([], [], []), []
@@ -122,6 +71,8 @@ def _find(data_dir: str, draws: bool) -> FoundImages:
     for part, folder in parts.items():
         known, unknown = {*found.class_names}, list[str]()
         for folder_of_class in folders_in(folder):
+            if folder_of_class in (*parts.values(), *without):
+                continue
             name = readable(os.path.basename(folder_of_class))
             name = spelled.setdefault(normalize("NFC", name), name)
             images = list(images_in(folder_of_class, others))
@@ -148,8 +99,11 @@ def _find(data_dir: str, draws: bool) -> FoundImages:
     packed = [name for folder in {data_dir, *parts.values()} for name in archives_in(folder)]
     loose = Counter(ending(path) for folder in {data_dir, *parts.values()} for path in loose_images(folder))
     broken = [one.name for folder in {*parts.values()} for one in entries_in(folder) if not os.path.exists(one.path)]
-    parts_without = {part_named(folder, by_words=True) for folder in unlabelled} & {"val", "test"} - {*parts}
-    drawn = " (a part without class folders is drawn from the training images)" if draws and parts_without else ""
+    copies = [folder for folder in without if names_in(folder) & {*map(plain_name, found.class_names)}]
+    unlabelled = [folder for folder in without if folder not in copies]
+    lacking = {part_named(folder, by_words=True) for folder in unlabelled} & {"val", "test"} - {*parts}
+    is_drawn = known_classes is None and lacking
+    drawn = " (a part without class folders is drawn from the training images)" if is_drawn else ""
     for sentence, what in (
         ("Broken links left out", first_of([*map(readable, sorted(broken))], 10)),
         ("Files left out because they are not images", listed(others)),
@@ -157,6 +111,7 @@ def _find(data_dir: str, draws: bool) -> FoundImages:
         ("Archives left out: unpack them first if they hold images", first_of(packed, 10)),
         ("Images left out because the training part does not have their class", listed(absent)),
         ("Folders left out because they hold no images", first_of(empty, 10)),
+        ("Folders left out because they hold folders of the classes' names", first_of([*map(readable, copies)], 10)),
         ("Folders left out because their images have no classes", ", ".join(map(readable, unlabelled)) + drawn),
     ):
         if what:
@@ -217,4 +172,8 @@ def describe_inner_images(images: list[FoundImage], parts: dict[str, str]) -> li
         return [f"{within}: {away}"] if deeper else []
     if len(deeper) == len(above):
         return []
-    return [f"{within}: if those of one folder belong together, 'dataset.group=([^/]+)/[^/]+$' keeps them in one part"]
+    return [
+        f"{within}: if those of one folder belong together, 'dataset.group=([^/]+)/[^/]+$' keeps them in one part; if "
+        f'these folders are the classes, python -c "import glob, os; {RAISE}", typed in {readable(parts["train"])}, '
+        "moves them up"
+    ]

@@ -29,7 +29,9 @@ NONE = MASKS | IMAGES
 # Names, as `plain_name` returns them, of folders of unsorted photos, and of copies of other folders.
 UNSORTED = re.compile("unsorted|unlabell?ed|duplicates?|backups?|thumb(nail)?s|trash|(new|untitled) folder")
 COPY = re.compile(r"( -)? (copy|kopie|copie|copia)( \(?\d+\)?)?$| ?\(\d+\)$")
-# Python code for the user: it moves a/b to b/a for all folders, so that the inner folders become the outer ones.
+# Python code for the user: it moves a/b to b for all folders, so that the inner folders become the classes.
+RAISE = "[os.renames(f, os.path.basename(f)) for f in glob.glob('*/*') if os.path.isdir(f)]"
+# The same, but it moves a/b to b/a, since several folders a hold one called b.
 EXCHANGE = "[os.renames(f, os.path.join(*os.path.split(f)[::-1])) for f in glob.glob('*/*') if os.path.isdir(f)]"
 
 
