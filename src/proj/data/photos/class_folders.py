@@ -96,32 +96,42 @@ def _find(data_dir: str, known_classes: Collection[str] | None) -> FoundImages:
                 f"{folder} has a class {unknown[0]} that {parts['train']} does not have, and lacks "
                 f"{first_of(missing, 5)}: name each class the same in both, or move its folder away."
             )
-    packed = [name for folder in {data_dir, *parts.values()} for name in archives_in(folder)]
-    loose = Counter(ending(path) for folder in {data_dir, *parts.values()} for path in loose_images(folder))
-    broken = [one.name for folder in {*parts.values()} for one in entries_in(folder) if not os.path.exists(one.path)]
-    copies = [folder for folder in without if names_in(folder) & {*map(plain_name, found.class_names)}]
-    unlabelled = [folder for folder in without if folder not in copies]
-    lacking = {part_named(folder, by_words=True) for folder in unlabelled} & {"val", "test"} - {*parts}
-    is_drawn = known_classes is None and lacking
-    drawn = " (a part without class folders is drawn from the training images)" if is_drawn else ""
-    for sentence, what in (
-        ("Broken links left out", first_of([*map(readable, sorted(broken))], 10)),
+    left_out = (
         ("Files left out because they are not images", listed(others)),
-        ("Images left out because they lie in no class folder", listed(loose)),
-        ("Archives left out: unpack them first if they hold images", first_of(packed, 10)),
         ("Images left out because the training part does not have their class", listed(absent)),
         ("Folders left out because they hold no images", first_of(empty, 10)),
-        ("Folders left out because they hold folders of the classes' names", first_of([*map(readable, copies)], 10)),
-        ("Folders left out because their images have no classes", ", ".join(map(readable, unlabelled)) + drawn),
-    ):
-        if what:
-            found.said.append(f"{sentence}: {what}")
+        *beside_the_classes(data_dir, parts, without, found.class_names, draws=known_classes is None),
+    )
+    found.said.extend(f"{sentence}: {what}" for sentence, what in left_out if what)
     if found.images:
         found.said.extend(doubts(data_dir, found.class_names))
         check_inner_folders(found, data_dir, parts)
     if are_no_classes(found.class_names):
         refuse_no_classes(found, data_dir, others)
     return found
+
+
+def beside_the_classes(
+    data_dir: str, parts: dict[str, str], without: list[str], class_names: list[str], draws: bool
+) -> list[tuple[str, str]]:
+    """(A sentence, what it is about) for all that stands beside the class folders and is left out; "" if nothing is.
+
+    parts, without: what `find_parts` returned. draws: whether parts without a folder are drawn.
+    """
+    packed = [name for folder in {data_dir, *parts.values()} for name in archives_in(folder)]
+    loose = Counter(ending(path) for folder in {data_dir, *parts.values()} for path in loose_images(folder))
+    broken = [one.name for folder in {*parts.values()} for one in entries_in(folder) if not os.path.exists(one.path)]
+    copies = [folder for folder in without if names_in(folder) & {*map(plain_name, class_names)}]
+    unlabelled = [folder for folder in without if folder not in copies]
+    lacking = {part_named(folder, by_words=True) for folder in unlabelled} & {"val", "test"} - {*parts}
+    drawn = " (a part without class folders is drawn from the training images)" if draws and lacking else ""
+    return [
+        ("Broken links left out", first_of([*map(readable, sorted(broken))], 10)),
+        ("Images left out because they lie in no class folder", listed(loose)),
+        ("Archives left out: unpack them first if they hold images", first_of(packed, 10)),
+        ("Folders left out because they hold folders of the classes' names", first_of([*map(readable, copies)], 10)),
+        ("Folders left out because their images have no classes", ", ".join(map(readable, unlabelled)) + drawn),
+    ]
 
 
 def refuse_no_classes(found: FoundImages, data_dir: str, others: Counter[str]) -> None:
