@@ -1,5 +1,6 @@
 """Folds and groups: what belongs together is on one side, and every example is in exactly one test part."""
 
+import itertools
 import json
 import re
 import shutil
@@ -427,6 +428,17 @@ def test_the_classes_of_a_threshold_have_an_accuracy_of_their_own(tmp_path, caps
     out = " ".join(capsys.readouterr().out.split())
     assert "75.00 % of 12 examples, 75.00 % at the threshold (out_of_fold.csv)" in out
     assert "3 examples are predicted as another class" in out
+
+
+@pytest.mark.parametrize("row", ["", "1;one", "1,one,one,0.7,0.7", "1,one,one,0.7,0.7,?", "1,one,one,0.7,0.7,0.3,9"])
+def test_a_damaged_table_of_a_folds_predictions_is_named_and_its_seed_left_out(tmp_path, capsys, row):
+    for fold, seed in itertools.product(range(3), (0, 7)):
+        fold_run(tmp_path, fold, seed)
+    (tmp_path / "0.01_7_1/fold.csv").write_text(f"example,class,predicted,probability,p(one),p(two)\n{row}\n")
+    report([tmp_path])
+    out = capsys.readouterr().out
+    assert f"damaged or of another run: {tmp_path}/0.01_7_1/fold.csv\n" in out
+    assert "75.00 % of 12 examples (out_of_fold.csv)" in " ".join(out.split())
 
 
 def test_folds_that_are_not_complete_make_no_file(tmp_path, capsys):

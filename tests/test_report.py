@@ -12,6 +12,7 @@ from support.made_runs import change, config, write_events, write_run
 from support.photos import write_photos
 from support.tables import read_rows
 
+from proj.config.explain import sentences
 from proj.errors import UserError
 from proj.reports.columns import choose_columns
 from proj.reports.compare import compare
@@ -121,6 +122,25 @@ def test_a_damaged_file_costs_its_run_no_more_than_what_stood_in_it(tmp_path, ca
     assert (tmp_path / "report.html").read_text().count("<tr class=trace") == 2
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not read")]
     assert said == ([] if "events" in name else [f"not read, since damaged or of another run: {tmp_path}/hurt/{name}"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.json", '{"val/acc": 0.5, "seconds": -1}'),
+        ("run.json", f'{{"data": {10**400}}}'),
+        ("run.json", '{"data": "half a character: \\ud83d"}'),
+        ("config.yaml", f"choices: {{dataset: digits}}\ntrial: {{number: 0x{'f' * 5000}}}"),
+        ("metrics.csv", f"step,val/acc\n{10**400},0.5"),
+    ],
+)
+def test_no_value_in_a_file_of_somebody_else_stops_a_report(tmp_path, name, content):
+    for folder in ("own", "theirs"):
+        write_run(tmp_path / folder, lr=0.1 if folder == "own" else 0.2)
+    (tmp_path / "theirs" / "events.out.tfevents.1.host.1.0").unlink()
+    (tmp_path / "theirs" / name).write_text(content + "\n")
+    assert len(report([tmp_path])["rows"]) == 2
+    assert (tmp_path / "report.html").read_text().count("<tr class=trace") == 2
 
 
 def test_settings_that_name_a_file_of_any_letters_are_read(tmp_path):
@@ -476,3 +496,15 @@ def test_no_name_breaks_the_tables_of_a_report(tmp_path, capsys):
     body = page[page.index("<tbody>") : page.index("</tbody>")]
     assert not set("\x1b\t\u202e") & {*body} and ">a\\nb<" in body
     assert not set("\x1b\t\u202e") & {*markdown + tex} and len(markdown.splitlines()) == 2 + len(names)
+
+
+def test_no_word_of_a_file_of_somebody_else_controls_the_terminal(tmp_path, capsys):
+    for seed in (1, 2):
+        write_run(tmp_path / str(seed), finished=False, optimizer="\x1b[2J", seed=seed)
+        RunFolder(tmp_path / str(seed)).write_failure("\x1b]0;owned\x07", "")
+    report([tmp_path])
+    assert "\x1b" not in capsys.readouterr().out
+    assert [run.status for run in find_runs([tmp_path])] == ["failed", "failed"]
+    with pytest.raises(SystemExit) as stop, sentences():
+        raise UserError("the class \x1b[2J is unknown:\n    the second line")
+    assert stop.value.code == "error: the class \\x1b[2J is unknown:\n    the second line"

@@ -16,6 +16,7 @@ from support import processes, workers
 from support.sweeps import QUICK, config, names, run, sweep
 from support.workers import SEARCH, assert_each_trial_once
 
+from proj.errors import UserError
 from proj.sweeps.folder import Sweep
 from proj.sweeps.optuna_sweeper import OptunaSweeper
 from proj.sweeps.search import rounded
@@ -159,6 +160,15 @@ def test_half_a_line_that_a_full_disk_left_in_the_study_costs_no_other_line(tmp_
         log.write('{"op_code":4,"worker_id":"a-')
     study.ask(space)
     assert len(study.trials) == len(open_study(tmp_path).trials) == 2
+
+
+@pytest.mark.parametrize("line", ["no JSON", "[" * 100_000, '{"op_code": 99}'])
+def test_a_damaged_study_is_one_sentence(tmp_path, line):
+    open_study(tmp_path)
+    with open(tmp_path / "study.log", "a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(UserError, match=r"study\.log is damaged .*put a copy of it back"):
+        open_study(tmp_path)
 
 
 def test_where_the_disk_has_no_locks_a_file_that_is_there_keeps_processes_apart(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import packages_distributions
@@ -311,3 +312,24 @@ def test_sizes_that_a_checkpoint_names_take_no_memory_before_they_fit_its_weight
         checkpoint["proj"]["config"]["model"]["hidden"] = [10**7, 10**7]  # 400 TB
     with pytest.raises(UserError, match="does not hold a model of this project"):
         load_model(tmp_path / "x.ckpt")
+    with rewritten(trained("dataset=mnist", "model=mlp") / "best.ckpt", tmp_path / "x.ckpt") as checkpoint:
+        checkpoint["proj"]["config"]["model"]["hidden"] = [10**5, 10**5]  # one number stands for 40 GB
+        with torch.device("meta"):
+            sizes = build(checkpoint["proj"]["config"]["model"], input_shape=(1, 28, 28), num_classes=10).state_dict()
+        weights = {name: torch.zeros((), dtype=size.dtype).expand(size.shape) for name, size in sizes.items()}
+        checkpoint["state_dict"] = weights
+    with pytest.raises(UserError, match="more than ten times the file's size"):
+        load_model(tmp_path / "x.ckpt")
+
+
+def test_a_compressed_checkpoint_fills_no_memory(tmp_path):
+    torch.save({"zeros": torch.zeros(10**7)}, tmp_path / "large.ckpt")
+    with (
+        zipfile.ZipFile(tmp_path / "large.ckpt") as large,
+        zipfile.ZipFile(tmp_path / "small.ckpt", "w", zipfile.ZIP_DEFLATED) as small,
+    ):
+        for name in large.namelist():
+            small.writestr(name, large.read(name))
+    assert (tmp_path / "small.ckpt").stat().st_size < 10**5
+    with pytest.raises(UserError, match="its records are larger than the file"):
+        load_model(tmp_path / "small.ckpt")

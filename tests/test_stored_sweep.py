@@ -26,6 +26,12 @@ def rewrite(file: Path, change) -> None:
     file.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
+def test_lists_within_ten_thousand_others_make_a_sweeps_file_a_damaged_one(copied):
+    (copied / "sweep.yaml").write_text("[" * 10_000 + "\n")
+    with pytest.raises(UserError, match=r"sweep\.yaml is damaged"):
+        read_manifest(copied)
+
+
 @pytest.mark.parametrize(
     "word",
     [

@@ -21,6 +21,7 @@ from proj.config.declared import arguments
 from proj.config.settings.table import SETTINGS, policy, refusal, with_above
 from proj.config.words import GROUPS, group_and_option, with_points
 from proj.errors import UserError, causes, file_fault, message_of, nearest, out_of_memory, peer_is_lost
+from proj.system.names import one_line
 from proj.system.platform import as_command
 
 # Names under which users look for a setting, such as those of other programs, and what to type.
@@ -206,6 +207,7 @@ def sentences(elsewhere: str = NEW_FOLDER) -> Iterator[None]:
         sentence = explain(error, elsewhere)
         if sentence is None or FULL_ERROR:
             raise
-        raise SystemExit(f"error: {sentence}") from None
+        # A file of somebody else may hold names that would control the terminal.
+        raise SystemExit("error: " + "\n".join(map(one_line, sentence.split("\n")))) from None
     except KeyboardInterrupt:  # before the training: a training saves, and says how to continue
         raise SystemExit(130) from None

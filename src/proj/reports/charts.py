@@ -160,7 +160,7 @@ def against_time(comparison: Comparison) -> dict | None:
     """The monitor of each run over its training time; None if no time is known."""
     title = f"{heading(comparison['monitor'])} against training time"
     seconds = [number(run.value("seconds", "min")) for row in comparison["rows"] for run in row["runs"]]
-    known = [value for value in seconds if value]
+    known = [value for value in seconds if value and value > 0]
     if not known:
         return None
     name, unit = time_unit(max(known))

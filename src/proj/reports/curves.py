@@ -41,9 +41,9 @@ def read_rows(file: Path) -> list[dict[str, str]]:
 def read_table(file: Path) -> dict[str, list[tuple[int, float]]]:
     """The train/ and val/ scalars in a metrics.csv, tag -> [(step, value), …]."""
     scalars: dict[str, list[tuple[int, float]]] = {}
-    with suppress(ValueError, KeyError, TypeError):  # raised for a file of another program
+    with suppress(ValueError, KeyError, TypeError, OverflowError):  # raised for a file of another program
         for row in read_rows(file):
-            step = int(row.pop("step"))
+            step = int(float(row.pop("step")))
             for tag in [tag for tag in row if tag.startswith(("train/", "val/"))]:
                 scalars.setdefault(tag, []).append((step, float(row[tag])))
     return scalars

@@ -11,15 +11,44 @@ from proj.reports.runs import Run
 from proj.system.files import csv_text
 from proj.system.run_folder import RunFolder
 
+Predictions = list[dict[str, str]]  # the rows of a fold.csv
 
-def complete_seeds(row: Row) -> list[list[Run]]:
-    """For each seed of which all folds are finished, its runs in the order of the folds."""
-    seeds: dict[str, dict[int, Run]] = {}
+
+def complete_seeds(row: Row) -> list[list[tuple[Run, Predictions]]]:
+    """For each seed of which all folds are finished, its runs in the order of the folds, with their predictions."""
+    seeds: dict[str, dict[int, tuple[Run, Predictions]]] = {}
     for run in counted(row["runs"]):
-        if run.fold is not None and run.status == "finished" and RunFolder(run.folder).fold.is_file():
-            seeds.setdefault(str(run.seed), {})[run.fold] = run
-    in_order = [[run for _, run in sorted(folds.items())] for _, folds in sorted(seeds.items())]
-    return [runs for runs in in_order if len(runs) == runs[0].folds]
+        if run.fold is not None and run.status == "finished" and (lines := read_fold(run)):
+            seeds.setdefault(str(run.seed), {})[run.fold] = run, lines
+    in_order = [[folds[fold] for fold in sorted(folds)] for _, folds in sorted(seeds.items())]
+    return [runs for runs in in_order if len(runs) == runs[0][0].folds]
+
+
+def read_fold(run: Run) -> Predictions:
+    """The predictions of a run on a fold. Empty if fold.csv is missing or damaged, which `run.damaged` then says."""
+    file = RunFolder(run.folder).fold
+    if not file.is_file():
+        return []
+    try:
+        with open(file, newline="", encoding="utf-8", errors="surrogateescape") as text:
+            lines = list(csv.DictReader(text, strict=True))
+        if lines and all(map(is_whole, lines)):
+            return lines
+    except (OSError, ValueError, csv.Error):
+        pass
+    run.damaged.append(file)
+    return []
+
+
+def is_whole(line: dict) -> bool:
+    """Whether a row has all of its cells. Raises ValueError for a probability that is no number."""
+    named = {"example", "class", "predicted"} <= line.keys() and None not in (*line, *line.values())
+    return named and len(shares_of(line)) > 1
+
+
+def shares_of(line: dict[str, str]) -> dict[str, float]:
+    """The probability of each class."""
+    return {name[2:-1]: float(share) for name, share in line.items() if name.startswith("p(")}  # p(<class>)
 
 
 def out_of_fold(comparison: Comparison) -> tuple[dict[str, str], list[str]]:
@@ -33,17 +62,12 @@ def out_of_fold(comparison: Comparison) -> tuple[dict[str, str], list[str]]:
     table, answers = [], []
     right = right_at_threshold = 0
     has_threshold = True
-    for run in chain.from_iterable(seeds):
-        with open(RunFolder(run.folder).fold, newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = csv.DictReader(file)
-            names, lines = list(rows.fieldnames), list(rows)
-        table = table or [["seed", "fold", *names]]
-        probabilities = {name: name[2:-1] for name in names if name.startswith("p(")}  # p(<class>)
-        has_threshold = has_threshold and "at threshold" in names
+    for run, lines in chain.from_iterable(seeds):
+        table = table or [["seed", "fold", *lines[0]]]
+        has_threshold = has_threshold and "at threshold" in lines[0]
         for line in lines:
             table.append([run.seed, run.fold, *line.values()])
-            shares = {label: float(line[name]) for name, label in probabilities.items()}
-            answers.append((line["example"], line["class"], shares))
+            answers.append((line["example"], line["class"], shares_of(line)))
             right += line["predicted"] == line["class"]
             right_at_threshold += line.get("at threshold") == line["class"]
     count = len(answers)

@@ -15,7 +15,7 @@ from proj.reports.page import html_text
 from proj.reports.runs import Run, find_runs
 from proj.reports.table import print_comparison
 from proj.system.files import csv_text, write_outputs
-from proj.system.names import wrapped
+from proj.system.names import readable, wrapped
 from proj.system.run_folder import SweepFolder, read_flat
 
 
@@ -65,13 +65,13 @@ def report(
         comparison["resume"] = resume()
     console = Console()
     print_comparison(comparison, console)
-    if damaged := [str(file) for run in runs for file in run.damaged]:
-        print(f"not read, since damaged or of another run: {first_of(damaged, 5)}")
     files, lines = out_of_fold(comparison)
+    if damaged := [str(file) for run in runs for file in run.damaged]:
+        print(readable(f"not read, since damaged or of another run: {first_of(damaged, 5)}"))
     for line in [*sentences(comparison), *lines]:
         print(wrapped(line, console.width))
     html = html_text(comparison, importances(runs), title or " ".join(map(str, folders)), output)
     files |= {"report.html": html, "report.csv": runs_as_csv(comparison), **other_files(comparison)}
     write_outputs(output, files)
-    print(f"{output / 'report.html'} and report.csv, .json, .md, .tex beside it")
+    print(readable(f"{output / 'report.html'} and report.csv, .json, .md, .tex beside it"))
     return comparison

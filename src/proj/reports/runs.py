@@ -15,6 +15,7 @@ from proj.config.stored_run import listed_since
 from proj.errors import UserError, file_fault
 from proj.reports.curves import read_scalars, read_table
 from proj.system.folders import nearest_to
+from proj.system.names import readable
 from proj.system.run_folder import RunFolder, parse_yaml, read_flat
 
 SEEDS = [key for key, setting in SETTINGS.items() if setting.report == "seed"]
@@ -113,7 +114,7 @@ class Run:
         """
         if metric in self.metrics:
             value = self.metrics[metric]
-            return value if isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63) else None
+            return value if isinstance(value, int | float) else None
         monitor, mode = str(self.config.get("monitor") or metric), self.config.get("mode", mode)
         choose = max if mode == "max" else min
         epoch, best = choose(self.by_epoch(monitor), key=lambda point: point[1], default=(None, None))
@@ -174,6 +175,10 @@ def guess_epoch(config: dict[str, Any], curves: dict[str, list[tuple[int, float]
     return first or max((points[-1][0] for points in curves.values()), default=0) or 1
 
 
+def say_left_out(error: OSError) -> None:
+    print(readable(f"left out: {file_fault(error) or error}"))
+
+
 def find_runs(folders: list[Path]) -> list[Run]:
     """All runs in and below the folders, each once. Raises UserError if a folder is missing or holds no run."""
     found: dict[Path, Run] = {}
@@ -183,7 +188,7 @@ def find_runs(folders: list[Path]) -> list[Run]:
                 raise UserError(f"{folder} is a file: give the folder of its run, {folder.parent}")
             raise UserError(f"there is no folder {folder}: give folders of runs or sweeps.{nearest_to(str(folder))}")
         runs = []
-        for path, below, _ in os.walk(folder, onerror=lambda error: print(f"left out: {file_fault(error) or error}")):
+        for path, below, _ in os.walk(folder, onerror=say_left_out):
             if RunFolder(path).holds_a_run():
                 runs.append(read_run(Path(path)))
             below[:] = sorted(name for name in below if not name.startswith("."))

@@ -87,7 +87,8 @@ def as_words(common: dict) -> str:
     parts = ("trainer.limit_", "trainer.overfit_batches")  # they leave out a part of the data
     chosen = {key: value for key, value in common.items() if key.startswith(parts) and value not in (1.0, 0.0)}
     chosen |= {key: value for key, value in common.items() if policy(key).report == "first" and not key.endswith(quiet)}
-    return " ".join(f"{key.removeprefix('choices.')}={value}" for key, value in chosen.items() if value is not None)
+    words = [f"{key.removeprefix('choices.')}={value}" for key, value in chosen.items() if value is not None]
+    return one_line(" ".join(words))
 
 
 def summary(comparison: Comparison) -> str:
@@ -95,7 +96,7 @@ def summary(comparison: Comparison) -> str:
     rows = comparison["rows"]
     count = sum((row["status"] for row in rows), Counter())
     runs, configurations = how_many(count.total(), "run"), how_many(len(rows), "configuration")
-    return f"{runs} ({statuses(count)}), {configurations}, by {comparison['monitor']}"
+    return one_line(f"{runs} ({statuses(count)}), {configurations}, by {comparison['monitor']}")
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -44,7 +45,9 @@ def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
     Raises OSError, with the name of the file, where there is no room or no permission.
     """
     if isinstance(content, str):
-        # The names of files need not be UTF-8: `surrogateescape` writes their bytes as the system has them.
+        # The names of files need not be UTF-8: `surrogateescape` writes their bytes as the system has them. The other
+        # halves of characters, which a JSON file may hold, stand for no byte.
+        content = re.sub("[\ud800-\udc7f]", "\N{REPLACEMENT CHARACTER}", content)
         content = content.encode("utf-8", "surrogateescape")
     try:
         with whole_file(path) as file:
@@ -145,5 +148,7 @@ def damage(path: Path) -> str | None:
                 return f"{record.filename} is marked as a folder"
             if names.count(record.filename) > 1:
                 return f"{record.filename} is there twice"
+        if sum(record.file_size for record in archive.infolist()) > path.stat().st_size:
+            return "its records are larger than the file"  # compressed, or one within the other: torch writes neither
         damaged = archive.testzip()
         return damaged and f"{damaged} fails its checksum"

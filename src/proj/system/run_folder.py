@@ -28,21 +28,26 @@ def refuse_aliases(content: bytes) -> None:
 
 
 def parse_yaml(content: bytes) -> Any:
+    """The content of a YAML file. Raises ValueError or YAMLError if it is damaged."""
     refuse_aliases(content)
     try:
-        return yaml.load(content, Loader)
-    except yaml.YAMLError:  # libyaml refuses file names that are not UTF-8; PyYAML's own loader reads them
-        return yaml.load(content, yaml.SafeLoader)
+        try:
+            return yaml.load(content, Loader)
+        except yaml.YAMLError:  # libyaml refuses file names that are not UTF-8; PyYAML's own loader reads them
+            return yaml.load(content, yaml.SafeLoader)
+    except RecursionError as error:
+        raise ValueError("lists or mappings within too many others") from error
 
 
 def flat(node: dict, joint: str, prefix: str = "") -> dict[str, Any]:
-    """A nested mapping as a flat one, whose keys are joined by `joint`. A list becomes text, so that values compare."""
+    """A nested mapping as a flat one, whose keys are joined by `joint`. A list becomes text, so that values compare, as
+    does a whole number that is too large to compute with."""
     leaves: dict[str, Any] = {}
     for key, value in node.items():
         if isinstance(value, dict):
             leaves |= flat(value, joint, f"{prefix}{key}{joint}")
         else:
-            plain = value is None or isinstance(value, str | int | float)
+            plain = value is None or isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**63)
             leaves[f"{prefix}{key}"] = value if plain else json.dumps(value, default=str)
     return leaves
 
@@ -124,7 +129,8 @@ class RunFolder:
         if is_locked(self.path):
             return "running", ""
         if said := read_flat(self.failure):
-            return str(said.get("status")), str(said.get("reason"))
+            status = said.get("status")  # "failed" stands for what no version of this program has written
+            return (status if status in ("pruned", "interrupted") else "failed"), str(said.get("reason"))
         if self.last.is_file() or self.previous.is_file():
             return "interrupted", ""
         return "started" if self.config.is_file() or self.notes.is_dir() else "queued", ""

@@ -11,7 +11,7 @@ from filelock import lock_descriptor
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from proj.errors import refuse_newer
+from proj.errors import UserError, message_of, refuse_newer
 from proj.system.run_folder import SweepFolder
 
 FORMAT = 1  # the version of study.log, to be raised by a change that older versions would misread
@@ -50,18 +50,30 @@ class Journal(JournalFileBackend):
 def open_study(folder: Path, **settings) -> optuna.Study:
     """The study of the search in `folder`, created if there is none.
 
-    Raises UserError if a newer version of this program has created it.
+    Raises UserError if a newer version of this program has created it, or its file is damaged.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     file = SweepFolder(folder).study
+    try:
+        study = read_study(file, folder.absolute().name, settings)
+    except OSError:
+        raise
+    except Exception as error:  # Optuna raises many kinds for lines that it has not written
+        reason = f"{file} is damaged ({message_of(error, 100)})"
+        raise UserError(f"{reason}: put a copy of it back, or begin a new search elsewhere.") from error
+    refuse_newer(file, study.user_attrs.get("format", FORMAT), FORMAT, "search")
+    return study
+
+
+def read_study(file: Path, name: str, settings: dict) -> optuna.Study:
+    """The largest study in a file, or a new one with this name if there is none."""
     storage = JournalStorage(Journal(str(file)))
     # A study is named after its folder when the search began. If the folder was renamed since, an older version has
     # created a second study, and the larger one is taken.
     existing = optuna.get_all_study_summaries(storage, include_best_trial=False)
     largest = max(existing, key=lambda study: study.n_trials, default=None)
-    name = largest.study_name if largest else folder.absolute().name
+    name = largest.study_name if largest else name
     study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True, **settings)
     if not existing:
         study.set_user_attr("format", FORMAT)
-    refuse_newer(file, study.user_attrs.get("format", FORMAT), FORMAT, "search")
     return study
