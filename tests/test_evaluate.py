@@ -30,6 +30,7 @@ from proj.pictures.plots import reliability_picture
 from proj.use.among_data import refuse_among_data
 from proj.use.answers import Answers
 from proj.use.evaluation import classify, is_other, mistaken, note_seen, open_data
+from proj.use.evaluation_table import print_evaluation
 from proj.use.heat_map import heat_map
 
 
@@ -137,6 +138,22 @@ def test_the_table_names_the_classes_and_keeps_to_80_columns(digits, monkeypatch
     assert "… and 7 classes with fewer mistakes" in output
     worst = min(found["acc_per_class"].items(), key=lambda one: one[1])
     assert table[table.index(next(line for line in table if line.startswith("class"))) + 1].startswith(worst[0])
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_long_names_of_classes_cut_no_number_from_the_table(monkeypatch, capsys, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = ["Tomato___Tomato_Yellow_Leaf_Curl_Virus", "Tomato___Spider_mites_Two-spotted_spider_mite"]
+    figures = dict.fromkeys(("acc", "balanced_acc", "macro_f1", "loss", "calibration_error", "temperature"), 1)
+    figures |= {"tta": False, "split": "test", "examples": 8, "dataset": "image_folder", "coverage": None}
+    figures |= {
+        "threshold": None,
+        "acc_per_class": dict.fromkeys(names, 0.25),
+        "confusion": torch.tensor([[1, 3], [3, 1]]),
+    }
+    print_evaluation(figures, names)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("Tomato")]
+    assert [(row[1], row[2], row[-1]) for row in rows] == [("4", "25.00%", "75.0%")] * 2
 
 
 def test_another_dataset_is_prepared_and_mirrored_as_the_models_own(trained, data_dir, tmp_path, monkeypatch, capsys):

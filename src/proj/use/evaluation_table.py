@@ -1,5 +1,6 @@
 """Prints an evaluation: its figures, and a row for each class."""
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -8,6 +9,11 @@ from proj.errors import how_many
 from proj.system.names import one_line
 
 SHOWN = 30  # the most classes in the table
+
+
+def cut(name: str) -> str:
+    """A name in at most 24 columns of the terminal."""
+    return name if cell_len(name) <= 24 else f"{set_cell_size(name, 23)}…"
 
 
 def print_evaluation(metrics: dict, columns: list[str]) -> None:
@@ -42,17 +48,19 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
         if "class" in at:
             print(f"precision {at['precision']:.2%}   recall {at['recall']:.2%}   F1 {at['f1']:.2%}")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column("class", max_width=24, overflow="ellipsis", no_wrap=True)
-    table.add_column("examples", justify="right")
-    table.add_column("accuracy", justify="right")
-    table.add_column("most often taken for", overflow="ellipsis", no_wrap=True)
+    table.add_column("class", no_wrap=True)
+    table.add_column("examples", justify="right", no_wrap=True)
+    table.add_column("accuracy", justify="right", no_wrap=True)
+    # In a terminal of less than 80 columns, let the lines wrap: rich would cut the numbers.
+    console.width = max(console.width, 80)
+    table.add_column("most often taken for", max_width=console.width - 48, overflow="ellipsis", no_wrap=True)
     classes = enumerate(metrics["acc_per_class"].items())
     rows = [(accuracy, place, name) for place, (name, accuracy) in classes if accuracy is not None]
     for accuracy, place, name in sorted(rows, key=lambda row: row[0])[:SHOWN]:
         counts = metrics["confusion"][place].tolist()
         others = sorted(((n, columns[j]) for j, n in enumerate(counts) if n and j != place), reverse=True)[:2]
-        confused = ", ".join(f"{other} {n / sum(counts):.1%}" for n, other in others)
-        table.add_row(Text(one_line(name)), f"{sum(counts):,}", f"{accuracy:.2%}", Text(one_line(confused)))
+        confused = ", ".join(f"{cut(one_line(other))} {n / sum(counts):.1%}" for n, other in others)
+        table.add_row(Text(cut(one_line(name))), f"{sum(counts):,}", f"{accuracy:.2%}", Text(confused))
     console.print(table)
     if len(rows) > SHOWN:
         console.print(f"… and {how_many(len(rows) - SHOWN, 'class')} with fewer mistakes", style="dim")
