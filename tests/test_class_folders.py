@@ -65,7 +65,13 @@ def test_the_class_folders_are_the_classes_and_every_image_is_in_one_part(photos
 
 @pytest.mark.parametrize(
     ("val", "test", "trained"),
-    ((None, None, 7), ("val", "test", 10), ("Valid", "Test", 10), ("validation", None, 8)),
+    (
+        (None, None, 7),
+        ("val", "test", 10),
+        ("Valid", "Test", 10),
+        ("val", "Test Set", 10),
+        ("validation", None, 8),
+    ),
 )
 def test_folders_for_the_parts_are_taken_and_the_others_drawn(photos, tmp_path, val, test, trained):
     write_photos(tmp_path / "in" / "train", 10)
@@ -244,6 +250,10 @@ FOLDERS = {  # how many images lie where; a negative number is of files that are
     "one class and rare ones": ({"red": 5, "green": 2, "gold": 2}, r"class gold has 2 .*\(one of 2 such classes\)"),
     "another class in val": ({**PARTED, "val/red": 4, "val/green": 5}, "val has a class green .*, and lacks blue"),
     "classes beside train": ({**PARTED, "green": 5}, "in/green is a class beside .*in/train, "),
+    "no training part": (
+        {"val/red": 5, "val/blue": 5, "test/red": 5},
+        "in has val and test, but no folder called train: .*, or",
+    ),
     "two folders for a part": ({**PARTED, "val/red": 5, "validation/red": 5}, "/val and .*/validation are for the"),
 }
 

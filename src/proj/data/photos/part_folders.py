@@ -9,7 +9,7 @@ from proj.data.photos.how_to_sort import are_no_classes
 from proj.data.photos.images_in_folder import images_in, loose_images
 from proj.errors import UserError
 from proj.system.folders import folders_in
-from proj.system.names import plain_name
+from proj.system.names import plain_name, readable
 
 
 def inner_folder(folder: str) -> str:
@@ -55,6 +55,11 @@ def find_parts(data_dir: str, known: Collection[str] = ()) -> tuple[dict[str, st
     others = [folder for folder in others if folder in full]
     if by_words and others and not parts["val"] + parts["test"]:
         return {"train": data_dir}, []  # a class whose name contains the word train
+    for folder in others[:]:  # such as "Test Set" beside train
+        part = part_named(folder, by_words=True)
+        if part in ("val", "test") and names_in(folder) & names_in(parts["train"][0]):
+            others.remove(folder)
+            parts[part].append(inner_folder(folder))
     empty, unlabelled = [one for one in unlabelled if one not in full], [one for one in unlabelled if one in full]
     for folder in empty:  # make it a part, which is refused later: else the part would silently be drawn from train
         if (part := part_named(folder, by_words)) and not parts[part]:
@@ -81,12 +86,17 @@ def find_parts_beside_classes(data_dir: str, known: Collection[str]) -> tuple[di
     A folder val or test is a part if it holds folders of the classes' names. Any other folder that holds several such
     folders is left out, as a copy of them, and so is one called val, test or predict that holds no folders. But all are
     classes if fewer than two others are, and those that `known` names are in any case.
+    Raises UserError if there are parts, but no training part, or two folders for one part.
     """
     parts, unlabelled, others = sort_folders(data_dir, by_words=False)
     are_classes = {"valid", *map(plain_name, known)}  # valid is a class beside invalid
     without = [one for one in unlabelled if part_named(one) is not None and its_name(one) not in are_classes]
     others += [one for one in unlabelled if one not in without]
     classes = {its_name(folder) for folder in others if any(images_in(folder, Counter()))}
+    if not classes and (there := parts["val"] + parts["test"]):
+        named = " and ".join(map(os.path.basename, there))
+        how = f"rename the one with the training images, or give data_dir={readable(there[-1])}"
+        raise UserError(f"{data_dir} has {named}, but no folder called train: {how}")
     if len(classes) < 2:
         return {"train": data_dir}, []
     copies = [one for one in others if len(classes & names_in(one)) > 1 and its_name(one) not in are_classes]
