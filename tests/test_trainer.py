@@ -33,6 +33,7 @@ from proj.training.run_length import training_batches
 RANGES = {name: one.range for name, one in below("trainer").items() if one.range}
 OWN = {name: one.instead for name, one in below("trainer").items() if one.instead}
 PLAIN = ("trainer.max_epochs=3", "scheduler=none", "save_every=0", "model=mlp", "model.dropout=0.2")
+STOPS_LATE = ("callbacks=early_stopping", "+callbacks.early_stopping.stopping_threshold=0.01", "trainer.min_steps=25")
 
 
 def test_conf_lists_every_argument_of_the_trainer_but_those_that_the_program_sets():
@@ -247,6 +248,7 @@ def test_a_run_that_its_epochs_have_ended_within_its_time_can_be_given_more_epoc
         ("scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=5"),
         ("trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=7"),
         ("trainer.val_check_interval=3",),
+        (*STOPS_LATE, "trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=7"),
         ("scheduler=onecycle", "trainer.max_steps=25", "trainer.accumulate_grad_batches=2"),
     ),
     ids=" ".join,

@@ -175,9 +175,8 @@ class Resume(Callback):
 
     def _state(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> dict:
         """What `_restore` needs in addition to what Lightning saves. batch_idx: see `_save`."""
-        finished, early = batch_idx is None, False
+        finished, early = batch_idx is None, stopped_early(trainer)
         if finished:  # find the batch at which the run will go on if it is given more epochs
-            early = stopped_early(trainer)
             done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
             ended_within_an_epoch = not early and done < trainer.num_training_batches
             batch_idx = done if ended_within_an_epoch else 0
@@ -193,7 +192,8 @@ class Resume(Callback):
         return {
             "batch": batch_idx,
             "finished": finished,
-            "stopped_early": early,
+            "stopped_early": finished and early,
+            "will_stop_early": early,  # as soon as trainer.min_epochs and min_steps allow it
             **flush_curves(trainer, self.run, self.lengths),
             **{name: [one[name] for one in of_each_process] for name in own},
             "callback_metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
@@ -207,6 +207,7 @@ class Resume(Callback):
         state, self.state = self.state, None
         counters.clear_restarting(trainer, state["stepped"])
         trainer.callback_metrics.update(state["callback_metrics"])
+        trainer.should_stop |= state.get("will_stop_early", False)  # checkpoints of older versions do not have it
         counters.restore_metrics(pl_module, state["metrics"][trainer.global_rank])
         if "logged" in state:  # checkpoints of older versions have none
             counters.restore_logged(trainer, pl_module, state["logged"][trainer.global_rank], state["batch"])
