@@ -5,6 +5,7 @@ import os
 import shutil
 import statistics
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import yaml
@@ -141,6 +142,24 @@ def test_no_value_in_a_file_of_somebody_else_stops_a_report(tmp_path, name, cont
     (tmp_path / "theirs" / name).write_text(content + "\n")
     assert len(report([tmp_path])["rows"]) == 2
     assert (tmp_path / "report.html").read_text().count("<tr class=trace") == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such pipes")
+@pytest.mark.parametrize("name", ("metrics.json", "run.json", "events.out.tfevents.1.host.2.0"))
+def test_a_pipe_in_place_of_a_runs_file_does_not_hang_a_report(tmp_path, name):
+    write_run(tmp_path / "run", 0.9)
+    (tmp_path / "run" / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "run" / name)
+    opened = []
+
+    def write() -> None:
+        while True:
+            with open(tmp_path / "run" / name, "wb"):  # waits until somebody reads
+                opened.append(name)
+
+    Thread(target=write, daemon=True).start()
+    assert len(made(tmp_path)["rows"]) == 1
+    assert not opened
 
 
 def test_settings_that_name_a_file_of_any_letters_are_read(tmp_path):

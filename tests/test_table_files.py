@@ -541,6 +541,18 @@ def test_formulas_that_were_never_computed_are_said(load, tmp_path, capsys, form
     assert ("formulas that no program has computed are read as empty cells: open the file in Excel" in out) == said
 
 
+def test_a_sheet_whose_cells_reach_far_is_refused_before_it_fills_the_memory(load, tmp_path, monkeypatch):
+    monkeypatch.setattr("proj.data.tables.sheet_xml.MOST_CELLS", 10_000)
+    rows = [excel("len", "y"), *(excel(i / 7, "pq"[i % 2]) for i in range(40))]
+    write(tmp_path, near__xlsx=workbook(Data=rows), far__xlsx=workbook(Data=rows))
+    assert len(load("near.xlsx").splits["train"].targets)
+    with zipfile.ZipFile(tmp_path / "near.xlsx") as near, zipfile.ZipFile(tmp_path / "far.xlsx", "w") as far:
+        for member in near.namelist():
+            far.writestr(member, near.read(member).replace(b'r="B20"', b'r="AAA20"'))
+    with pytest.raises(UserError, match=r"far.xlsx has cells as far as row 41 and column 703, too many"):
+        load("far.xlsx")
+
+
 FEW = (
     ("><f>1/0</f><v></v>", "that no program has computed"),
     ('t="e"><f>1/0</f><v>#DIV/0!</v>', "such as #N/A, are read"),

@@ -31,6 +31,8 @@ def read_scalars(file: Path) -> dict[str, list[tuple[int, float]]]:
 
 def read_rows(file: Path) -> list[dict[str, str]]:
     """The rows of a metrics.csv without their empty cells; no rows if the file is missing or damaged."""
+    if not file.is_file():
+        return []
     try:
         with open(file, encoding="utf-8", newline="") as text:
             return [{tag: value for tag, value in row.items() if value} for row in csv.DictReader(text, strict=True)]

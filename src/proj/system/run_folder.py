@@ -55,7 +55,7 @@ def flat(node: dict, joint: str, prefix: str = "") -> dict[str, Any]:
 def read_flat(file: Path, parse=json.loads, joint: str = "/") -> dict[str, Any]:
     """`flat` of a file's content; empty if it is missing or damaged, so that one run cannot stop a report of many."""
     try:
-        content = file.read_bytes()
+        content = file.read_bytes() if file.is_file() else b""  # a pipe, or a link to a device, might never end
         content = parse(content) if content.endswith(b"\n") else None  # else the file is truncated
         return flat(content, joint) if isinstance(content, dict) else {}
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
@@ -154,7 +154,7 @@ class RunFolder:
 
     def curves(self) -> list[Path]:
         """The TensorBoard files in the folder, including those of other programs."""
-        return sorted(self.path.glob("events.out.tfevents.*"))
+        return sorted(file for file in self.path.glob("events.out.tfevents.*") if file.is_file())
 
     def own_curves(self, known: dict[str, int]) -> list[Path]:
         """The run's own TensorBoard files: those that end in CURVES, and of an older version those in `known`, which

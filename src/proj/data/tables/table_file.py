@@ -6,36 +6,23 @@ import sys
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader, BytesIO
 from os.path import basename, getsize
 from typing import Any, BinaryIO
-from urllib.parse import urljoin
-from xml.etree.ElementTree import fromstring
-from zipfile import BadZipFile, ZipFile
 
 from rich.progress import wrap_file
 
 from proj.data.tables.compressed import refuse_other_formats, unpacked
 from proj.data.tables.csv_file import read_csv
+from proj.data.tables.sheet_xml import doubts_in
 from proj.data.tables.text_encoding import BLOCK, NO_TEXT, find_encoding
 from proj.data.tables.text_table import CELLS, Table, table_of_rows
 from proj.errors import UserError, message_of, nearest
 from proj.system.ranks import rank
 
 LARGE = 30_000_000  # bytes, from which on reading takes a second or more and shows a progress bar
-# Remarks on the cells of a spreadsheet, with the XML they are about. A formula of type "str" may have an empty text.
-DOUBTS = {
-    "formulas that no program has computed are read as empty cells: open the file in Excel or LibreOffice, which "
-    "compute them, and save it there": rb'<c\b(?![^>]*\bt="str")[^>]*><f\b[^>]*(?:/>|>[^<]*</f>)\s*'
-    rb"(?:<v\s*/>|<v></v>)?\s*</c>",
-    "errors of formulas, such as #N/A, are read as empty cells": rb'="e(?:rror"|"[^<>]*><[fv])',
-    "of merged cells, only the first has a value here: save it as .xlsx": rb'table:number-rows-spanned="(?!1")',
-    "hidden rows, such as filtered ones, are read like all others: delete them to leave them out": rb"<(?:table:)?"
-    rb'(?:table-)?row\b[^>]*\b(?:hidden="[1t]|visibility="[cf])[^>]*[^/]>\s*<(?:c\b|[^>]*office:value)',
-}
 SEEN = 1 << 14  # bytes from which the format is recognised; so many because some files begin with comments
 
 
@@ -153,6 +140,7 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
         if others:
             others = ", ".join(others)
             notes.append(f"{name}: the sheet {chosen} is read, but not {others}: {how.prefix}sheet=… chooses another")
+    notes += [f"{name}: {what}" for what in doubts_in(stream, name, book.sheet_names.index(chosen))]
     opened = book.get_sheet_by_name(chosen)
     (_, first), (last, _) = opened.start or (0, 0), opened.end or (0, 0)
     merged, above = defaultdict[int, list[int]](list), list[str]()
@@ -166,24 +154,6 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
             cells[place] = above[place]
         above = cells
         yield number + 1, cells
-    notes += [f"{name}: {what}" for what in doubts_in(stream, book.sheet_names.index(chosen))]
-
-
-def doubts_in(stream: BinaryIO, place: int) -> list[str]:
-    """The remarks of DOUBTS that apply to the cells of a sheet. place: the index of the sheet."""
-    found, at = set[str](), -1
-    with suppress(KeyError, BadZipFile), ZipFile(stream) as book:  # .xls and .xlsb hold no XML, so nothing is found
-        member = "content.xml"  # in LibreOffice's files, this one holds all sheets
-        if member not in book.namelist():
-            links = {one.get("Id"): one.get("Target") for one in fromstring(book.read("xl/_rels/workbook.xml.rels"))}
-            ids = re.findall(r'<(?:\w+:)?sheet\s[^>]*\bid="([^"]+)', book.read("xl/workbook.xml").decode())
-            member, at = urljoin("/xl/", links[ids[place]])[1:], place
-        with book.open(member) as sheet:
-            while block := sheet.read(BLOCK):  # a block may end within a cell: then a remark relies on the other cells
-                for piece in re.split(rb"(?=<table:table )", block):
-                    at += piece.startswith(b"<table:table ")
-                    found |= {what for what, cell in DOUBTS.items() if at == place and re.search(cell, piece)}
-    return sorted(found)
 
 
 def read_parquet(stream: BinaryIO, name: str) -> Table | None:
