@@ -107,8 +107,10 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
     facts |= contents.get("measured", {})
     if not strangers({"model": node}):
         # Tensors may share their numbers, so that a few of them may stand for a network that fills the memory.
-        if sum(value.nbytes for value in checkpoint["state_dict"].values()) > 10 * Path(path).stat().st_size:
-            raise ValueError("weights that take more than ten times the file's size")
+        weights = checkpoint["state_dict"].values()
+        stored = {one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in weights}
+        if sum(one.nbytes for one in weights) > 10 * sum(stored.values()):
+            raise ValueError("weights that take more than ten times the memory of the numbers that are stored")
         # Built on the meta device first: a damaged file may ask for a huge network, and this takes no memory until
         # its sizes are known to fit the weights. A user's own class may not support that device.
         with torch.device("meta"):
