@@ -38,7 +38,7 @@ def doubts_in(stream: BinaryIO, name: str, place: int) -> list[str]:
             member, at = urljoin("/xl/", links[ids[place]])[1:], place
         with book.open(member) as sheet:
             while block := sheet.read(BLOCK):  # a block may end within a cell: then a remark relies on the other cells
-                columns = re.findall(rb'<c [^>]*?\br="([A-Z]{3})\d', block)  # beyond ZZ, the 702nd
+                columns = re.findall(rb' r="([A-Z]{3})\d', block)  # beyond ZZ, the 702nd
                 last_column = max([last_column, *map(column_number, {*columns})])
                 rows = re.findall(rb'\br="[A-Z]*(\d+)"', block[block.rfind(b"<row ") :])
                 last_row = max([last_row, *map(int, rows)])
