@@ -135,6 +135,29 @@ def test_a_part_beside_the_class_folders_is_no_class(photos, tmp_path):
         photos(folder)
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    (("", "test_set"), ("", "testing_data"), ("", "Test Images"), ("", "test/test"), ("train", "train/test")),
+)
+@pytest.mark.parametrize("within", (("red", "blue"), ("red",)))
+def test_a_folder_with_folders_of_the_classes_is_the_part_that_a_word_of_its_name_says(
+    photos, tmp_path, train, test, within
+):
+    write_photos(tmp_path / "in" / train, 8, ("red", "blue"))
+    write_photos(tmp_path / "in" / test, 3, within)
+    data = photos(tmp_path / "in")
+    assert data.class_names == ["blue", "red"]
+    sizes = {name: len(split.targets) for name, split in data.splits.items()}
+    assert sizes == {"train": 14, "val": 2, "test": 3 * len(within)}
+
+
+def test_one_class_beside_its_test_part_is_one_class(photos, tmp_path):
+    write_photos(tmp_path / "in", 8, ("red",))
+    write_photos(tmp_path / "in" / "test", 3, ("red",))
+    with pytest.raises(UserError, match="a classifier needs at least two classes, and there is only red"):
+        photos(tmp_path / "in")
+
+
 def test_a_copy_of_all_classes_beside_their_folders_is_no_class(photos, tmp_path, capsys):
     folder = five_scenes_each(tmp_path / "in", ("no", "yes", "dataset/no", "dataset/yes"))
     assert photos(folder).class_names == ["no", "yes"]

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Collection
+from pathlib import PurePath
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -71,8 +72,8 @@ def _find(data_dir: str, known_classes: Collection[str] | None) -> FoundImages:
     for part, folder in parts.items():
         known, unknown = {*found.class_names}, list[str]()
         for folder_of_class in folders_in(folder):
-            if folder_of_class in (*parts.values(), *without):
-                continue
+            if any(PurePath(one).is_relative_to(folder_of_class) for one in (*parts.values(), *without)):
+                continue  # it holds a part, or is left out
             name = readable(os.path.basename(folder_of_class))
             name = spelled.setdefault(normalize("NFC", name), name)
             images = list(images_in(folder_of_class, others))

@@ -55,11 +55,11 @@ def find_parts(data_dir: str, known: Collection[str] = ()) -> tuple[dict[str, st
     others = [folder for folder in others if folder in full]
     if by_words and others and not parts["val"] + parts["test"]:
         return {"train": data_dir}, []  # a class whose name contains the word train
-    for folder in others[:]:  # such as "Test Set" beside train
-        part = part_named(folder, by_words=True)
-        if part in ("val", "test") and names_in(folder) & names_in(parts["train"][0]):
-            others.remove(folder)
+    train = parts["train"][0]
+    for folder in others + folders_in(train):  # such as "Test Set" beside train, or val within it
+        if part := part_with_classes(folder, names_in(train)):
             parts[part].append(inner_folder(folder))
+            others = [one for one in others if one != folder]
     empty, unlabelled = [one for one in unlabelled if one not in full], [one for one in unlabelled if one in full]
     for folder in empty:  # make it a part, which is refused later: else the part would silently be drawn from train
         if (part := part_named(folder, by_words)) and not parts[part]:
@@ -69,7 +69,6 @@ def find_parts(data_dir: str, known: Collection[str] = ()) -> tuple[dict[str, st
         parts["val"] = [folder for folder in parts["val"] if folder not in parts["test"]]
     if twice := [folders for folders in parts.values() if len(folders) > 1]:
         raise UserError(same_part(*twice[0]))
-    train = parts["train"][0]
     if not others:
         return {part: folders[0] for part, folders in parts.items() if folders}, unlabelled
     if loose_images(train) and not parts["val"] + parts["test"]:
@@ -83,9 +82,10 @@ def find_parts(data_dir: str, known: Collection[str] = ()) -> tuple[dict[str, st
 def find_parts_beside_classes(data_dir: str, known: Collection[str]) -> tuple[dict[str, str], list[str]]:
     """What `find_parts` returns where class folders lie in data_dir itself, perhaps beside other folders.
 
-    A folder val or test is a part if it holds folders of the classes' names. Any other folder that holds several such
-    folders is left out, as a copy of them, and so is one called val, test or predict that holds no folders. But all are
-    classes if fewer than two others are, and those that `known` names are in any case.
+    A folder that is named after val or test is a part if it holds folders of the classes' names. Any other folder that
+    holds several such folders is left out, as a copy of them, and so is one called val, test or predict that holds no
+    folders. But without such a part all are classes if fewer than two others are, and those that `known` names are in
+    any case.
     Raises UserError if there are parts, but no training part, or two folders for one part.
     """
     parts, unlabelled, others = sort_folders(data_dir, by_words=False)
@@ -97,11 +97,10 @@ def find_parts_beside_classes(data_dir: str, known: Collection[str]) -> tuple[di
         named = " and ".join(map(os.path.basename, there))
         how = f"rename the one with the training images, or give data_dir={readable(there[-1])}"
         raise UserError(f"{data_dir} has {named}, but no folder called train: {how}")
-    if len(classes) < 2:
-        return {"train": data_dir}, []
-    copies = [one for one in others if len(classes & names_in(one)) > 1 and its_name(one) not in are_classes]
-    if len(others) - len(copies) > 1:
-        without += copies
+    for folder in others:
+        if (part := part_with_classes(folder, classes)) and its_name(folder) not in are_classes:
+            parts[part].append(inner_folder(folder))
+            others = [one for one in others if one != folder]
     found = {"train": data_dir}
     for part in ("val", "test"):
         holding = [folder for folder in parts[part] if classes & names_in(folder)]
@@ -109,7 +108,18 @@ def find_parts_beside_classes(data_dir: str, known: Collection[str]) -> tuple[di
             raise UserError(same_part(*holding))
         if holding:
             found[part] = holding[0]
+    if len(classes) < 2 and len(found) == 1:
+        return found, []
+    copies = [one for one in others if len(classes & names_in(one)) > 1 and its_name(one) not in are_classes]
+    if len(others) - len(copies) > 1:
+        without += copies
     return found, without
+
+
+def part_with_classes(folder: str, classes: set[str]) -> str | None:
+    """The part, "val" or "test", that a word of a folder's name says; None if it holds no folder of a class's name."""
+    part = part_named(folder, by_words=True)
+    return part if part in ("val", "test") and names_in(inner_folder(folder)) & (classes - {its_name(folder)}) else None
 
 
 def names_in(folder: str) -> set[str]:
