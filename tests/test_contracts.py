@@ -383,6 +383,21 @@ def one_process(rank: int, port: int, out) -> None:
     out.put((isinstance(error, RuntimeError), str(error)))
 
 
+@contract("lightning", "its launcher starts an observer that can be replaced", "training/robustness/lost_process.py")
+def test_lightnings_launcher_hands_the_processes_that_it_has_started_to_its_observer(monkeypatch):
+    from lightning.pytorch.plugins.environments import LightningEnvironment
+    from lightning.pytorch.strategies.launchers import subprocess_script
+
+    seen: list[list] = []
+    monkeypatch.setattr(subprocess_script, "_launch_process_observer", seen.append)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # or it would change the number of threads
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    launcher = subprocess_script._SubprocessScriptLauncher(LightningEnvironment(), num_processes=2, num_nodes=1)
+    monkeypatch.setattr(launcher, "_call_children_scripts", lambda: launcher.procs.append("process"))
+    launcher.launch(int)
+    assert seen == [["process"]]
+
+
 @pytest.mark.slow  # two processes
 @contract("torch", "a process that has died is reported as LOST reads it", "errors.py")
 def test_torch_says_that_another_process_has_died():

@@ -1,9 +1,14 @@
 """Several processes: those that train one run together, and the jobs of a sweep side by side."""
 
 import importlib
+import itertools
 import json
+import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,7 +23,10 @@ from proj.models.metrics import Tally
 from proj.sweeps.job import own_gpu
 from proj.system.processes import fit_to_processes, starts_more
 from proj.system.ranks import SRUN, TORCHRUN, launched_processes
+from proj.system.run_folder import RunFolder
 from proj.system.slurm import slurm_name
+from proj.training.robustness import lost_process
+from proj.training.robustness.faults import run_errors
 
 # Iris: the last of an epoch's 11 batches has 5 examples, of which one process gets 3 and the other 2.
 MATCHED = ["model=mlp", "model.norm=none", "trainer.max_epochs=3", "trainer.log_every_n_steps=1", "~callbacks.progress"]
@@ -177,3 +185,58 @@ def test_a_run_that_goes_on_leaves_its_command_to_the_processes_that_lightning_s
     monkeypatch.setattr(train, "trained", lambda cfg: seen.append(list(sys.argv)))
     train.main()
     assert seen == [(Path("run"), ["seed=1"], ["linear"]), command]
+
+
+@pytest.mark.parametrize(
+    ("word", "keeps"), (("trainer.fast_dev_run=true", False), ("+trainer.fast_dev_run=False", True))
+)
+def test_hydra_writes_nothing_for_a_run_that_saves_nothing(monkeypatch, word, keeps):
+    monkeypatch.setattr(sys, "argv", ["proj.train", word])
+    train = importlib.import_module("proj.train")
+    monkeypatch.setattr(train, "run_hydra", lambda job: None)
+    train.main()
+    assert ("hydra.output_subdir=null" not in sys.argv) == keeps
+
+
+@pytest.mark.parametrize(("parents", "left"), (([7, 7, 7, 7, 1, 1], [1]), ([7] * 100, [])))
+def test_another_process_reports_an_error_only_if_the_first_one_has_not_ended_by_it(monkeypatch, parents, left):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    clock, before, exits = itertools.count(), iter(parents), []
+    monkeypatch.setattr("proj.system.processes.time", SimpleNamespace(monotonic=lambda: next(clock), sleep=int))
+    monkeypatch.setattr("os.getppid", lambda: next(before))
+    monkeypatch.setattr("os._exit", exits.append)
+    with pytest.raises(UserError, match="all have it"), run_errors(Path(), 1):
+        raise UserError("all have it")
+    assert exits == left
+
+
+@pytest.fixture
+def killed(monkeypatch):
+    """The other processes of a run: one that trains, and one that was killed."""
+    both = [subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) for _ in range(2)]
+    both[1].kill()
+    monkeypatch.setattr(lost_process, "others", both)
+    yield both
+    both[0].kill()
+    for process in both:
+        process.communicate()
+
+
+def test_the_first_process_says_which_one_has_died_and_how_to_continue(killed, tmp_path):
+    with pytest.raises(UserError) as error, run_errors(tmp_path, 1):
+        raise RuntimeError("Connection closed by peer [127.0.0.1]:1")
+    said = rf"process 3 of 3 \(process id {killed[1].pid}\) of this run ended with signal SIGKILL.* resume={tmp_path}"
+    assert re.search(said, str(error.value))
+
+
+def test_a_process_that_dies_while_the_first_one_waits_for_it_ends_the_run_with_a_sentence(
+    killed, tmp_path, monkeypatch, capsys
+):
+    exits: list[int] = []
+    monkeypatch.setattr("os._exit", exits.append)
+    monkeypatch.setattr(lost_process, "PATIENCE", 0)
+    lost_process.end_after_death(RunFolder(tmp_path))
+    assert re.search(rf"error: process 3 of 3 .*SIGKILL.* resume={tmp_path}$", capsys.readouterr().err)
+    assert exits == [1] and killed[0].wait() == -signal.SIGKILL
+    status, reason = RunFolder(tmp_path).status()
+    assert status == "failed" and "process 3 of 3" in reason

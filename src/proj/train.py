@@ -1,6 +1,7 @@
 """Train a classifier: `python -m proj.train dataset=cifar10 model=cnn`."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +20,8 @@ from proj.config.stored_run import stored_config
 from proj.system.processes import die_with_parent, exit_unless_first
 from proj.system.ranks import check_environment, rank
 
-# Hydra's settings for all but the first of the processes that train together: it alone keeps a log and Hydra's files.
+# Hydra's settings for a process that keeps no log and none of Hydra's files: all but the first of those that train
+# together, and a run that saves nothing.
 QUIET = ["hydra.output_subdir=null", "hydra.job_logging.root.handlers=[screen]"]
 
 
@@ -54,7 +56,8 @@ def main() -> None:
                 sys.path.insert(0, "")  # to find the user's own modules, which lie in the working folder
             trained(stored_config(folder, words, TRUSTED))  # sys.argv stays: Lightning starts more processes by it
         else:
-            sys.argv[1:] = [*words, *QUIET] if rank() else words
+            tries = any(re.match(r"\+*trainer\.fast_dev_run=(?!false|0)", word, re.IGNORECASE) for word in words)
+            sys.argv[1:] = [*words, *QUIET] if rank() or tries else words
             run_hydra(job)
     exit_unless_first()
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -88,6 +89,21 @@ def hear_ctrl_c() -> None:
     """Get Ctrl-C from now on, in a process that was started within `workers_without_ctrl_c`."""
     if CAN_BLOCK_SIGNALS:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def let_the_first_process_report(seconds: float = 5.0) -> None:
+    """Called before an error is reported: in all but the run's first process, wait until that one has ended, and end.
+
+    It mostly has the same error, and reports it for all. If it has not ended after so many seconds, the error is this
+    process's own, and the function returns.
+    """
+    if not rank():
+        return
+    parent, end = os.getppid(), time.monotonic() + seconds
+    while os.getppid() == parent and time.monotonic() < end:  # Linux kills this process meanwhile: `die_with_parent`
+        time.sleep(0.1)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def exit_unless_first() -> None:

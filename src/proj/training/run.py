@@ -1,5 +1,6 @@
 """One run from beginning to end: training, from scratch or resumed, calibration and test."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from proj.training.results import failure_recorded, figures, figures_of_the_test
 from proj.training.robustness.changes import refuse_data_unlike_other_jobs
 from proj.training.robustness.divergence import SkipNaN
 from proj.training.robustness.faults import run_errors
+from proj.training.robustness.lost_process import observe
 from proj.training.robustness.resume import Resume
 from proj.training.robustness.start import Start
 from proj.training.services import services_finished
@@ -62,7 +64,11 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     with run_errors(folder, cfg.dataset.batch_size), threads_restored():
         folder.mkdir(parents=True, exist_ok=True)
         if cfg.trainer.fast_dev_run:
-            return try_out(folder, cfg)
+            try:
+                return try_out(folder, cfg)
+            finally:
+                with suppress(OSError):  # a folder that is not empty holds a run
+                    folder.rmdir()
         if rank():
             return train_in(folder, cfg)
         with locked(folder), failure_recorded(folder), services_finished():
@@ -139,6 +145,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         print_introduction(cfg, trainer, data, reason)
         print(readable(str(folder)))
 
+    observe(run)
     trainer.fit(model, data, ckpt_path=start.path, weights_only=True)
 
     return measure_best(run, cfg, trainer, resume.seconds, skip_nan)

@@ -10,7 +10,9 @@ from pathlib import Path
 from proj.config.explain import explain
 from proj.config.stored import resume_command
 from proj.errors import UserError, causes, file_fault, out_of_memory, peer_is_lost
+from proj.system.processes import let_the_first_process_report
 from proj.system.ranks import rank
+from proj.training.robustness.lost_process import death
 
 # Parts of torch's messages on a batch of one example, and on a kernel that adds in no fixed order.
 ONE_EXAMPLE = re.compile("Expected more than 1 value per channel when training")
@@ -29,15 +31,16 @@ def run_errors(folder: Path, batch_size: int | None) -> Iterator[None]:
             print(f"\nStopped. To continue:\n    {resume_command(folder)}")
         raise
     except Exception as error:
+        if rank() and peer_is_lost(error):
+            raise SystemExit(1) from None  # the first process reports it, unless it is the one that died
+        let_the_first_process_report()
         if isinstance(error, FileNotFoundError) and not folder.is_dir():
             raise UserError(f"{folder} was moved or deleted: continue with resume=<its new place>.") from error
         command = resume_command(folder)  # only now, since it depends on the configuration that the run has written
         if sentence := what_broke(error, command, batch_size):
             raise UserError(sentence) from error
         if peer_is_lost(error):
-            if rank():  # only the first process reports it, unless it is the one that died
-                raise SystemExit(1) from None
-            raise UserError(f"{explain(error)}. To continue: {command}") from error
+            raise UserError(f"{death() or explain(error)}. To continue: {command}") from error
         raise
     finally:
         threading.excepthook = hook

@@ -1,0 +1,57 @@
+"""Says which of the processes that train one run together has died, and ends the command.
+
+If one of them dies, the first one mostly notices it in their next exchange, and ends with an error. While it waits for
+one that has not begun yet, it would not notice: Lightning's own observer then kills it without a word.
+"""
+
+import os
+import sys
+import threading
+import time
+from subprocess import Popen
+
+from lightning.pytorch.strategies.launchers import subprocess_script as launcher
+
+from proj.config.stored import resume_command
+from proj.system.platform import ending
+from proj.system.ranks import say
+from proj.system.run_folder import RunFolder
+
+PATIENCE = 10.0  # seconds after another process's death in which the first one may end by itself
+others: list[Popen] = []  # those that Lightning has started for this process's run
+
+
+def observe(run: RunFolder) -> None:
+    """Observe the processes that Lightning will start for this run, in place of Lightning's own observer."""
+
+    def begin(started: list[Popen]) -> None:
+        others[:] = started
+        threading.Thread(target=end_after_death, args=(run,), daemon=True).start()
+
+    launcher._launch_process_observer = begin
+
+
+def death(seconds: float = 2.0) -> str | None:
+    """Which of the others has died and how, in words; None if none dies within so many seconds."""
+    end = time.monotonic() + seconds  # its connections are closed a moment before it has ended
+    while True:
+        for number, process in enumerate(others, 2):
+            if code := process.poll():
+                place = f"process {number} of {len(others) + 1} (process id {process.pid})"
+                return f"{place} of this run ended with {ending(code)}"
+        if time.monotonic() >= end:
+            return None
+        time.sleep(0.1)
+
+
+def end_after_death(run: RunFolder) -> None:
+    """Once another process has died, end this one too, unless it ends by itself: say why, and how to continue."""
+    while not (reason := death()):
+        if all(process.returncode == 0 for process in others):
+            return
+    time.sleep(PATIENCE)
+    run.write_failure("failed", reason)
+    say(f"error: {reason}. To continue: {resume_command(run.path)}", file=sys.stderr)
+    for process in others:
+        process.kill()
+    os._exit(1)
