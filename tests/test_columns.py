@@ -555,6 +555,13 @@ def test_the_parts_of_dates_are_those_of_the_calendar_also_before_1970():
         assert moment(f"5.1.{short}", "day.month.year") == moment(f"{year}-01-05", "year-month-day")
 
 
+@pytest.mark.parametrize(("year", "is_said"), (("62", True), ("82", False), ("24", False), ("2062", False)))
+def test_years_of_two_digits_that_are_far_in_the_future_are_said(table, capsys, year, is_said):
+    assert taken(table([f"{1 + i % 28}.3.{year if i % 9 == 0 else '85'}" for i in range(60)]))["a"] == "dates"
+    said = "a: years of two digits are read as 1969 to 2068 ('1.3.62', '10.3.62', '19.3.62'): write four if not so\n"
+    assert (said in capsys.readouterr().out) == is_said
+
+
 @pytest.mark.parametrize("words", (("yes", "no"), ("True", "False"), ("TRUE", "FALSE"), ("j", "n"), ("Ja", "Nein")))
 def test_yes_and_no_become_one_number_also_in_predict(table, tmp_path, words):
     data = table([(*words, "")[i * i % 3 if i % 5 else 2] for i in range(60)])

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from time import time
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from proj.data.tables.row_numbers import doubt_far
 from proj.data.tables.timestamps import EXCEL, SINCE_1970, is_likely, since_1970
 from proj.errors import UserError
 
+TEN_YEARS = 10 * 365.25 * 86_400  # seconds
 # Names of columns of Excel's days: date begins or ends a word; amounts are as large (consolidated_debt, Datenvolumen).
 DATES = re.compile(r"(?i:(\b|_)date(?!n)|(?<!candi)(?<!man)(?<!up)(?<!vali)dates?(?![^\W\d_])|datum|fecha)|[a-z]Date")
 TIMES = re.compile(r"time|date|stamp|epoch|unix|created|updated|(\b|_)(at|ts|when)\b|zeit|datum", re.I)
@@ -183,8 +185,9 @@ def are_since_1970(name: str, cells: Column, unit: str) -> bool:
 
 
 def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
-    """Remarks on dates in another form, on cells that are taken for missing, and on a frequent date such as 1900-01-01
-    that may mark missing ones. seconds: those of the column's cells, see `moments`."""
+    """Remarks on dates in another form, on cells that are taken for missing, on years of two digits that are read as of
+    the far future, and on a frequent date such as 1900-01-01 that may mark missing ones.
+    seconds: those of the column's cells, see `moments`."""
     if cells.numbers is not None:
         return []
     name, form = column["name"], column["date"]
@@ -202,5 +205,9 @@ def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
         notes.append(f"{name}: dates in two forms, {iso.total() / total:.0%} as {such}{doubt}")
     if none:
         notes.append(f"{name}: dates, and {none.total() / total:.0%} count as missing ({examples_of(none)})")
+    ahead = Counter({word: times for word, times, place in words if seconds[place] > time() + TEN_YEARS})
+    if short := Counter({word: times for word, times in ahead.items() if not re.search(r"\d{4}", word)}):
+        such = f"years of two digits are read as 1969 to 2068 ({examples_of(short)})"
+        notes.append(f"{name}: {such}: write four if not so")
     found = seconds[~np.isnan(seconds)]
     return [*notes, *doubt_far(name, found, lambda end: cells.at(int(np.flatnonzero(seconds == end)[0])))]
