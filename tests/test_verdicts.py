@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +106,14 @@ def test_a_row_of_one_seed_or_of_nan_has_no_verdict_and_changes_no_other():
     odd = [rows[0], {0: 0.85}, rows[1], {0: 0.1, 1: float("nan")}]
     assert verdicts(odd, "max") == [None, verdicts(rows, "max")[0], None]
     assert verdicts([{0: 0.9}, rows[1]], "max") == [None]
+
+
+def test_values_with_which_nothing_can_be_computed_have_neither_verdict_nor_interval_nor_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for value in (float("inf"), 1e308):
+            assert verdicts([{0: 0.1, 1: 0.2}, {0: value, 1: -value}], "min") == [None]
+            assert interval_of_mean([0.1, value]) is None
 
 
 def test_as_many_more_seeds_as_are_named_tell_the_rows_apart_in_four_of_five_cases():

@@ -26,6 +26,7 @@ SIMULATIONS = 10_000
 AT_A_TIME = 2_000_000  # numbers held in memory while simulating
 POOLED = 1.0  # the weight, in seeds, of the mean variance of all comparisons within the variance of one
 MOST_SEEDS = 100  # stands for this number of seeds or any larger one
+LARGEST = 1e150  # the square of a larger number is no float
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,23 @@ class Verdict:
 
 def verdicts(rows: list[dict[Hashable, float]], mode: str, overlap: float = 0.0) -> list[Verdict | None]:
     """The verdict on the first row, the best, against each other row; None if one of the two has less than two
-    values, or one that is not finite.
+    values, or one with which nothing can be computed.
 
     rows: the values of each configuration by seed (or seed and fold). mode: "max" if more is better, else "min".
     overlap: of folds, see the top of this file; 0 without folds.
     """
-    usable = [at for at, row in enumerate(rows) if len(row) > 1 and all(map(math.isfinite, row.values()))]
+    usable = [at for at, row in enumerate(rows) if len(row) > 1 and all(map(is_usable, row.values()))]
     if 0 not in usable or len(usable) < 2:
         return [None] * (len(rows) - 1)
     seeds = list(dict.fromkeys(seed for at in usable for seed in rows[at]))
     table = np.array([[rows[at].get(seed, math.nan) for at in usable] for seed in seeds])  # (seeds, rows)
     found = dict(zip(usable, judge(table if mode == "max" else -table, overlap), strict=True))
     return [found.get(at) for at in range(1, len(rows))]
+
+
+def is_usable(value: float) -> bool:
+    """Whether one can compute with a value: it is no NaN, and neither infinite nor so large that its square is."""
+    return abs(value) < LARGEST
 
 
 def judge(table: np.ndarray, overlap: float = 0.0) -> list[Verdict | None]:
@@ -173,8 +179,9 @@ def more_seeds(standing: float, critical: float, seeds: int, overlap: float) -> 
 
 
 def interval_of_mean(values: list[float], overlap: float = 0.0) -> tuple[float, float] | None:
-    """Student's 95 % interval of the mean over seeds; None if all values are equal, which shows no spread."""
-    if len(set(values)) < 2:
+    """Student's 95 % interval of the mean over seeds; None if all values are equal, which shows no spread, or if
+    nothing can be computed with one of them."""
+    if len(set(values)) < 2 or not all(map(is_usable, values)):
         return None
     mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
     margin = float(stdtrit(len(values) - 1, 0.975)) * deviation * math.sqrt(1 / len(values) + overlap)
