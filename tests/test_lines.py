@@ -9,6 +9,7 @@ import termios
 import threading
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.cells import cell_len
@@ -20,6 +21,7 @@ from proj.sweeps.folder import Sweep
 from proj.sweeps.job import printing_into
 from proj.sweeps.lines import Lines, duration, own_stdout, shortened
 from proj.sweeps.notes import read_notes
+from proj.sweeps.summary import summarise
 from proj.system.locks import locked
 from proj.system.run_folder import RunFolder
 
@@ -257,6 +259,24 @@ def test_jobs_that_were_running_when_a_command_ended_have_no_line(shown):
     assert lines.line(runs[0].path.name).startswith("1/3  seed=1       7 s  ")  # a figure that is none is not shown
     runs[2].job.write_text("damaged")
     assert lines.line(runs[2].path.name).startswith("1/3  2_seed=1  queued: ")
+
+
+def test_no_word_of_a_job_of_somebody_else_controls_the_terminal(shown, monkeypatch, capsys):
+    lines, runs, _ = shown
+    for job in runs:
+        job.job.write_text(JOB.replace("seed=1", r'"name=\x1b[2J"'))
+        job.log.write_text("a note\x1b]0;owned\x07\n")
+        job.write_failure("failed", "the reason \x1b[2J")
+    name = runs[0].path.name
+    assert lines.line(name) == "0/3  name=\\x1b[2J  failed: the reason \\x1b[2J"
+    assert lines.new_notes(name, 0) == ["     a note\\x1b]0;owned\\x07"]
+
+    best = SimpleNamespace(status="finished", folder=runs[0].path)
+    monkeypatch.setattr("proj.sweeps.summary.report", lambda *args: {"rows": [{"runs": [best]}]})
+    monkeypatch.setattr("proj.sweeps.summary.best_again", lambda *args: "name=\x1b[2J")
+    summarise(lines.sweep, failures=False)
+    out = capsys.readouterr().out
+    assert "\x1b" not in out and "failed: the reason \\x1b[2J" in out and "again: name=\\x1b[2J" in out
 
 
 def test_of_many_notes_the_first_are_shown_and_the_others_counted(shown):

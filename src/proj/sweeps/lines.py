@@ -20,6 +20,7 @@ from proj.errors import how_many
 from proj.sweeps.folder import Sweep
 from proj.sweeps.notes import read_notes
 from proj.system.locks import is_locked
+from proj.system.names import one_line
 from proj.system.platform import may_go_unread
 from proj.system.processes import BAR
 
@@ -125,7 +126,7 @@ class Lines:
             outcome = f"  {best}  {duration(metrics.get('seconds', 0)):>6}"
         else:
             why = reason if status == "pruned" else f"{status}: {reason or run.log}"
-            outcome = f"  {' '.join(why.split())}"
+            outcome = f"  {one_line(' '.join(why.split()))}"
         beside = len(outcome) if status == "finished" else 24  # at least this much of the sentence on a failure
         room = max(self.width - len(count) - beside - len("  about 120 min left"), 12)
         settings = shortened(self.settings(name), room)
@@ -162,7 +163,8 @@ class Lines:
         words = [word for word in job["hydra"]["overrides"]["task"] if word not in self.shared] if job else [name]
         keys = [word.partition("=")[0] for word in words]
         shorts = short_names(keys)
-        return " ".join(f"{shorts[key]}{word.removeprefix(key)}" for key, word in zip(keys, words, strict=True))
+        shown = (f"{shorts[key]}{word.removeprefix(key)}" for key, word in zip(keys, words, strict=True))
+        return one_line(" ".join(shown))  # a sweep of somebody else may hold names that would control the terminal
 
     def new_notes(self, name: str, log_size: int) -> list[str]:
         """The notes in a job's log that no job had before, to be printed indented below the job's line."""
@@ -173,7 +175,7 @@ class Lines:
         if more := len(new) - len(shown):
             shown.append(f"{how_many(more, 'note')}{' more' if shown else ''}: {log}")
         margin = " " * len(f"{self.count()}  ")
-        return [fill(line, self.width, initial_indent=margin, subsequent_indent=margin) for line in shown]
+        return [fill(one_line(line), self.width, initial_indent=margin, subsequent_indent=margin) for line in shown]
 
 
 def own_stdout() -> TextIO:

@@ -11,6 +11,7 @@ from proj.errors import UserError, agree, file_fault, how_many
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import job_words
+from proj.system.names import one_line
 from proj.system.platform import as_command, shorter
 
 
@@ -79,7 +80,7 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     runs = chain.from_iterable(row["runs"] for row in rows)  # the best first
     best = next((run for run in runs if run.status == "finished" and run.folder in folders), None)
     if best:
-        print(f"The best again: {best_again(sweep, best.folder.name)}")
+        print(one_line(f"The best again: {best_again(sweep, best.folder.name)}"))
     missing = max(missing, 0)
     left = {name: sweep.run(name).status() for name in sweep.unfinished()}
     if not left and not missing:
@@ -100,4 +101,4 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
         raise UserError(f"{sentence}\n{how_to_continue(sweep)}")
     if not best:  # a search does not repeat failed trials: it needs more
         raise UserError(f"{sentence}\n{how_to_continue(sweep)} hydra.sweeper.n_trials={2 * len(left)}")
-    print(sentence)
+    print("\n".join(map(one_line, lines)))

@@ -21,6 +21,7 @@ from proj.models.backbones import find, weights_of
 from proj.models.balance import WeightedLoss, class_counts, classes_without_examples, inequality
 from proj.models.classifier import Classifier
 from proj.pictures.tensorboard import hyperparameters
+from proj.system.names import one_line
 from proj.system.processes import BAR
 from proj.system.ranks import say
 from proj.training.checkpoints import build_callbacks
@@ -41,7 +42,7 @@ def print_introduction(cfg: DictConfig, trainer, data, reason: str) -> None:
     reason: why this precision was chosen.
     """
     train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
-    print(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples")
+    print(one_line(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples"))
     say(*classes_without_examples(data))
     line = inequality(class_counts(data), data.class_names)
     if line and cfg.balance == "none":
