@@ -298,6 +298,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("+scheduler.last_epoch=3", "scheduler.last_epoch is set by this program"),
     ("+callbacks.x._target_=lightning.pytorch.callbacks.LearningRateFinder", "does not suit these runs: a search"),
     ("+callbacks.x._target_=lightning.pytorch.callbacks.BatchSizeFinder", "add scheduler=none, or leave it out"),
+    ("+callbacks.bar._target_=lightning.pytorch.callbacks.RichProgressBar", "add ~callbacks.progress"),
     ("optimizer.betas.x=1", "a list is given as a whole, such as optimizer.betas=[0.9,0.99]"),
     ("~optimizer.betas.0", "a list is given as a whole, such as optimizer.betas=[0.9,0.99]"),
     ("--experimental-rerun=x", "there is no flag --experimental-rerun"),

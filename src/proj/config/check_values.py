@@ -122,7 +122,15 @@ def check_trainer(trainer: DictConfig) -> None:
         least, most = trainer.get(f"min_{end}"), trainer.get(f"max_{end}")
         if least and most and 0 < most < least:
             raise UserError(f"trainer.min_{end}={least} is more than trainer.max_{end}={most}: leave one of them out.")
-    every = trainer.get("check_val_every_n_epoch")
+    every, interval = trainer.get("check_val_every_n_epoch", 1), trainer.get("val_check_interval")
+    if every is None and isinstance(interval, float):
+        raise UserError(
+            f"trainer.check_val_every_n_epoch=null counts batches over all epochs, and "
+            f"trainer.val_check_interval={interval} is a share of one: give a number of batches or a time, such as "
+            "trainer.val_check_interval=100."
+        )
+    if trainer.get("fast_dev_run") and trainer.get("overfit_batches"):
+        raise UserError("trainer.overfit_batches has no use beside trainer.fast_dev_run: leave one of them out.")
     if every and epochs and 0 < epochs < every:
         raise UserError(
             f"trainer.check_val_every_n_epoch={every} is more than trainer.max_epochs={epochs}: no validation would "
@@ -147,9 +155,11 @@ def check_callbacks(cfg: DictConfig) -> None:
                 f"callbacks.{name}._target_={target} takes more steps than the schedule has: add scheduler=none, or "
                 "leave it out, since dataset.batch_size=null chooses a size."
             )
+        if target.endswith("ProgressBar") and name != "progress" and cfg.callbacks.get("progress"):
+            raise UserError(f"callbacks.{name} is a second progress bar: add ~callbacks.progress.")
         place = f"callbacks.{name}"
         if target.endswith(LISTED.get(place, "?")):  # another class may have any arguments
-            for key in [key for key in callback if key in below(place)]:  # Lightning itself checks the others
+            for key in callback.keys() - {"_target_", "monitor", "mode"}:
                 check_argument(place, str(key), callback[key])
 
 

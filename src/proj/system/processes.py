@@ -165,14 +165,20 @@ def fit_to_processes(trainer: DictConfig) -> list:
 
 
 def refuse_missing_devices(trainer: DictConfig) -> None:
-    """Raises UserError if the settings ask for more GPUs than there are, or for far more processes than cores."""
+    """Raises UserError if the settings ask for a device that is not there, or for far more processes than cores."""
     import torch
 
     if trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
         raise UserError(
             "a GPU is asked for, but torch finds none: use trainer=cpu, or trainer=default to use what there is."
         )
+    has_mps = torch.backends.mps.is_available()
+    if trainer.accelerator == "mps" and not has_mps:
+        raise UserError("trainer.accelerator=mps is for Macs with Apple's chips: leave it out to use what there is.")
     devices, gpus = trainer.devices, torch.cuda.device_count()
+    on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not gpus and not has_mps)
+    if on_cpu and devices != "auto" and not (type(devices) is int and devices > 0):
+        raise UserError(f"trainer.devices={devices} chooses GPUs, and this run uses none: leave it out.")
     if trainer.accelerator != "cpu" and type(devices) is int and 0 < gpus < devices:
         raise UserError(f"trainer.devices={devices} are asked for, but torch finds {gpus}: use trainer.devices={gpus}.")
     cores = usable_cores()

@@ -11,7 +11,7 @@ SETTINGS_OF_LIGHTNING: dict[str, Setting] = {
     "callbacks.best.train_time_interval": reserved(HOW_OFTEN.format("time")),
     "callbacks.best.save_weights_only": reserved("a checkpoint holds all that it takes to use it"),
     "callbacks.best.save_on_exception": reserved("a run that is stopped saves last.ckpt, and best.ckpt stays the best"),
-    "callbacks.best.filename": Setting(ranges.or_null(ranges.NAME)),
+    "callbacks.best.filename": Setting(ranges.or_null(ranges.FILE_NAME)),
     "callbacks.best.save_top_k": Setting(ranges.WHOLE_OR_ALL),
     "callbacks.best.every_n_epochs": Setting(ranges.or_null(ranges.whole(1))),
     "callbacks.best.save_last": Setting(ranges.or_null(ranges.SWITCH)),
@@ -21,10 +21,10 @@ SETTINGS_OF_LIGHTNING: dict[str, Setting] = {
     "callbacks.best.enable_version_counter": Setting(ranges.SWITCH),
     # All arguments of Lightning's Trainer.
     "trainer": Setting(resume="free"),
-    "trainer.accelerator": Setting(ranges.NAME),
+    "trainer.accelerator": Setting(ranges.one_of("auto", "cpu", "gpu", "cuda", "mps", "tpu")),
     "trainer.devices": Setting(ranges.DEVICES, report="never"),  # a report counts the processes itself
     "trainer.num_nodes": Setting(ranges.whole(1)),
-    "trainer.strategy": Setting(ranges.NAME),
+    "trainer.strategy": Setting(ranges.STRATEGY),
     "trainer.precision": Setting(ranges.PRECISION, resume="fixed", report="first"),
     "trainer.max_epochs": Setting(ranges.EPOCHS, resume="scheduled", report="first"),
     "trainer.min_epochs": Setting(ranges.or_null(ranges.whole(0))),

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from string import Formatter
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -83,6 +84,14 @@ def lasts(time: Any) -> bool:
         return False
 
 
+def fits_numbers(pattern: str) -> bool:
+    """Whether numbers fit into a pattern such as {epoch:02d}-{val/acc:.2f}, and its braces are in pairs."""
+    try:
+        return all(format(1, form or "") for _, _, form, _ in Formatter().parse(pattern))
+    except ValueError:
+        return False
+
+
 ABOVE_ZERO_SCHEMA = {"type": "number", "exclusiveMinimum": 0}
 WHOLE_SCHEMA = {"type": "integer", "minimum": 1}
 NAME_OR_PLACE_SCHEMA = {"enum": [None]}, {"type": "integer"}, text(".+")
@@ -102,6 +111,7 @@ SEED = Range("a whole number, 0 to 4294967295", {"type": "integer", "minimum": 0
 PATH = either("a path", text(".+"), {"type": "number"})
 SWITCH = Range("true or false", {"type": "boolean"})
 NAME = Range("a name", text(".+"))
+FILE_NAME = Range("a file's name, with {epoch} or {val/acc:.2f} for a number", text(".+"), fits_numbers)
 ABOVE_ZERO = Range("a number above 0", ABOVE_ZERO_SCHEMA)
 NOT_NEGATIVE = Range("a number, 0 or more", {"type": "number", "minimum": 0})
 PART = Range("a number above 0 and below 1", {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1})
@@ -155,6 +165,7 @@ OTHER_PRECISIONS = ("transformer-engine", "transformer-engine-float16", "bf16", 
 PRECISION = Range(
     f"{', '.join(PRECISIONS)} or another precision of Lightning's", {"enum": [*PRECISIONS, *OTHER_PRECISIONS]}
 )
+STRATEGY = Range("auto, ddp or another strategy of Lightning's", text(r"auto|(ddp|fsdp|deepspeed|single|xla)\w*"))
 EPOCHS = either(
     "a whole number, 1 or more; -1 where trainer.max_steps or trainer.max_time is the end",
     {"enum": [-1, None]},

@@ -130,6 +130,10 @@ SETTINGS: dict[str, Setting] = {
     "callbacks.dashboard": free(),
     "callbacks.average.decay": Setting(ranges.SHARE),
     "callbacks.average.update_every_n_steps": Setting(ranges.whole(1)),
+    "callbacks.average.update_starting_at_step": Setting(ranges.or_null(ranges.whole(0))),
+    "callbacks.average.update_starting_at_epoch": Setting(ranges.or_null(ranges.whole(0))),
+    "callbacks.average.use_buffers": Setting(ranges.SWITCH),
+    "callbacks.average.device": Setting(ranges.or_null(ranges.NAME)),
     "logger": free(),
     **{f"logger.{name}.save_dir": reserved(FOLDER) for name in ("tensorboard", "csv", "mlflow", "wandb")},
     "hydra.job.chdir": reserved(
