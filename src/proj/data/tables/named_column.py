@@ -84,12 +84,8 @@ def bare_name(name: str) -> str:
 def find_columns(names: list[str], header: list[str]) -> list[int | None]:
     """The index in a header of each column that a model needs, found by its name, or by its `bare_name` if that is
     unique; None for a column that is not there."""
-    wanted, given = Counter(map(bare_name, names)), [None if name in names else bare_name(name) for name in header]
-
-    def place(name: str) -> int | None:
-        if name in header:
-            return header.index(name)
-        word = bare_name(name)
-        return given.index(word) if word and wanted[word] == given.count(word) == 1 else None
-
-    return [place(name) for name in names]
+    places, wanted = {name: place for place, name in enumerate(header)}, Counter(map(bare_name, names))
+    others = {name: bare_name(name) for name in places.keys() - {*names}}
+    given = Counter(others.values())
+    alike = {word: places[name] for name, word in others.items() if word and given[word] == wanted[word] == 1}
+    return [places.get(name, alike.get(bare_name(name))) for name in names]
