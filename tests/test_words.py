@@ -280,6 +280,8 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("-m optimizer.lr=0,01", "optimizer.lr=0,01 has a decimal comma, but commas separate values here: type opti"),
     ("-m optimizer.weight_decay=0,05,0,1", "has a decimal comma, but commas separate values here: type optimizer.we"),
     ("-m model=mlp model.dropout=0,5", "separate values here: type model.dropout=0.5"),
+    ("-m optimizer.lr=0.01,1e-2", "optimizer.lr=0.01,1e-2 has 0.01 twice: leave one out."),
+    ("-m seed=1,2,1", "seed=1,2,1 has 1 twice: leave one out."),
     ("optimizer.lr=inf", "optimizer.lr=inf is not finite: give a number above 0."),
     ("trainer.gradient_clip_val=nan", "trainer.gradient_clip_val=nan is not finite: give a number, 0 or more"),
     ("scheduler=step scheduler.gamma=-1", "scheduler.gamma=-1 is not a number above 0."),

@@ -26,7 +26,7 @@ from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
 from proj.sweeps.seeds import ASKED, add_seeds, is_seed
 from proj.sweeps.sweep_file import changed_versions, loader_of_copy, make_folder, no_folder_if_refused
-from proj.sweeps.swept import fixed_and_swept, values
+from proj.sweeps.swept import fixed_and_swept, refuse_repeated, values
 from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked
 from proj.system.processes import CAN_BLOCK_SIGNALS, start_trackers, stop_signals_as_exits, workers_without_ctrl_c
@@ -142,6 +142,8 @@ class GridSweeper(Sweeper):
             raise UserError(f"{said} in the sweep's file is for a search: add hydra/sweeper=optuna, or leave it out.")
         if intervals := [override.input_line for override in self.swept.values() if override.is_interval_sweep()]:
             raise UserError(f"{intervals[0]} needs a search: add hydra/sweeper=optuna, or list values, as in 0.01,0.1.")
+        for override in self.swept.values():
+            refuse_repeated(override)
         return self.compose_all(self.settings())
 
     def run(self) -> None:

@@ -37,6 +37,16 @@ def values(override: Override) -> list[str]:
     return list(override.sweep_string_iterator())
 
 
+def refuse_repeated(override: Override) -> None:
+    """Raises UserError for a choice that has a value twice, also if it is written in two ways: 0.01 and 1e-2."""
+    seen = set[str]()
+    for text in values(override) if override.is_choice_sweep() else ():
+        value = repr(parsed(f"{override.get_key_element()}={text}").value())
+        if value in seen:
+            raise UserError(f"{override.input_line} has {text} twice: leave one out.")
+        seen.add(value)
+
+
 def how_to_continue(folder: Path, manifest: dict, config: DictConfig, resume: str) -> str:
     """The message for a command that asks for another sweep than the one in `folder`: what to type instead.
 
