@@ -170,6 +170,7 @@ def test_a_copy_of_all_classes_beside_their_folders_is_no_class(photos, tmp_path
     (
         (("red", "blue", "test"), ["blue", "red"]),
         (("red", "blue", "Predict"), ["blue", "red"]),
+        (("red", "blue", "test_set"), ["blue", "red"]),
         (("red", "test"), ["red", "test"]),
         (("valid", "invalid", "blank"), ["blank", "invalid", "valid"]),
         (("red", "blue", "test_tube"), ["blue", "red", "test_tube"]),
@@ -328,6 +329,7 @@ def test_a_table_beside_the_classes_with_none_of_them_in_a_cell_may_list_others(
         (("cat", "dog", "dog (1)", "cat - Copy"), "dog (1), cat - Copy"),
         (("cat", "dog", "Unsorted"), "Unsorted"),
         (("cat", "dog", "New folder"), "New folder"),
+        (("cat", "dog", "masks"), "masks"),
         (("Boeing (737)", "Boeing (747)", "other"), ""),
     ),
 )
@@ -407,6 +409,12 @@ def test_parts_masks_and_folders_of_all_images_are_no_classes(photos, tmp_path, 
     names = ", ".join(sorted(place.split("/")[-1] for place in places))
     with pytest.raises(UserError, match=f"in holds no class folders .*, since {names} are names of none: put"):
         photos(tmp_path / "in")
+
+
+def test_class_folders_beside_their_masks_are_named(photos, tmp_path):
+    folder = five_scenes_each(tmp_path / "in", ("images/no", "images/yes", "masks/no", "masks/yes"))
+    with pytest.raises(UserError, match=r"if the folders in .*in/images are the classes, give data_dir=.*in/images"):
+        photos(folder)
 
 
 @pytest.mark.parametrize("names", (("passed_test", "failed_test"), ("train_station", "test_tube"), ("mask", "no_mask")))

@@ -60,6 +60,7 @@ def doubts(data_dir: str, class_names: list[str]) -> list[str]:
     """Remarks on folders that, by their names, may not be classes, and on a table that may list the real classes."""
     plain, table = {plain_name(name): name for name in class_names}, by_a_list(data_dir, class_names)
     none = [plain[one] for one in plain if UNSORTED.fullmatch(one) or COPY.sub("", one) in plain.keys() - {one}]
+    none += [name for name in class_names if name.lower() in MASKS - {"mask"}]  # a class beside no_mask
     said = [f"Folders that may not be classes (move them away if so): {first_of(none, 10)}"] if none else []
     return said + ([f"The classes are the folders{table}"] if table else [])
 
@@ -127,6 +128,10 @@ def how_to_sort(data_dir: str) -> str:
     with suppress(OSError):  # data_dir may not be a folder
         if how := by_marked_objects(data_dir) or by_their_names(data_dir):
             return how + by_a_list(data_dir)
+        for folder in folders_in(data_dir):  # images/cat beside masks/cat
+            names = [*map(os.path.basename, folders_in(folder))]
+            if names and not are_no_classes(names) and os.path.basename(folder).lower() not in MASKS:
+                return f"if the folders in {readable(folder)} are the classes, give data_dir={readable(folder)}"
     return (
         f"put the images of each class into a folder that is named as the class{by_a_list(data_dir)}, or name another "
         "folder with data_dir=path/to/photos"

@@ -83,14 +83,15 @@ def find_parts_beside_classes(data_dir: str, known: Collection[str]) -> tuple[di
     """What `find_parts` returns where class folders lie in data_dir itself, perhaps beside other folders.
 
     A folder that is named after val or test is a part if it holds folders of the classes' names. Any other folder that
-    holds several such folders is left out, as a copy of them, and so is one called val, test or predict that holds no
-    folders. But without such a part all are classes if fewer than two others are, and those that `known` names are in
-    any case.
+    holds several such folders is left out, as a copy of them, and so is one called test, test_set or predict that holds
+    no folders. But without such a part all are classes if fewer than two others are, and those that `known` names
+    always are.
     Raises UserError if there are parts, but no training part, or two folders for one part.
     """
     parts, unlabelled, others = sort_folders(data_dir, by_words=False)
     are_classes = {"valid", *map(plain_name, known)}  # valid is a class beside invalid
-    without = [one for one in unlabelled if part_named(one) is not None and its_name(one) not in are_classes]
+    without = [one for one in unlabelled if part_named(one) is not None or are_no_classes([os.path.basename(one)])]
+    without = [one for one in without if its_name(one) not in are_classes]
     others += [one for one in unlabelled if one not in without]
     classes = {its_name(folder) for folder in others if any(images_in(folder, Counter()))}
     if not classes and (there := parts["val"] + parts["test"]):
