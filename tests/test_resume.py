@@ -145,6 +145,11 @@ def test_a_changed_setting_that_matters_is_refused_with_the_difference(unbroken,
         train(configure(*WORDS, change, f"hydra.run.dir={unbroken[0]}"))
 
 
+def test_another_monitor_is_refused_as_such_and_not_for_its_direction(unbroken):
+    with pytest.raises(UserError, match="monitor: val/acc in the run, val/loss now.* To continue it: python"):
+        train(stored_config(unbroken[0], ["monitor=val/loss"]))
+
+
 def test_a_configuration_that_was_edited_since_the_run_began_is_named(unbroken, tmp_path):
     folder = shutil.copytree(unbroken[0], tmp_path / "run")
     config = (folder / "config.yaml").read_text()

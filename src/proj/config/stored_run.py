@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from proj.config.check_types import check_type
 from proj.config.check_values import check_ranges
 from proj.config.compose import CONF, literal
+from proj.config.monitors import mode_of
 from proj.config.settings.table import below, policy, refusal
 from proj.config.stored import check_destinations, check_stored
 from proj.config.words import GROUPS, as_hydra_reads, key_of
@@ -115,6 +116,8 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     OmegaConf.set_struct(cfg, True)
     before = OmegaConf.to_container(cfg)
     apply_words(cfg, overrides, folder)
+    if "mode" not in typed:  # as conf/ does, so that another monitor is what is refused, and not its mode
+        cfg.mode = mode_of(cfg.monitor, cfg.mode)
     update_copies(cfg, before, typed)
     cfg.output_dir = str(folder)
     check_ranges(cfg)
