@@ -20,6 +20,7 @@ from rich.text import Text
 from proj.checkpoint.file import load_checkpoint
 from proj.config.explain import explain
 from proj.config.monitors import BY_CLASS
+from proj.config.stored import resume_command
 from proj.errors import UserError, file_fault, how_many, named
 from proj.models.logits import UNCALIBRATED, calibrated, decided
 from proj.models.measuring import tested
@@ -97,7 +98,11 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
     """Test the model, which has the best checkpoint's weights; return the metrics. They are those of the most probable
     class and, if its `calibration` has a threshold, those at the threshold, such as test/acc_threshold."""
     model, data = trainer.lightning_module, trainer.datamodule
-    metrics = tested(trainer, model, data)
+    try:
+        metrics = tested(trainer, model, data)
+    except UserError as error:
+        again = resume_command(Path(trainer.default_root_dir))
+        raise UserError(f"{error} The training is saved, and {again} then tests it.") from error
     shares = (model.confusion.diagonal() / model.confusion.sum(1)).tolist()
     shares = [None if math.isnan(share) else share for share in shares]  # NaN for a class without examples
     examples, decision = int(model.confusion.sum()), {}
