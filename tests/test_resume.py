@@ -146,7 +146,7 @@ def test_a_changed_setting_that_matters_is_refused_with_the_difference(unbroken,
 
 
 def test_another_monitor_is_refused_as_such_and_not_for_its_direction(unbroken):
-    with pytest.raises(UserError, match="monitor: val/acc in the run, val/loss now.* To continue it: python"):
+    with pytest.raises(UserError, match=r"monitor: val/acc in the run, val/loss now.* To continue it: python"):
         train(stored_config(unbroken[0], ["monitor=val/loss"]))
 
 
