@@ -33,7 +33,9 @@ def parse_yaml(content: bytes) -> Any:
     try:
         try:
             return yaml.load(content, Loader)
-        except yaml.YAMLError:  # libyaml refuses file names that are not UTF-8; PyYAML's own loader reads them
+        except yaml.YAMLError as error:  # libyaml refuses file names that are not UTF-8, which PyYAML's own loader reads
+            if "nesting depth" in str(error):  # that loader would take seconds to refuse it
+                raise
             return yaml.load(content, yaml.SafeLoader)
     except RecursionError as error:
         raise ValueError("lists or mappings within too many others") from error
