@@ -53,7 +53,7 @@ def read(loader, words: list[str]) -> Iterator[tuple[str, dict[str, object]]]:
 
 def test_no_file_of_conf_repeats_what_the_files_say_on_which_it_builds():
     repeated: dict[tuple, bool] = {}
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
         loader = GlobalHydra.instance().config_loader()
         for words in commands():
             before: dict[str, object] = {}

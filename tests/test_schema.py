@@ -26,7 +26,7 @@ def validator():
 
 @pytest.fixture(scope="module")
 def composed():
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
         return OmegaConf.to_container(compose("train", ["dataset=digits"], return_hydra_config=False))
 
 
@@ -45,7 +45,7 @@ def test_what_the_options_compose_is_valid_and_names_nothing_that_a_file_may_not
     groups = ("model", "optimizer", "scheduler", "trainer", "callbacks", "logger", "augment")
     commands = [*([word] for word in options("dataset") + options("preset"))]
     commands += [list(filter(None, words)) for words in itertools.zip_longest(*map(options, groups))]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
         for words in commands:
             cfg = compose("train", words)
             made = OmegaConf.to_container(cfg)

@@ -27,6 +27,7 @@ MODULES = (
     "sklearn.ensemble",
     "narwhals",
     "torchvision",
+    "support.runs",
 )
 
 for name in MODULES:

@@ -162,7 +162,7 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
         if not os.path.isdir(config_dir):
             raise UserError(f"--config-dir={config_dir}: there is no such folder.")
         words.append(f"hydra.searchpath=[{as_text(f'file://{os.path.abspath(config_dir)}')}]")
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
         cfg = compose("train", words, return_hydra_config=True)
         check_single(cfg)
     HydraConfig.instance().set_config(cfg)

@@ -33,7 +33,7 @@ def parse_yaml(content: bytes) -> Any:
     try:
         try:
             return yaml.load(content, Loader)
-        except yaml.YAMLError as error:  # libyaml refuses file names that are not UTF-8, which PyYAML's own loader reads
+        except yaml.YAMLError as error:  # libyaml refuses file names that are no UTF-8, which the other loader reads
             if "nesting depth" in str(error):  # that loader would take seconds to refuse it
                 raise
             return yaml.load(content, yaml.SafeLoader)
