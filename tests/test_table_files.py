@@ -25,7 +25,7 @@ from support.tables import write_rows
 from proj.config.words import as_hydra_reads
 from proj.data.facts import Facts
 from proj.data.table_parts import describe_copies
-from proj.data.tables import one_column, table_file
+from proj.data.tables import csv_file, one_column, table_file
 from proj.data.tables.named_column import find_columns
 from proj.data.tables.table_file import Reading, open_table, read_table
 from proj.data.tables.table_files import named_files
@@ -477,6 +477,32 @@ def test_a_bar_is_drawn_while_a_large_file_is_read(tmp_path, monkeypatch, capsys
         patch.setattr(sys.stdout, "isatty", lambda: bool(terminal))
         table = open_table(str(tmp_path / "t.csv"))
     assert drawn == [bool(shown)] and len(table.lines) == 40
+
+
+def test_a_bar_is_drawn_for_a_compressed_file_of_a_tenth_of_the_size(tmp_path, monkeypatch, capsys):
+    real, drawn = table_file.wrap_file, []
+    monkeypatch.setattr(table_file, "wrap_file", lambda *a, **how: drawn.append(not how["disable"]) or real(*a, **how))
+    for name, content in (("t.csv", flowers().encode()), ("t.csv.gz", gzip.compress(flowers().encode()))):
+        (tmp_path / name).write_bytes(content)
+        monkeypatch.setattr(table_file, "LARGE", 5 * len(content))
+        with monkeypatch.context() as patch:
+            patch.setattr(sys.stdout, "isatty", lambda: True)
+            open_table(str(tmp_path / name))
+    assert drawn == [False, True]
+
+
+def test_a_line_that_would_fill_the_memory_is_refused(monkeypatch):
+    monkeypatch.setattr(csv_file, "LONGEST", 1000)
+    with pytest.raises(UserError, match=r"t.csv has a line of 1,000 characters or more: a table has one line for each"):
+        read_table(io.BytesIO(b"a,b\n" + b"1," * 1000), "t.csv")
+
+
+def test_a_parquet_file_of_more_cells_than_the_memory_holds_is_refused(monkeypatch):
+    file = io.BytesIO()
+    pa.parquet.write_table(pa.table({"a": [1] * 1000, "b": ["x"] * 1000}), file)
+    monkeypatch.setattr(table_file, "memory", lambda: 10_000)
+    with pytest.raises(UserError, match=r"t.parquet has 2,000 cells, more than fit into this machine's memory: take"):
+        read_table(file, "t.parquet")
 
 
 def test_a_class_that_the_training_file_lacks_is_left_out_of_the_others_and_named(load, tmp_path, capsys):

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
-from itertools import chain, islice, pairwise
+from itertools import chain, pairwise
 from typing import Any, BinaryIO
 
 from proj.data.tables.cells import is_number
@@ -13,6 +13,7 @@ from proj.data.tables.text_table import Table, table_of_rows
 from proj.errors import UserError
 
 csv.field_size_limit(10_000_000)  # characters of a cell; 131,072 is less than some texts have
+LONGEST = 100_000_000  # characters of a line; ten million columns of numbers take fewer
 
 
 def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | None:
@@ -23,10 +24,15 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
     first line `sep=;`, as Excel writes it, or by the suffix .tsv. Blanks separate values if nothing else does and the
     file is not called .csv. If the header has one name less than the rows have values, and the first values all
     differ, R wrote the file and they are its row names.
-    Raises UserError for a row of another length than the first, csv.Error or UnicodeError if it is no CSV file.
+    Raises UserError for a row of another length than the first, or a line that would fill the memory; csv.Error or
+    UnicodeError if it is no CSV file.
     """
     lines = TextIOWrapper(file, encoding, newline="")
-    head = list(islice(lines, 20))
+    head: list[str] = []
+    while len(head) < 20 and (line := lines.readline(LONGEST)):
+        if len(line) == LONGEST:
+            raise UserError(f"{name} has a line of {LONGEST:,} characters or more: a table has one line for each row.")
+        head.append(line)
     if head:
         head[0] = head[0].removeprefix("\ufeff")  # the byte order mark, which an encoding such as utf-8 leaves there
     said = re.fullmatch(r"sep=([;,\t|])\s*", head[0]) if head else None

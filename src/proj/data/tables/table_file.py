@@ -20,9 +20,11 @@ from proj.data.tables.sheet_xml import doubts_in
 from proj.data.tables.text_encoding import BLOCK, NO_TEXT, find_encoding
 from proj.data.tables.text_table import CELLS, Table, table_of_rows
 from proj.errors import UserError, message_of, nearest
+from proj.system.platform import memory
 from proj.system.ranks import rank
 
 LARGE = 30_000_000  # bytes, from which on reading takes a second or more and shows a progress bar
+LEAST = 6  # bytes that a cell takes in memory: its text and a separator, and its code or number
 SEEN = 1 << 14  # bytes from which the format is recognised; so many because some files begin with comments
 
 
@@ -47,8 +49,8 @@ def open_table(path: str, how: Reading = AS_FOUND) -> Table:
     """`read_table` of a file, or of stdin for "-"; a large one shows a bar. Raises OSError if it cannot be opened."""
     if path == "-":
         return read_table(BytesIO(sys.stdin.buffer.read()), path, how)
-    size = getsize(path)
-    shown = size > LARGE and sys.stdout.isatty() and not rank()
+    size, packed = getsize(path), path.lower().endswith((".gz", ".bz2", ".xz", ".zst", ".zip"))
+    shown = size > (LARGE / 10 if packed else LARGE) and sys.stdout.isatty() and not rank()
     with open(path, "rb") as file:
         head = BytesIO(file.read()) if not file.seekable() else file  # a pipe is not seekable
         with wrap_file(head, size, description=f"reading {basename(path)}", transient=True, disable=not shown) as seen:
@@ -168,6 +170,8 @@ def read_parquet(stream: BinaryIO, name: str) -> Table | None:
     names = sorted(file.schema_arrow.names, key=lambda one: not index.fullmatch(one))
     if not names:
         return None
+    if (cells := file.metadata.num_rows * len(names)) * LEAST > (memory() or cells * LEAST):
+        raise UserError(f"{name} has {cells:,} cells, more than fit into this machine's memory: take fewer rows of it.")
     table = Table(name, [index.sub("", one).strip() for one in names], 1, [])
     table.is_named = True
     table.take_header(True)  # before reading, since two columns of one name could not be told apart
