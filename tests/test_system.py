@@ -373,6 +373,18 @@ def test_a_command_goes_on_where_nobody_reads_what_it_prints(monkeypatch):
         lines.close()
 
 
+def test_a_command_that_was_started_without_its_output_goes_on_and_no_file_takes_its_place():
+    def work() -> list:
+        os.close(1)
+        sys.stdout = None
+        printable_output()
+        print("a line", flush=True)
+        with open(os.devnull) as file:
+            return [file.fileno() > 2, os.path.sameopenfile(1, file.fileno()), os.get_inheritable(1)]
+
+    assert in_child(work) == [True, True, True]
+
+
 def test_a_command_goes_on_in_a_terminal_that_was_closed(tmp_path):
     terminal, end = os.openpty()
     code = "import pathlib, sys; from proj.system.platform import printable_output; printable_output(); print('a line')"

@@ -67,11 +67,24 @@ def printable_output() -> None:
     """
     if os.environ.get("COLUMNS") == "0":  # some shells set it where there is no terminal: tables would have no columns
         del os.environ["COLUMNS"]
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # of a notebook's stream, or of one that is closed
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
             if stream in (sys.__stdout__, sys.__stderr__) and "flush" not in vars(stream):
                 may_go_unread(stream)
+
+
+def open_closed_streams() -> None:
+    """Connect standard streams without which this process was started, as by `>&-`, to the null device. Otherwise the
+    next file that is opened takes the number of one, and what libraries print there goes into the file."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it takes the lowest free number, which is this
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
 def may_go_unread(stream: TextIO) -> TextIO:
