@@ -24,7 +24,7 @@ from proj.config.words import GROUPS, as_hydra_reads, key_of
 from proj.errors import UserError, choose, message_of
 from proj.system.folders import runs_near
 from proj.system.platform import as_command
-from proj.system.run_folder import RunFolder, SweepFolder, flat, refuse_aliases
+from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml
 
 
 @cache
@@ -99,7 +99,7 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     if not file.is_file():
         raise UserError(f"{folder} is not the folder of a run (no config.yaml).{runs_near('resume', folder, file)}")
     try:
-        refuse_aliases(file.read_bytes())
+        parse_yaml(file.read_bytes())  # which refuses what OmegaConf would take long to read
         read = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise UserError(f"{file} cannot be read, or is no YAML ({message_of(error, 200)}).") from error

@@ -19,26 +19,25 @@ ALIASES = 20  # the most of a YAML file; no file of a run or a sweep has any
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's loader takes a tenth of the time
 
 
-def refuse_aliases(content: bytes) -> None:
-    """Raises ValueError for so many aliases that a file from somebody else could grow by more than a thousand times."""
-    if content.count(b"*") > ALIASES:
-        events = yaml.parse(content, yaml.SafeLoader)
-        if sum(isinstance(event, yaml.AliasEvent) for event in events) > ALIASES:
-            raise ValueError(f"more than {ALIASES} YAML aliases")
-
-
 def parse_yaml(content: bytes) -> Any:
     """The content of a YAML file. Raises ValueError or YAMLError if it is damaged."""
-    refuse_aliases(content)
     try:
         try:
-            return yaml.load(content, Loader)
+            return load_yaml(content, Loader)
         except yaml.YAMLError as error:  # libyaml refuses file names that are no UTF-8, which the other loader reads
-            if "nesting depth" in str(error):  # that loader would take seconds to refuse it
+            if "nesting depth" in str(error):
                 raise
-            return yaml.load(content, yaml.SafeLoader)
+            return load_yaml(content, yaml.SafeLoader)
     except RecursionError as error:
         raise ValueError("lists or mappings within too many others") from error
+
+
+def load_yaml(content: bytes, loader: type) -> Any:
+    """`yaml.load`. Raises ValueError for so many aliases that a file of somebody else could grow a thousandfold."""
+    events = yaml.parse(content, loader) if content.count(b"*") > ALIASES else []
+    if sum(isinstance(event, yaml.AliasEvent) for event in events) > ALIASES:
+        raise ValueError(f"more than {ALIASES} YAML aliases")
+    return yaml.load(content, loader)
 
 
 def flat(node: dict, joint: str, prefix: str = "") -> dict[str, Any]:
