@@ -1,10 +1,12 @@
 """Refuses values that are out of their range, and values that contradict each other."""
 
+import ast
 from importlib.util import find_spec
 
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.check_types import check_annotations
+from proj.config.declared import named_arguments
 from proj.config.monitors import check_monitors
 from proj.config.settings.table import SETTINGS, below, policy, refusal
 from proj.config.words import EMPTY, TAKE_SEVERAL
@@ -100,11 +102,12 @@ def check_folds(dataset: DictConfig) -> None:
 
 def check_names(model: DictConfig) -> None:
     """Raises UserError for a name, such as an activation's, that this project's models do not know."""
-    for key in NAMES.keys() & model.keys():
-        value = model[key]
+    annotated = named_arguments(model._target_)[0]
+    for key in NAMES.keys() & model.keys() & annotated.keys():
+        value, optional = model[key], "None" in ast.unparse(annotated[key])
         for name in value if OmegaConf.is_list(value) else [value]:
-            if name is not None:
-                choose(f"model.{key}", str(name), dict.fromkeys(NAMES[key]))
+            if name is not None or not optional:
+                choose(f"model.{key}", "null" if name is None else str(name), dict.fromkeys(NAMES[key]))
 
 
 def check_trainer(trainer: DictConfig) -> None:

@@ -33,6 +33,10 @@ OTHER_NAMES = {
     "augment": "augment=strong",
     "run": "resume",
     "ckpt": "resume",
+    "dir": "hydra.run.dir",
+    "output": "hydra.run.dir",
+    "launcher": "hydra/launcher",
+    "sweeper": "hydra/sweeper",
     "n_jobs": "hydra/launcher=joblib hydra.launcher.n_jobs",
     "n_trials": "hydra/sweeper=optuna hydra.sweeper.n_trials",
 }
@@ -144,8 +148,9 @@ def elsewhere(key: str, cfg: DictConfig) -> str:
     """The end of a message on a setting that does not exist: suggests others of that name, such as optimizer.lr for lr,
     from the table of settings and from this configuration."""
     (place, _, name), known = key.rpartition("."), []
-    groups = OmegaConf.to_container(cfg, resolve=False).items()
-    composed = [f"{group}.{setting}" for group, node in groups if isinstance(node, dict) for setting in node]
+    groups = OmegaConf.to_container(cfg, resolve=False)
+    groups.pop("hydra", None)  # its settings are others: hydra.run is none, and hydra.launcher is hydra/launcher=…
+    composed = [f"{group}.{setting}" for group, node in groups.items() if isinstance(node, dict) for setting in node]
     settings = dict.fromkeys([*SETTINGS, *(setting for setting in composed if setting != key)])
     names = {setting.rpartition(".")[2] for setting in settings}
     # A misspelt name without a point is more likely a setting's than a group's: max_epoch means trainer.max_epochs.
