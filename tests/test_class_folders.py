@@ -297,6 +297,7 @@ def test_a_folder_that_does_not_fit_is_one_sentence(photos, tmp_path, images, se
 @pytest.mark.parametrize(
     ("images", "table", "data_dir"),
     (("in", "in/labels.csv", "in"), ("in/images", "in/labels.xlsx", "in"), ("in/train", "in/train.csv", "in/train"),
+     ("in/train", "in/train/metadata.csv", "in"),
      ("in", "in/labels.csv", "in/labels.csv")),
 )  # fmt: skip
 def test_a_list_of_classes_beside_photos_is_named_where_they_lie_in_no_class_folders(

@@ -66,12 +66,14 @@ def doubts(data_dir: str, class_names: list[str]) -> list[str]:
 
 
 def by_a_list(data_dir: str, class_names: Sequence[str] = ()) -> str:
-    """Advice, in parentheses, on a table in or beside data_dir (or data_dir itself) that may list the image's classes;
-    "" if there is none, or if a cell of one is one of `class_names`, since the folders then agree with it."""
+    """Advice, in parentheses, on a table in or beside data_dir (or data_dir itself), or in a folder called train in it,
+    that may list the image's classes; "" if there is none, or if a cell of one is one of `class_names`, since the
+    folders then agree with it."""
     files, (above, name) = list[os.DirEntry](), os.path.split(data_dir)
     with suppress(OSError):  # data_dir may not exist, or be a file
         files += [entry for entry in entries_in(above) if entry.name.startswith(name)]
         files += entries_in(data_dir)
+        files += [entry for folder in folders_in(data_dir) if part_named(folder) for entry in entries_in(folder)]
     tables = [entry.path for entry in files if entry.name.lower().endswith((".csv", ".tsv", ".xlsx"))]
     cells = {plain_name(cell) for file in tables for cell in re.split(r"[,;\t|\r\n]", beginning(file))}
     if not tables or cells & {*map(plain_name, class_names)}:
