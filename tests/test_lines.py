@@ -190,6 +190,13 @@ def test_a_terminal_shows_a_bar_for_the_job_that_runs_and_then_its_line(tmp_path
     assert "━" not in log(tmp_path, "0_seed=1")
 
 
+def test_a_dataset_a_model_and_an_optimizer_are_told_by_their_names_as_in_the_report():
+    words = ["dataset=iris", "model=cnn", "optimizer=adam", "scheduler=none", "model.depth=3", "seed=2", "log=full"]
+    sweep = SimpleNamespace(folder=Path("s"), job=lambda name: {"hydra": {"overrides": {"task": words}}})
+    shown = Lines(sweep, total=2, done=0, shared=["log=full"]).settings("0_seed=2")
+    assert shown == "iris cnn adam scheduler=none depth=3 seed=2"
+
+
 def test_long_settings_lose_their_middle_and_wide_letters_count_twice():
     assert shortened("seed=1 lr=0.01", 14) == "seed=1 lr=0.01"
     assert shortened("hidden=[512,256,128] seed=12", 15) == "hidden=…seed=12"

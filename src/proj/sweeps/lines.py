@@ -25,6 +25,7 @@ from proj.system.platform import may_go_unread
 from proj.system.processes import BAR
 
 NOTES_OF_A_JOB, NOTES_OF_A_SWEEP = 8, 20  # the most notes that are shown; the others are counted
+TOLD_BY_OPTION = ("dataset", "model", "optimizer")  # groups whose options say by themselves what they are
 
 
 class Lines:
@@ -157,13 +158,16 @@ class Lines:
         return f"about {duration(max(1, round(jobs * pace)))} left"
 
     def settings(self, name: str) -> str:
-        """The overrides that a job does not share, such as lr=0.01 seed=2, with names as short as is unambiguous.
+        """The overrides that a job does not share, such as cnn lr=0.01 seed=2, with names as short as is unambiguous.
         If its frozen configuration is damaged, the name of its folder is used."""
         job = self.sweep.job(name)
         words = [word for word in job["hydra"]["overrides"]["task"] if word not in self.shared] if job else [name]
         keys = [word.partition("=")[0] for word in words]
         shorts = short_names(keys)
-        shown = (f"{shorts[key]}{word.removeprefix(key)}" for key, word in zip(keys, words, strict=True))
+        shown = (
+            word.removeprefix(f"{key}=") if key in TOLD_BY_OPTION else f"{shorts[key]}{word.removeprefix(key)}"
+            for key, word in zip(keys, words, strict=True)
+        )
         return one_line(" ".join(shown))  # a sweep of somebody else may hold names that would control the terminal
 
     def new_notes(self, name: str, log_size: int) -> list[str]:
