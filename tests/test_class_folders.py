@@ -18,6 +18,7 @@ import proj.use.evaluation
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.datamodule import Split
 from proj.data.photos.class_folders import find_images
+from proj.data.photos.how_to_sort import sets_of_one_class
 from proj.data.rare_classes import unknown_classes
 from proj.errors import UserError
 from proj.training.build import few_images, read_data
@@ -410,6 +411,19 @@ def test_parts_masks_and_folders_of_all_images_are_no_classes(photos, tmp_path, 
     names = ", ".join(sorted(place.split("/")[-1] for place in places))
     with pytest.raises(UserError, match=f"in holds no class folders .*, since {names} are names of none: put"):
         photos(tmp_path / "in")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    (
+        (("train_cat", "train_dog", "test_cat", "dog_test"), "train_cat, test_cat, train_dog, dog_test"),
+        (("trainA", "trainB", "testA", "testB"), "trainA, testA, trainB, testB"),
+        (("train_station", "test_tube"), ""),
+        (("left_test", "right_test"), ""),
+    ),
+)
+def test_classes_that_differ_in_the_word_for_a_part_alone_are_said(names, said):
+    assert sets_of_one_class([*names]) == [*filter(None, said.split(", "))]
 
 
 def test_class_folders_beside_their_masks_are_named(photos, tmp_path):

@@ -555,6 +555,16 @@ def test_the_parts_of_dates_are_those_of_the_calendar_also_before_1970():
         assert moment(f"5.1.{short}", "day.month.year") == moment(f"{year}-01-05", "year-month-day")
 
 
+@pytest.mark.parametrize(
+    ("words", "is_said"),
+    ((("train", "val", "test"), True), (("Training", "PublicTest", "PrivateTest"), True), (("train", "bus"), False)),
+)
+def test_a_column_that_names_the_part_of_each_row_is_said_to_be_an_input(table, capsys, words, is_said):
+    table([words[i // 2 % len(words)] for i in range(60)])
+    said = f"a: its words name parts ({', '.join(sorted(words))}), but it is an input like any other: to train on these"
+    assert (said in " ".join(capsys.readouterr().out.split())) == is_said
+
+
 @pytest.mark.parametrize(("year", "is_said"), (("62", True), ("82", False), ("24", False), ("2062", False)))
 def test_years_of_two_digits_that_are_far_in_the_future_are_said(table, capsys, year, is_said):
     assert taken(table([f"{1 + i % 28}.3.{year if i % 9 == 0 else '85'}" for i in range(60)]))["a"] == "dates"

@@ -11,7 +11,7 @@ from proj.data.class_names import describe_alike, describe_lists, ordered, spell
 from proj.data.copied_class import describe_copied_class
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
-from proj.data.part_names import PARTS
+from proj.data.part_names import PARTS, describe_part_words
 from proj.data.parts import draw_parts
 from proj.data.rare_classes import absent_classes, describe_rare, describe_unknown, doubt_numbers, rare_classes
 from proj.data.table_parts import Examples, describe_copies, groups_of_rows, part_of_rows, refuse_useless, table_parts
@@ -120,6 +120,7 @@ class CSVDataModule(InMemoryDataModule):
             self.notes += [f"{file}: {one}" for one in unlike_training(table, columns, self.splits[part].inputs, there)]
         for column in [] if self.trained else self.columns:
             self.notes += describe_alike(f"{column['name']}: words", column.get("categories", []))
+            self.notes += describe_part_words(column["name"], column.get("categories", []))
         self.described = list_columns(whole)
         if not self.trained:
             dropped = dropped_columns(table, settings)

@@ -1,7 +1,10 @@
-"""Recognises by their names the files and folders that are the training, validation or test part."""
+"""Recognises by their names what is of the training, validation or test part: files, folders, and words in a table."""
 
 import os
 import re
+
+from proj.config.words import typed
+from proj.errors import first_of
 
 NAMES = {
     "train": ("train", "training"),
@@ -21,3 +24,14 @@ def part_named(path: str, by_words: bool = False) -> str | None:
         found = re.findall("[A-Z]?[a-z]+|[A-Z]+", name)
         words = {word.lower().removesuffix("set").removesuffix("data") for word in found}
     return next((part for part, names in NAMES.items() if words & {*names}), None)
+
+
+def describe_part_words(name: str, words: list[str]) -> list[str]:
+    """A remark on a column, called `name`, whose words are names of parts, such as train and test, since the parts are
+    drawn from all rows."""
+    parts = {part_named(word, by_words=True) for word in words}
+    if None in parts or "train" not in parts or len(parts) < 2:
+        return []
+    leave_out = typed("dataset.drop", name, listed=True)
+    how = f"to train on these parts, write the rows of each into a file, train.csv and so on, and add {leave_out}"
+    return [f"{name}: its words name parts ({first_of(words, 3)}), but it is an input like any other: {how}"]

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -62,7 +62,20 @@ def doubts(data_dir: str, class_names: list[str]) -> list[str]:
     none = [plain[one] for one in plain if UNSORTED.fullmatch(one) or COPY.sub("", one) in plain.keys() - {one}]
     none += [name for name in class_names if name.lower() in MASKS - {"mask"}]  # a class beside no_mask
     said = [f"Folders that may not be classes (move them away if so): {first_of(none, 10)}"] if none else []
+    if both := sets_of_one_class(class_names):
+        how = "sort their photos into train/cat, test/cat and so on if they are sets of the same classes"
+        said.append(f"Folders whose names hold train, val or test ({first_of(both, 4)}) are classes: {how}")
     return said + ([f"The classes are the folders{table}"] if table else [])
+
+
+def sets_of_one_class(class_names: list[str]) -> list[str]:
+    """Class names that differ in the word for a part alone, as train_cat and test_cat, or trainA and testA."""
+    alike = defaultdict[tuple[str, ...], dict[str | None, str]](dict)
+    for name in class_names:
+        words = [word for word in re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", name) if word]
+        if len(parts := [part for part in map(part_named, words) if part]) == 1:
+            alike[tuple(word.lower() for word in words if not part_named(word))][parts[0]] = name
+    return [name for names in alike.values() if len(names) > 1 and "train" in names for name in names.values()]
 
 
 def by_a_list(data_dir: str, class_names: Sequence[str] = ()) -> str:
