@@ -353,9 +353,14 @@ def without_order() -> None:
         torch.use_deterministic_algorithms(False)
 
 
+def other_weights() -> None:
+    torch.nn.Linear(2, 1).load_state_dict({"weight": torch.ones(1, 3), "bias": torch.ones(1)})
+
+
 @pytest.mark.parametrize(
     ("happens", "pattern", "file"),
     [
+        (other_weights, "proj.training.robustness.faults.OTHER_WEIGHTS", "training/robustness/faults.py"),
         (without_memory, "proj.errors.OUT_OF_MEMORY", "errors.py"),
         (batch_of_one, "proj.training.robustness.faults.ONE_EXAMPLE", "training/robustness/faults.py"),
         (without_order, "proj.training.robustness.faults.NOT_DETERMINISTIC", "training/robustness/faults.py"),

@@ -4,11 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from support import processes
 from support.sweeps import config, finish_at_once, refused, resume, run, sweep
 from torch import nn
 
 from proj.config.check_values import check_ranges
+from proj.config.explain import user_errors
 from proj.config.own_code import own_code
 from proj.config.stored import is_trusted
 from proj.errors import UserError
@@ -227,6 +229,36 @@ class Forgets(MLP):
         super().training_step(batch, batch_idx)
 
 
+class Still(MLP):
+    """Has no optimizer."""
+
+    def configure_optimizers(self):
+        return None
+
+
+class Several(MLP):
+    """Has two optimizers, and lets Lightning step."""
+
+    def configure_optimizers(self):
+        return [torch.optim.SGD(self.parameters(), 0.1), torch.optim.SGD(self.parameters(), 0.1)]
+
+
+class LogsText(MLP):
+    def on_train_epoch_end(self):
+        self.log("mine", "text")
+
+
+class Grows(MLP):
+    """Has a buffer that grows, so that an earlier checkpoint does not fit."""
+
+    def __init__(self, input_shape, num_classes, **training):
+        super().__init__(input_shape, num_classes, **training)
+        self.register_buffer("seen", torch.zeros(0))
+
+    def on_train_end(self):
+        self.seen = torch.zeros(1)
+
+
 class Breaks(Empty):
     def __init__(self, input_shape, num_classes, **training):
         raise RuntimeError("of two\nlines")
@@ -271,13 +303,17 @@ def test_a_forward_of_ones_own_that_gives_no_logit_for_each_class_is_told_what_t
         (Empty, r"Empty has no network: set self\.network in its __init__\."),
         (Breaks, r"Breaks: RuntimeError: of two lines, in test_own_code\.py, line"),
         (Forgets, r"Forgets\.training_step returns no loss, so nothing is learned: return it\."),
+        (Still, r"Still\.configure_optimizers returns no optimizer, so nothing is learned: return one\."),
+        (Several, r"Training with multiple optimizers is only supported with manual optimization"),
+        (LogsText, r"`self.log\(mine, text\)` was called, .* cannot be logged, in test_own_code\.py, line"),
+        (Grows, r"does not fit Grows \(size mismatch for seen: .*\): whenever the class is built, its parameters"),
         (Wide, r"gives numbers of the shape \(10, 4\) for a batch of 10, and there are 3 classes"),
         (Plain, r"Plain is no Classifier: derive it from proj\.models\.classifier\.Classifier"),
     ),
 )
 def test_a_model_of_ones_own_that_cannot_be_trained_is_told_what_it_lacks(configure, model, sentence):
     words = (f"model._target_={__name__}.{model.__name__}", "~model.activation", "trainer.max_epochs=1")
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(UserError, match=sentence), user_errors():
         train(configure(*words))
 
 

@@ -12,7 +12,7 @@ import torch
 from proj.config.compose import build
 from proj.config.stored import check_stored, strangers
 from proj.data.facts import FORMAT
-from proj.errors import UserError, first_of, message_of, out_of_memory
+from proj.errors import UserError, first_of, message_of, named, out_of_memory
 from proj.models.classifier import Classifier
 from proj.models.logits import UNCALIBRATED, trusted
 from proj.system.files import damage
@@ -95,7 +95,7 @@ def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier,
     except Exception as error:
         if out_of_memory(error):
             raise
-        raise DamagedCheckpoint(f"{path} does not hold a model of this project ({error!r}).") from error
+        raise DamagedCheckpoint(f"{path} does not hold a model of this project ({named(error, 300)}).") from error
 
 
 def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classifier:

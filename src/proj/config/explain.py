@@ -20,7 +20,7 @@ from yaml import MarkedYAMLError
 from proj.config.declared import arguments
 from proj.config.settings.table import SETTINGS, policy, refusal, with_above
 from proj.config.words import GROUPS, group_and_option, with_points
-from proj.errors import UserError, causes, file_fault, message_of, nearest, out_of_memory, peer_is_lost
+from proj.errors import UserError, causes, file_fault, in_own_file, message_of, nearest, out_of_memory, peer_is_lost
 from proj.system.names import one_line
 from proj.system.platform import as_command
 
@@ -99,6 +99,8 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     raised_in = ["", *(frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__))][-1]
     if raised_in.startswith(("omegaconf.", "hydra._internal.config")) and isinstance(error, ValueError | TypeError):
         return f"a list is given as a whole, such as optimizer.betas=[0.9,0.99], or one place by its number ({text})."
+    if raised_in.startswith("lightning.pytorch.core."):  # it refuses what a model of the user's own does
+        return f"{message_of(error)}{in_own_file(error)}"
     if isinstance(error, HydraException):
         return " ".join(text.split("\nSee https")[0].split())
     if type(error).__name__ == "MisconfigurationException":  # Lightning's error; its class is not imported here

@@ -80,6 +80,15 @@ class Divergence:
         )
 
 
+def refuse_no_optimizer(trainer: Trainer) -> None:
+    """Raises UserError if a model of the user's own has no optimizer."""
+    if not any(optimizer.param_groups for optimizer in trainer.optimizers):  # Lightning's stand-in has none
+        if not trainer.is_global_zero:
+            raise SystemExit(0)  # only the first process reports it
+        name = type(trainer.lightning_module).__name__
+        raise UserError(f"{name}.configure_optimizers returns no optimizer, so nothing is learned: return one.")
+
+
 def are_finite(tensors: list[torch.Tensor]) -> bool:
     return math.isfinite(get_total_norm(tensors, math.inf))
 

@@ -14,9 +14,10 @@ from proj.system.processes import let_the_first_process_report
 from proj.system.ranks import rank
 from proj.training.robustness.lost_process import death
 
-# Parts of torch's messages on a batch of one example, and on a kernel that adds in no fixed order.
+# Parts of torch's messages on a batch of one example, a kernel that adds in no fixed order, and weights that do not fit.
 ONE_EXAMPLE = re.compile("Expected more than 1 value per channel when training")
 NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
+OTHER_WEIGHTS = re.compile(r"loading state_dict for (\w+):\s*(.+)")
 
 
 @contextmanager
@@ -76,5 +77,10 @@ def what_broke(error: Exception, command: str, batch_size: int | None) -> str | 
         return (
             f"trainer.deterministic=true: {kernel[1]} has no deterministic kernel on this device. Use "
             "trainer.deterministic=warn, whose last bits may differ, or trainer=cpu."
+        )
+    if unfit := OTHER_WEIGHTS.search(said):
+        return (
+            f"a checkpoint of this run does not fit {unfit[1]} ({unfit[2].rstrip('. ')}): whenever the class is built, "
+            "its parameters and buffers need the same names and shapes as at the end of a training."
         )
     return None

@@ -24,7 +24,7 @@ from proj.training.loggers import flush_curves
 from proj.training.robustness import counters
 from proj.training.robustness.attributes import Attributes, gradients, restore_gradients
 from proj.training.robustness.changes import compare_environments, environment
-from proj.training.robustness.divergence import Divergence
+from proj.training.robustness.divergence import Divergence, refuse_no_optimizer
 from proj.training.robustness.loader import prepare_loader, seed_batch
 from proj.training.robustness.moved_folder import mend_callback_states
 from proj.training.robustness.run_end import is_last_to_validate, stopped_early
@@ -62,6 +62,7 @@ class Resume(Callback):
             trainer.callbacks.append(self.attributes)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        refuse_no_optimizer(trainer)
         refuse_reserved_names(trainer, self.folder)  # only now, since the callbacks resolve their folders in `setup`
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
