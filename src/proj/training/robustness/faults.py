@@ -14,7 +14,7 @@ from proj.system.processes import let_the_first_process_report
 from proj.system.ranks import rank
 from proj.training.robustness.lost_process import death
 
-# Parts of torch's messages on a batch of one example, a kernel that adds in no fixed order, and weights that do not fit.
+# Parts of torch's messages on a batch of one example, a kernel that adds in no fixed order, other weights.
 ONE_EXAMPLE = re.compile("Expected more than 1 value per channel when training")
 NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 OTHER_WEIGHTS = re.compile(r"loading state_dict for (\w+):\s*(.+)")
