@@ -99,13 +99,11 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     raised_in = ["", *(frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__))][-1]
     if raised_in.startswith(("omegaconf.", "hydra._internal.config")) and isinstance(error, ValueError | TypeError):
         return f"a list is given as a whole, such as optimizer.betas=[0.9,0.99], or one place by its number ({text})."
-    if raised_in.startswith("lightning.pytorch.core."):  # it refuses what a model of the user's own does
-        return f"{message_of(error)}{in_own_file(error)}"
     if isinstance(error, HydraException):
         return " ".join(text.split("\nSee https")[0].split())
-    if type(error).__name__ == "MisconfigurationException":  # Lightning's error; its class is not imported here
-        return " ".join(text.split())
-    return None
+    of_a_model = raised_in.startswith("lightning.pytorch.core.")  # Lightning refuses what the user's own model does
+    is_lightnings = of_a_model or type(error).__name__ == "MisconfigurationException"  # a class not imported here
+    return f"{message_of(error)}{in_own_file(error)}" if is_lightnings else None
 
 
 def unknown_setting(error: ConfigKeyError | ConfigAttributeError, typed: str) -> str:
