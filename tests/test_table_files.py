@@ -785,6 +785,8 @@ def test_an_archive_of_another_kind_is_to_be_unpacked(content):
 def test_a_file_of_apples_numbers_is_to_be_exported():
     with pytest.raises(UserError, match="t is of Apple's Numbers, which is not read here: export it as Excel or CSV"):
         cells(zipped({"Index/Document.iwa": b"a", "preview.jpg": b"b"}))
+    with pytest.raises(UserError, match="t is a file of NumPy, which is not read here: save the table as CSV, Parquet"):
+        cells(zipped({"x.npy": b"\x93NUMPY", "y.npy": b"\x93NUMPY"}))
 
 
 def test_what_no_encoding_makes_a_text_is_no_matter_of_the_encoding():

@@ -64,6 +64,8 @@ def unpacked(file: BinaryIO, name: str) -> tuple[BinaryIO, str]:
         if not {"[Content_Types].xml", "mimetype"} & {*members}:  # with one of these, the ZIP file is a spreadsheet
             if any(one.endswith(".iwa") for one in members):
                 raise UserError(f"{name} is of Apple's Numbers, which is not read here: export it as Excel or CSV.")
+            if any(one.endswith(".npy") for one in members):
+                refuse_other_formats(b"\x93NUMPY", name)
             if len(members) != 1:
                 files = how_many(len(members), "file")
                 raise UserError(f"{name} holds {files}: unpack it, and name one, or their folder.")
