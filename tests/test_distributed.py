@@ -240,3 +240,16 @@ def test_a_process_that_dies_while_the_first_one_waits_for_it_ends_the_run_with_
     assert exits == [1] and killed[0].wait() == -signal.SIGKILL
     status, reason = RunFolder(tmp_path).status()
     assert status == "failed" and "process 3 of 3" in reason
+
+
+def test_ctrl_c_that_ends_another_process_while_the_first_one_waits_for_it_stops_the_run(
+    killed, tmp_path, monkeypatch, capsys
+):
+    exits: list[int] = []
+    monkeypatch.setattr("os._exit", exits.append)
+    monkeypatch.setattr(lost_process, "PATIENCE_ASKED", 0)
+    killed[0].send_signal(signal.SIGINT)
+    killed[0].wait()
+    lost_process.end_after_death(RunFolder(tmp_path))
+    assert exits == [130] and "Stopped. To continue:" in capsys.readouterr().out
+    assert not RunFolder(tmp_path).failure.exists()

@@ -13,11 +13,12 @@ from subprocess import Popen
 from lightning.pytorch.strategies.launchers import subprocess_script as launcher
 
 from proj.config.stored import resume_command
-from proj.system.platform import ending
+from proj.system.platform import STOP_SIGNALS, ending
 from proj.system.ranks import say
 from proj.system.run_folder import RunFolder
 
 PATIENCE = 10.0  # seconds after another process's death in which the first one may end by itself
+PATIENCE_ASKED = 2.0  # the same, if that one was asked to stop, since the first one was asked, too
 others: list[Popen] = []  # those that Lightning has started for this process's run
 
 
@@ -31,27 +32,44 @@ def observe(run: RunFolder) -> None:
     launcher._launch_process_observer = begin
 
 
-def death(seconds: float = 2.0) -> str | None:
-    """Which of the others has died and how, in words; None if none dies within so many seconds."""
+def lost(seconds: float = 2.0) -> Popen | None:
+    """One of the others that has ended by an error or a signal; None if none does within so many seconds."""
     end = time.monotonic() + seconds  # its connections are closed a moment before it has ended
     while True:
-        for number, process in enumerate(others, 2):
-            if code := process.poll():
-                place = f"process {number} of {len(others) + 1} (process id {process.pid})"
-                return f"{place} of this run ended with {ending(code)}"
+        for process in others:
+            if process.poll():
+                return process
         if time.monotonic() >= end:
             return None
         time.sleep(0.1)
 
 
+def death() -> str | None:
+    """Which of the others has died and how, in words; None if all live, or have ended well."""
+    if process := lost():
+        place = f"process {others.index(process) + 2} of {len(others) + 1} (process id {process.pid})"
+        return f"{place} of this run ended with {ending(process.returncode)}"
+    return None
+
+
 def end_after_death(run: RunFolder) -> None:
-    """Once another process has died, end this one too, unless it ends by itself: say why, and how to continue."""
-    while not (reason := death()):
+    """Once another process has died, end this one too, unless it ends by itself: say why, and how to continue.
+
+    Ctrl-C, say, ends a process that is still importing, and not this one, which waits for it within torch.
+    """
+    while not (process := lost()):
         if all(process.returncode == 0 for process in others):
             return
-    time.sleep(PATIENCE)
-    run.write_failure("failed", reason)
-    say(f"error: {reason}. To continue: {resume_command(run.path)}", file=sys.stderr)
+    code = process.returncode
+    signal = -code if code < 0 else code - 128
+    asked = signal in STOP_SIGNALS
+    time.sleep(PATIENCE_ASKED if asked else PATIENCE)
+    command, reason = resume_command(run.path), death()
+    if asked:
+        print(f"\nStopped. To continue:\n    {command}", flush=True)
+    else:
+        run.write_failure("failed", reason)
+        say(f"error: {reason}. To continue: {command}", file=sys.stderr)
     for process in others:
         process.kill()
-    os._exit(1)
+    os._exit(128 + signal if asked else 1)
