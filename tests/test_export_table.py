@@ -149,6 +149,11 @@ def test_an_exported_file_knows_codes_as_pandas_writes_them_beside_missing_ones(
     }
 
 
+def test_an_exported_file_knows_words_however_their_accents_are_stored_as_predict_does():
+    known = texts({"categories": ["K\u00f6ln", "Tu\u0308r"]})
+    assert known == {"K\u00f6ln": 0, "Ko\u0308ln": 0, "T\u00fcr": 1, "Tu\u0308r": 1}
+
+
 def test_numbers_alone_can_be_normalized_and_the_sentence_names_raw(mixed, mistake):
     sentence = mistake("proj.export", f"ckpt={mixed}", "normalize=true")
     assert "normalize=true is for images, and for tables that hold numbers only: leave it out" in sentence

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import nan
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -142,6 +143,7 @@ def texts(column: dict) -> dict[str, float] | None:
         return None
     words = {word: float(code) for code, word in enumerate(column["categories"])}
     plain = {plain_word(word): code for word, code in words.items()}
+    plain |= {normalize("NFD", word): code for word, code in plain.items()}  # accents stored apart, as macOS does
     return plain | {f"{word}.0": code for word, code in plain.items() if word.isdecimal()} | words
 
 
