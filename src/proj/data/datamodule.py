@@ -141,9 +141,12 @@ class InMemoryDataModule(LightningDataModule):
 
     def _check_splits(self) -> None:
         """Raises UserError if `load` of a user's own class has not set what the training needs."""
-        name, classes = type(self).__name__, len(self.class_names)
-        if missing := {"train", "val", "test"} - self.splits.keys():
-            raise UserError(f"{name}.load sets no {min(missing)} part: self.splits takes train, val and test.")
+        name, parts = type(self).__name__, {"train", "val", "test"}
+        if wrong := parts ^ self.splits.keys():
+            sets = f"no {min(wrong & parts)} part" if wrong & parts else f"a part {min(wrong)!r}"
+            raise UserError(f"{name}.load sets {sets}: self.splits takes train, val and test.")
+        if (classes := len(self.class_names)) < 2:
+            raise UserError(f"{name}.load sets {how_many(classes, 'class name')}, and a network needs two or more.")
         if other := [one for one in self.class_names if not isinstance(one, str)]:
             raise UserError(f"{name}.load sets class_names that are no texts: give {str(other[0])!r} for {other[0]!r}.")
         if isinstance(self.input_shape, list | tuple):
