@@ -433,7 +433,7 @@ RIGHT = {"train": [0, 1], "val": [0, 1], "test": [0, 1]}
             "ab",
             "Own.load sets no val part: self.splits takes tra",
         ),
-        (RIGHT | {"other": [0, 1]}, torch.zeros(2, 3), "ab", "Own.load sets a part 'other': self.splits takes train, v"),
+        (RIGHT | {"other": [0, 1]}, torch.zeros(2, 3), "ab", "Own.load sets a part 'other': self.splits takes tra"),
         (RIGHT, torch.zeros(2, 3), "a", "Own.load sets 1 class name, and a network needs two or more"),
         (RIGHT | {"train": [0, 2]}, torch.zeros(2, 3), "ab", "its train part other targets than .* 0 to 1 for its 2"),
         (RIGHT | {"val": [0.0, 1.0]}, torch.zeros(2, 3), "ab", "its val part other targets than whole numbers"),
