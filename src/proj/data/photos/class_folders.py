@@ -16,6 +16,7 @@ from proj.data.photos.how_to_sort import (
     doubts,
     how_to_exchange,
     how_to_sort,
+    in_one_of_its_folders,
 )
 from proj.data.photos.image_file import RAW
 from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed, loose_images
@@ -140,11 +141,12 @@ def refuse_no_classes(found: FoundImages, data_dir: str, others: Counter[str]) -
     there = f", but {listed(others)}" if others else ""
     if any(map(others.get, RAW)):
         there += ", raw photos that are to be developed into JPEG or TIFF files"
+    how = ""
     if found.images:
         there += f", since {first_of(found.class_names, 5)} are names of none"
-    raise UserError(
-        f"{data_dir} holds no class folders with images ({' '.join(SUFFIXES)} …){there}: {how_to_sort(data_dir)}"
-    )
+        how = in_one_of_its_folders(data_dir)
+    how = how or how_to_sort(data_dir)
+    raise UserError(f"{data_dir} holds no class folders with images ({' '.join(SUFFIXES)} …){there}: {how}")
 
 
 def check_inner_folders(found: FoundImages, data_dir: str, parts: dict[str, str]) -> None:

@@ -61,6 +61,7 @@ def doubts(data_dir: str, class_names: list[str]) -> list[str]:
     plain, table = {plain_name(name): name for name in class_names}, by_a_list(data_dir, class_names)
     none = [plain[one] for one in plain if UNSORTED.fullmatch(one) or COPY.sub("", one) in plain.keys() - {one}]
     none += [name for name in class_names if name.lower() in MASKS - {"mask"}]  # a class beside no_mask
+    none += [name for name in class_names if part_named(name) in ("", "val", "test") and name.lower() != "valid"]
     said = [f"Folders that may not be classes (move them away if so): {first_of(none, 10)}"] if none else []
     if both := sets_of_one_class(class_names):
         how = "sort their photos into train/cat, test/cat and so on if they are sets of the same classes"
@@ -136,6 +137,15 @@ def by_marked_objects(data_dir: str) -> str:
     return ""
 
 
+def in_one_of_its_folders(data_dir: str) -> str:
+    """Advice for class folders that lie in a folder beside one of masks, as images/cat and masks/cat; "" if none do."""
+    for folder in folders_in(data_dir):
+        names = [*map(os.path.basename, folders_in(folder))]
+        if names and not are_no_classes(names) and os.path.basename(folder).lower() not in MASKS:
+            return f"if the folders in {readable(folder)} are the classes, give data_dir={readable(folder)}"
+    return ""
+
+
 def how_to_sort(data_dir: str) -> str:
     """The end of a message on a folder without class folders: how the user gets the images into class folders."""
     if packed := archives_in(data_dir):
@@ -143,10 +153,6 @@ def how_to_sort(data_dir: str) -> str:
     with suppress(OSError):  # data_dir may not be a folder
         if how := by_marked_objects(data_dir) or by_their_names(data_dir):
             return how + by_a_list(data_dir)
-        for folder in folders_in(data_dir):  # images/cat beside masks/cat
-            names = [*map(os.path.basename, folders_in(folder))]
-            if names and not are_no_classes(names) and os.path.basename(folder).lower() not in MASKS:
-                return f"if the folders in {readable(folder)} are the classes, give data_dir={readable(folder)}"
     return (
         f"put the images of each class into a folder that is named as the class{by_a_list(data_dir)}, or name another "
         "folder with data_dir=path/to/photos"
