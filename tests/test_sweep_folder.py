@@ -38,8 +38,9 @@ from proj.reports.runs import find_runs
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.search import distribution, write_importance
+from proj.sweeps.summary import telling_how_to_continue
 from proj.sweeps.sweep_file import chosen_by, copy_conf, read_manifest
-from proj.system.run_folder import RunFolder
+from proj.system.run_folder import RunFolder, SweepFolder
 from proj.training.pruning import Prune, Pruned, open_study
 
 
@@ -75,6 +76,12 @@ def play_and_delete_the_next_job() -> None:
 def test_a_job_whose_folder_is_deleted_while_another_runs_is_run_all_the_same(tmp_path):
     said = run(tmp_path, *GRID, before=play_and_delete_the_next_job)
     assert "2 runs (finished)" in said and config(tmp_path / "outputs/sweeps/s/1_seed=2")["seed"] == 2
+
+
+def test_a_sweep_whose_folder_is_moved_while_it_runs_says_so(tmp_path):
+    moved = SimpleNamespace(folder=tmp_path / "s", files=SweepFolder(tmp_path / "s"))
+    with pytest.raises(UserError, match="s was moved or deleted: continue with"), telling_how_to_continue(moved):
+        raise ValueError("Primary config directory not found")
 
 
 @pytest.mark.parametrize("content", (None, "seed: [1"))

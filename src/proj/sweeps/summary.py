@@ -24,15 +24,18 @@ def how_to_continue(sweep: Sweep) -> str:
 @contextmanager
 def telling_how_to_continue(sweep: Sweep) -> Iterator[None]:
     """Print the command that resumes the sweep if it is stopped within the block, provided that it has begun.
-    Raises UserError with that command if a file cannot be written."""
+    Raises UserError with that command if a file cannot be written, or if the sweep's folder was moved or deleted."""
     try:
         yield
     except (SystemExit, KeyboardInterrupt):
         if sweep.files.manifest.is_file():
             print(how_to_continue(sweep))
         raise
-    except OSError as error:
-        if sweep.files.manifest.is_file() and (fault := file_fault(error)):
+    except Exception as error:
+        if not sweep.folder.is_dir():
+            cure = "continue with python -m proj.sweep resume=<its new place>"
+            raise UserError(f"{sweep.folder} was moved or deleted: {cure}.") from error
+        if isinstance(error, OSError) and sweep.files.manifest.is_file() and (fault := file_fault(error)):
             raise UserError(f"{fault}. {how_to_continue(sweep)}") from error
         raise
 
