@@ -162,6 +162,7 @@ def test_codes_that_pandas_has_written_as_decimal_numbers_are_those_of_the_train
         (["77", "88", "99", *"1234"], "a: 77 and 88 and 99 are far from all other values"),
         (["99", *"1234"], "a: 99 is far from all other values"),
         (["-9", *"123"], "a: -9 is far from all other values"),
+        (["7", "9", *"12"], "a: 7 and 9 are far from all other values"),
         (["00501", "10115", "94105"], "a: numbers such as 00501 may be codes: 'dataset.categorical=[a]' reads"),
     ),
 )
@@ -181,6 +182,7 @@ def test_numbers_that_may_say_that_there_is_none_and_codes_are_said(table, capsy
         ["-1", "-20", *map(str, range(13, 40, 3))],
         ["99", *map(str, range(18, 98, 8))],
         ["-1", "1"],
+        [*"0123458"],
         ["-1", "0", "1"],
         ["-2", "-1", "0", "1", "2"],
         ["50", "51", *"12345"],

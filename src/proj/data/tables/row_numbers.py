@@ -21,7 +21,7 @@ GROUP = re.compile(
     rf"(?i:(.*(\b|_))?(id|uid|uuid|guid))|.*[a-z]I[dD]|{ASSIGNED}|"
     rf"(?i:({PERSON})(s|in|en|n)?([ _.-]?(id|nr|no|num|number|code|name)\.?)?)"
 )
-CODE = re.compile(r"-?(99+|9+[78]|77+|88+)|-[1-9]")  # what surveys write for "don't know" and the like
+CODE = re.compile(r"-?(99+|9+[78]|77+|88+)|-[1-9]|[789]")  # what surveys write for "don't know" and the like
 OFTEN = 5  # a number that may mark missing values occurs at least so often; beside fewer different ones only a code may
 YEAR = re.compile(r"year|jahr|ann[eé]e|año", re.I)
 
@@ -91,7 +91,7 @@ def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> 
             are_codes = (end < 0 <= low and len(far) == 1) or all(CODE.fullmatch(written(one)) for one in far)
             if (not are_codes and (len(far) > 1 or several < OFTEN)) or several < 2:
                 continue
-            enough = 3 if several < OFTEN else 0.2 if are_codes else 1
+            enough = 3 if several < OFTEN else 0.2 if are_codes and end not in (7, 8, 9) else 1  # 8 may be a count
             if max(low - end, end - high) > enough * (high - low):
                 such, share = " and ".join(map(written, sorted(far))), np.isin(found, far).mean()
                 are, say = agree(len(far), "is", "are"), agree(len(far), "it marks", "they mark")
