@@ -1026,3 +1026,8 @@ def test_a_table_of_a_run_that_began_on_windows_is_named_whole_where_it_is_not_t
     stored = "C:\\Users\\me\\table.csv"
     assert [file for file, _ in named_files(stored)] == [stored]
     assert [file for file, _ in named_files(f"a.csv{os.pathsep}b.csv")] == ["a.csv", "b.csv"]
+
+
+def test_a_table_that_was_read_leaves_its_file_to_whom_it_belongs():
+    with io.BytesIO(b"a,b\n1,2\n") as file:
+        assert read_table(file, "t.csv") and not file.closed

@@ -44,6 +44,7 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
     has_row_names = has_row_names and not any(map(is_number, names)) and len({row[0] for row in rows}) == len(rows)
     rows = numbered(chain(head, lines), name, separator, quote, skipped=1 if said else 0)
     table = table_of_rows(rows, name, [""] if has_row_names else [], why_longer_rows(head, separator, quote))
+    lines.detach()  # or it would close the file, which is the caller's
     if table and has_row_names:
         what = "the first column has no name, since there is one name too few, as in tables that R writes"
         table.notes.append(f"{name}: {what}")
