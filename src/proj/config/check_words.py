@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -61,10 +62,17 @@ def check_additions(cfg: DictConfig) -> None:
         top, _, rest = key.partition(".")
         if rest and top in {one.partition(".")[0] for one in SETTINGS}:
             refuse_unknown_argument(key, cfg)
-        elif meant := (rest and similar(key, top, cfg)) or elsewhere(key, cfg):
+        elif meant := (rest and similar(key, top, cfg)) or elsewhere(key, cfg) or similar_top(key, cfg):
             is_referred_to = re.search(rf"\$\{{\.*({key}|{top})\}}", OmegaConf.to_yaml(cfg))
             if not is_referred_to:
                 raise UserError(f"{word} adds a setting that nothing reads.{meant}")
+
+
+def similar_top(key: str, cfg: DictConfig) -> str:
+    """The end of a message on a setting that a word adds, such as +seeds: suggests the one of the top level that it is
+    almost spelled as; "" if there is none."""
+    close = get_close_matches(key, [str(name) for name in cfg if name != key], n=1, cutoff=0.8)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def data_dir_is_unread(dataset: Mapping, words: Iterable[str]) -> bool:

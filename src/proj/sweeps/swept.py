@@ -1,5 +1,6 @@
 """Separates the overrides of a sweep's command: those that all jobs share, and those that have several values."""
 
+import math
 from pathlib import Path
 
 from hydra.core.config_loader import ConfigLoader
@@ -22,6 +23,10 @@ def fixed_and_swept(words: list[str], loader: ConfigLoader) -> tuple[list[str], 
     last = {override.get_key_element(): override for override in parsed}
     swept = {key: override for key, override in last.items() if override.is_sweep_override()}
     for key, override in swept.items():
+        if override.is_range_sweep():
+            sweep = override.value()
+            if not (sweep.step and all(map(math.isfinite, (sweep.start, sweep.stop, sweep.step)))):
+                raise UserError(f"{override.input_line} has no end: give both ends and a step, as in range(1,5,2).")
         if not values(override):
             how = "give the smaller end first, as in range(1,5)" if override.is_range_sweep() else "name some"
             raise UserError(f"{override.input_line} has no value: {how}.")

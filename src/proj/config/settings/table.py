@@ -136,6 +136,8 @@ SETTINGS: dict[str, Setting] = {
     "callbacks.average.device": Setting(ranges.or_null(ranges.NAME)),
     "logger": free(),
     **{f"logger.{name}.save_dir": reserved(FOLDER) for name in ("tensorboard", "csv", "mlflow", "wandb")},
+    "logger.csv.flush_logs_every_n_steps": free(ranges.whole(1)),
+    **{f"logger.csv.{name}": reserved(FOLDER) for name in ("name", "version")},
     "hydra.job.chdir": reserved(
         "a run starts where its command is typed, and hydra.run.dir=path/to/folder is its folder"
     ),
