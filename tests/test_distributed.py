@@ -247,7 +247,7 @@ def test_ctrl_c_that_ends_another_process_while_the_first_one_waits_for_it_stops
 ):
     exits: list[int] = []
     monkeypatch.setattr("os._exit", exits.append)
-    monkeypatch.setattr(lost_process, "PATIENCE_ASKED", 0)
+    monkeypatch.setattr(lost_process, "PATIENCE", 0)
     killed[0].send_signal(signal.SIGINT)
     killed[0].wait()
     lost_process.end_after_death(RunFolder(tmp_path))

@@ -8,7 +8,6 @@ import io
 import lzma
 import os
 import sys
-import time
 import zipfile
 from pathlib import Path
 

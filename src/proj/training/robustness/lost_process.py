@@ -17,8 +17,8 @@ from proj.system.platform import STOP_SIGNALS, ending
 from proj.system.ranks import say
 from proj.system.run_folder import RunFolder
 
-PATIENCE = 10.0  # seconds after another process's death in which the first one may end by itself
-PATIENCE_ASKED = 2.0  # the same, if that one was asked to stop, since the first one was asked, too
+# Seconds after another process's death in which the first one may end by itself: it may be saving a checkpoint.
+PATIENCE = 10.0
 others: list[Popen] = []  # those that Lightning has started for this process's run
 
 
@@ -63,7 +63,7 @@ def end_after_death(run: RunFolder) -> None:
     code = process.returncode
     signal = -code if code < 0 else code - 128
     asked = signal in STOP_SIGNALS
-    time.sleep(PATIENCE_ASKED if asked else PATIENCE)
+    time.sleep(PATIENCE)
     command, reason = resume_command(run.path), death()
     if asked:
         print(f"\nStopped. To continue:\n    {command}", flush=True)
