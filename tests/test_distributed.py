@@ -17,11 +17,12 @@ from support import processes
 from support.processes import wait_for
 from support.runs import TWO, assert_one_set_of_files, curves, differences, free_ports, outcome, run, run_two
 
+from proj.config.explain import sentences
 from proj.data.batches import Batches
 from proj.errors import UserError
 from proj.models.metrics import Tally
 from proj.sweeps.job import own_gpu
-from proj.system.processes import fit_to_processes, starts_more
+from proj.system.processes import fit_to_processes, let_the_first_process_report, starts_more
 from proj.system.ranks import SRUN, TORCHRUN, launched_processes
 from proj.system.run_folder import RunFolder
 from proj.system.slurm import slurm_name
@@ -205,8 +206,10 @@ def test_another_process_reports_an_error_only_if_the_first_one_has_not_ended_by
     monkeypatch.setattr("proj.system.processes.time", SimpleNamespace(monotonic=lambda: next(clock), sleep=int))
     monkeypatch.setattr("os.getppid", lambda: next(before))
     monkeypatch.setattr("os._exit", exits.append)
-    with pytest.raises(UserError, match="all have it"), run_errors(Path(), 1):
+    let_the_first_process_report.cache_clear()
+    with pytest.raises(SystemExit, match="all have it"), sentences():
         raise UserError("all have it")
+    let_the_first_process_report.cache_clear()
     assert exits == left
 
 

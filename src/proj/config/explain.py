@@ -23,6 +23,7 @@ from proj.config.words import GROUPS, group_and_option, with_points
 from proj.errors import UserError, causes, file_fault, in_own_file, message_of, nearest, out_of_memory, peer_is_lost
 from proj.system.names import one_line
 from proj.system.platform import as_command
+from proj.system.processes import let_the_first_process_report
 
 # Names under which users look for a setting, such as those of other programs, and what to type.
 OTHER_NAMES = {
@@ -209,6 +210,7 @@ def sentences(elsewhere: str = NEW_FOLDER) -> Iterator[None]:
     except Exception as error:
         if any(isinstance(link, KeyboardInterrupt) for link in causes(error)):  # Hydra turns Ctrl-C into other errors
             raise SystemExit(130) from None
+        let_the_first_process_report()
         sentence = explain(error, elsewhere)
         if sentence is None or FULL_ERROR:
             raise

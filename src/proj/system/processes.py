@@ -91,6 +91,7 @@ def hear_ctrl_c() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
+@cache  # once, since an error may pass several places that report it
 def let_the_first_process_report(seconds: float = 5.0) -> None:
     """Called before an error is reported: in all but the run's first process, wait until that one has ended, and end.
 

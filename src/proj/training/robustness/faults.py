@@ -10,7 +10,6 @@ from pathlib import Path
 from proj.config.explain import explain
 from proj.config.stored import resume_command
 from proj.errors import UserError, causes, file_fault, out_of_memory, peer_is_lost
-from proj.system.processes import let_the_first_process_report
 from proj.system.ranks import rank
 from proj.training.robustness.lost_process import death
 
@@ -34,7 +33,6 @@ def run_errors(folder: Path, batch_size: int | None) -> Iterator[None]:
     except Exception as error:
         if rank() and peer_is_lost(error):
             raise SystemExit(1) from None  # the first process reports it, unless it is the one that died
-        let_the_first_process_report()
         if isinstance(error, FileNotFoundError) and not folder.is_dir():
             raise UserError(f"{folder} was moved or deleted: continue with resume=<its new place>.") from error
         command = resume_command(folder)  # only now, since it depends on the configuration that the run has written
