@@ -214,12 +214,13 @@ def test_another_process_reports_an_error_only_if_the_first_one_has_not_ended_by
 
 
 @pytest.fixture
-def killed(monkeypatch):
+def killed():
     """The other processes of a run: one that trains, and one that was killed."""
     both = [subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) for _ in range(2)]
     both[1].kill()
-    monkeypatch.setattr(lost_process, "others", both)
+    lost_process.others[:] = both
     yield both
+    lost_process.others.clear()
     both[0].kill()
     for process in both:
         process.communicate()
@@ -243,6 +244,20 @@ def test_a_process_that_dies_while_the_first_one_waits_for_it_ends_the_run_with_
     assert exits == [1] and killed[0].wait() == -signal.SIGKILL
     status, reason = RunFolder(tmp_path).status()
     assert status == "failed" and "process 3 of 3" in reason
+
+
+def test_a_process_that_goes_on_after_a_run_in_which_another_one_died_is_not_ended(killed, tmp_path, monkeypatch):
+    died: list[str] = []
+
+    def end_of_the_run(seconds):
+        with pytest.raises(UserError, match="process 3 of 3"), run_errors(tmp_path, 1):
+            raise RuntimeError("Connection closed by peer [127.0.0.1]:1")
+
+    killed[1].wait()
+    monkeypatch.setattr(lost_process.time, "sleep", end_of_the_run)
+    monkeypatch.setattr("os._exit", died.append)
+    lost_process.end_after_death(RunFolder(tmp_path))
+    assert not died and not RunFolder(tmp_path).failure.exists()
 
 
 def test_ctrl_c_that_ends_another_process_while_the_first_one_waits_for_it_stops_the_run(

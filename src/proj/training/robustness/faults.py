@@ -11,7 +11,7 @@ from proj.config.explain import explain
 from proj.config.stored import resume_command
 from proj.errors import UserError, causes, file_fault, out_of_memory, peer_is_lost
 from proj.system.ranks import rank
-from proj.training.robustness.lost_process import death
+from proj.training.robustness.lost_process import death, others
 
 # Parts of torch's messages on a batch of one example, a kernel that adds in no fixed order, other weights.
 ONE_EXAMPLE = re.compile("Expected more than 1 value per channel when training")
@@ -43,6 +43,7 @@ def run_errors(folder: Path, batch_size: int | None) -> Iterator[None]:
         raise
     finally:
         threading.excepthook = hook
+        others.clear()
 
 
 def what_broke(error: Exception, command: str, batch_size: int | None) -> str | None:

@@ -19,7 +19,7 @@ from proj.system.run_folder import RunFolder
 
 # Seconds after another process's death in which the first one may end by itself: it may be saving a checkpoint.
 PATIENCE = 10.0
-others: list[Popen] = []  # those that Lightning has started for this process's run
+others: list[Popen] = []  # those that Lightning has started for this process's run; empty once the run has ended
 
 
 def observe(run: RunFolder) -> None:
@@ -64,6 +64,8 @@ def end_after_death(run: RunFolder) -> None:
     signal = -code if code < 0 else code - 128
     asked = signal in STOP_SIGNALS
     time.sleep(PATIENCE)
+    if process not in others:  # this process goes on after the run: it is a sweep's, or a notebook's
+        return
     command, reason = resume_command(run.path), death()
     if asked:
         print(f"\nStopped. To continue:\n    {command}", flush=True)
