@@ -266,8 +266,10 @@ def test_ctrl_c_that_ends_another_process_while_the_first_one_waits_for_it_stops
     exits: list[int] = []
     monkeypatch.setattr("os._exit", exits.append)
     monkeypatch.setattr(lost_process, "PATIENCE", 0)
-    killed[0].send_signal(signal.SIGINT)
-    killed[0].wait()
+    ends_so = "import os, signal; signal.signal(signal.SIGINT, signal.SIG_DFL); os.kill(os.getpid(), signal.SIGINT)"
+    stopped = subprocess.Popen([sys.executable, "-c", ends_so])
+    stopped.wait()
+    lost_process.others.insert(0, stopped)
     lost_process.end_after_death(RunFolder(tmp_path))
     assert exits == [130] and "Stopped. To continue:" in capsys.readouterr().out
     assert not RunFolder(tmp_path).failure.exists()
