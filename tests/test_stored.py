@@ -307,6 +307,12 @@ def test_lists_that_hold_each_other_many_times_are_refused_and_not_written_out(t
         load_model(tmp_path / "x.ckpt")
 
 
+@pytest.mark.parametrize("beside", ("", "*" * 30))
+def test_lists_within_too_many_others_are_refused_at_once_by_libyaml(beside):
+    with pytest.raises(yaml.YAMLError, match="nesting depth"):
+        parse_yaml(("[" * 5000 + beside + "\n").encode())
+
+
 def test_sizes_that_a_checkpoint_names_take_no_memory_before_they_fit_its_weights(trained, tmp_path):
     with rewritten(trained("dataset=mnist", "model=mlp") / "best.ckpt", tmp_path / "x.ckpt") as checkpoint:
         checkpoint["proj"]["config"]["model"]["hidden"] = [10**7, 10**7]  # 400 TB
