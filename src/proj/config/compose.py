@@ -32,6 +32,11 @@ def resolved(cfg: DictConfig) -> DictConfig:
 
     The data's folder becomes an absolute path, so that the run can go on from any working folder.
     """
+    return OmegaConf.create(literal(resolved_values(cfg)), flags={"struct": True})
+
+
+def resolved_values(cfg: DictConfig) -> dict[str, Any]:
+    """The values of `resolved` as a plain dictionary."""
     plain = OmegaConf.to_container(cfg, resolve=True)
     for node in (plain, plain.get("dataset")):
         if isinstance(node, dict) and node.get("data_dir") is not None:
@@ -39,7 +44,7 @@ def resolved(cfg: DictConfig) -> DictConfig:
     if OmegaConf.select(cfg, "choices.augment") == "none" and kind_of_data(cfg) != "image":
         for key in ("flip", "shift", "sizes", "augment"):
             plain["dataset"].pop(key, None)
-    return OmegaConf.create(literal(plain), flags={"struct": True})
+    return plain
 
 
 # A reference in conf/ to another setting, such as ${seed}; not to Hydra (${hydra:…}) or the environment (${oc.env:…}).
@@ -173,5 +178,4 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
     TAKEN.add(cfg.hydra.run.dir)
     with open_dict(cfg):
         cfg.pop("hydra")
-    written, meant = OmegaConf.to_container(cfg), OmegaConf.to_container(resolved(cfg), resolve=True)
-    return OmegaConf.create(following(written, meant), flags={"struct": True})
+    return OmegaConf.create(following(OmegaConf.to_container(cfg), resolved_values(cfg)), flags={"struct": True})

@@ -9,6 +9,7 @@ goes on, `stored_run.py` applies the words to the stored configuration. In a swe
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quote, QuotedString, Sweep
@@ -69,12 +70,6 @@ def typed(key: str, *texts: str, listed: bool = False) -> str:
 
     value = ",".join(map(quoted, texts))
     return as_command([f"{key}=[{value}]" if listed else f"{key}={value}"])
-
-
-def short_names(keys: list[str]) -> dict[str, str]:
-    """Each setting with a short name: lr for optimizer.lr, unless another one of them ends in .lr, too."""
-    lasts = [key.rpartition(".")[2] for key in keys]
-    return {key: last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)}
 
 
 def as_hydra_reads(word: str, several: bool = False) -> str:
@@ -197,6 +192,7 @@ def one_value(key: str, value: str) -> str:
     return as_text(value)
 
 
+@lru_cache(1000)  # parsing takes milliseconds, and composing a run asks for the same words again
 def parsed(word: str) -> Override | None:
     """The word as Hydra parses it; None if Hydra cannot."""
     try:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from proj.config.words import short_names
-
 
 def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]:
     """The settings in which runs differ, without those that follow from others.
@@ -59,3 +57,9 @@ def is_copy(settings: list[dict[str, Any]], key: str, column: str) -> bool:
 def names_of(columns: list[str]) -> list[str]:
     """The headings of the columns: their `short_names`, but the whole name for a class."""
     return [column if is_class(column) else short for column, short in short_names(columns).items()]
+
+
+def short_names(keys: list[str]) -> dict[str, str]:
+    """Each setting with a short name: lr for optimizer.lr, unless another one of them ends in .lr, too."""
+    lasts = [key.rpartition(".")[2] for key in keys]
+    return {key: last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)}

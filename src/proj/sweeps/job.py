@@ -93,7 +93,7 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
     """`train` in a process of its own, so that a crash ends only this job; return its metrics.
     Raises UserError if it fails, with its output on stderr, or with the reason if that output went into its log."""
     run, config = RunFolder(folder), OmegaConf.to_container(cfg, resolve=True)
-    write_atomically(run.config, OmegaConf.to_yaml(config))
+    write_atomically(run.config, OmegaConf.to_yaml(cfg, resolve=True))
     words = [f"resume={folder}", f"data_dir={as_text(cfg.data_dir)}", *trust_option(needs_trust(config)).split()]
     env = {**os.environ, "PROJ_PARENT": str(os.getpid())}
     if WINDOWS and BAR in env:  # Windows does not pass open files on to a new process

@@ -15,8 +15,8 @@ from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
 
-from proj.config.words import short_names
 from proj.errors import how_many
+from proj.reports.columns import short_names
 from proj.sweeps.folder import Sweep
 from proj.sweeps.notes import read_notes
 from proj.system.locks import is_locked

@@ -129,7 +129,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     start.refuse_other_data(described)
     refuse_data_unlike_other_jobs(folder, config["dataset"], described["data"], described["class_names"])
     if rank() == 0:
-        write_atomically(run.config, OmegaConf.to_yaml(config))
+        write_atomically(run.config, OmegaConf.to_yaml(cfg, resolve=True))
         run.remove_unfinished_checkpoints()
         run.rewind_curves(start.lengths)
     resume = Resume(folder, cfg.seed, cfg.save_every, described, cfg.on_nan == "stop", start.state)
