@@ -1,13 +1,15 @@
 """Makes the tests faster, in each of their processes.
 
 The processes share the configurations that Hydra has merged (see `proj.config.loader`). In the tests, but not in the
-benchmarks, which use this folder too, each process also parses every file of conf/ and every reference to another
-setting only once, collects garbage less often, and does not wait for the disk (fsync), since no test cuts the power.
+benchmarks, which use this folder too, each process also reads every file of conf/ and every reference to another
+setting only once, looks only once for what installed packages offer to Lightning, collects garbage less often, and does
+not wait for the disk (fsync), since no test cuts the power.
 """
 
 import functools
 import gc
 import hashlib
+import importlib.metadata
 import os
 import pickle
 import shutil
@@ -29,12 +31,17 @@ FIRST = "TESTS_MERGED" not in os.environ  # whether this is the first of the pro
 MERGED = Path(os.environ.get("TESTS_MERGED") or tempfile.mkdtemp())
 os.environ["TESTS_MERGED"] = str(MERGED)
 READ: dict[tuple, bytes] = {}
+CONF = Path(__file__).parents[2] / "conf"
 hydra_load, hydra_read = ConfigLoaderImpl.load_configuration, FileConfigSource.load_config
 FOR_USERS = (  # (object, name, original) of what is replaced in Hydra and OmegaConf
     (omegaconf.base, "parse", omegaconf.base.parse),
     (FileConfigSource, "load_config", hydra_read),
     (ConfigLoaderImpl, "load_configuration", hydra_load),
 )
+
+
+if "TESTS_NEVER_SYNC" in os.environ:  # before Lightning imports the function, which it calls for every Trainer
+    importlib.metadata.entry_points = functools.cache(importlib.metadata.entry_points)
 
 
 def speed_up() -> None:
@@ -78,7 +85,7 @@ def forget() -> None:
 def shared(loader: ConfigLoaderImpl, name: str, choices: tuple[str, ...]) -> bytes:
     """`merged` of `proj.config.loader`, kept in a file whose name is a hash of the arguments and of all of conf/."""
     folders = [Path(one.path) for one in loader.repository.get_sources() if one.scheme() == "file"]
-    key = repr((JobRuntime().get("name"), name, choices, [contents(folder) for folder in folders]))
+    key = repr((JobRuntime().get("name"), name, choices, [contents_of(folder) for folder in folders]))
     file = MERGED / hashlib.sha256(key.encode()).hexdigest()
     if not file.exists():
         part = file.with_suffix(f".{os.getpid()}")
@@ -87,6 +94,17 @@ def shared(loader: ConfigLoaderImpl, name: str, choices: tuple[str, ...]) -> byt
     return file.read_bytes()
 
 
-def contents(folder: Path) -> list[tuple[str, bytes]]:
+def contents_of(folder: Path) -> list[tuple[str, bytes]]:
     """(Relative path, content) of the files in a folder of options: the same for conf/ and for a sweep's copy of it."""
+    return contents_of_conf() if folder == CONF else contents(folder)
+
+
+@functools.cache
+def contents_of_conf() -> list[tuple[str, bytes]]:
+    """`contents` of conf/, which does not change while the tests run."""
+    return contents(CONF)
+
+
+def contents(folder: Path) -> list[tuple[str, bytes]]:
+    """See `contents_of`, but read anew each time."""
     return [(str(file.relative_to(folder)), file.read_bytes()) for file in sorted(folder.rglob("*.yaml"))]
