@@ -3,7 +3,9 @@
 import gc
 import importlib
 import os
-from contextlib import suppress
+import tempfile
+from contextlib import redirect_stdout, suppress
+from pathlib import Path
 
 from support import speed
 
@@ -34,7 +36,20 @@ for name in MODULES:
     with suppress(ImportError):
         importlib.import_module(name)
 speed.speed_up()
+
+
+def train_once() -> None:
+    """Train for an epoch, since much is slow the first time: Hydra loads its grammar, torch traces its first graph."""
+    import torch
+
+    import proj
+
+    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        config = proj.configure("dataset=digits", "trainer=debug", f"hydra.run.dir={Path(folder, 'run')}")
+        if not torch.cuda.is_available():  # CUDA cannot be used in a fork of a process that has used it
+            proj.train(config)
+
+
 with suppress(Exception):  # the tests themselves then meet the same error
-    # Has Hydra find its plugins and load its grammar, which is a quarter of a command's time.
-    importlib.import_module("proj.config").configure("hydra.run.dir=unused")
+    train_once()
 os.register_at_fork(after_in_child=gc.freeze)  # a garbage collection would otherwise copy the memory that forks share
