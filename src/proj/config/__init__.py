@@ -19,6 +19,7 @@ own_code.py            the user's own Python files that a configuration uses
 stored.py              checks what a configuration from a file may name
 stored_run.py          the configuration with which a run goes on
 explain.py             turns errors of Hydra, OmegaConf and Lightning into one sentence each
+unknown_setting.py     suggests what was meant by a setting that does not exist
 """
 
 from proj.config.compose import CONF, build, configure

@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.declared import HANDED, NO_ARGUMENTS, arguments, declared, kind_of_data, only_arguments
-from proj.config.explain import OLD, elsewhere, similar
 from proj.config.settings.table import SETTINGS, policy, refusal, with_above
+from proj.config.unknown_setting import OLD, elsewhere, similar
 from proj.config.words import GROUPS, key_of
 from proj.errors import UserError, nearest
 
@@ -30,7 +30,7 @@ def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
     for word in [*overrides.task, *overrides.hydra]:
         key, value = key_of(word), word.partition("=")[2]
         for name in with_above(key):
-            if name in SETTINGS and SETTINGS[name].instead and value != "null":
+            if name in SETTINGS and SETTINGS[name].instead:
                 raise UserError(refusal(name))
         for pattern, why in others.items():
             if re.match(pattern, key) and value not in ("null", "false"):

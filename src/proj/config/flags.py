@@ -91,8 +91,9 @@ def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
     if len(ways := [flag for flag in flags if flag.partition("=")[0] in WAYS]) > 1:
         one = ", and a configuration is of one run, with one value of each setting" if "--multirun" in ways else ""
         raise UserError(f"{ways[0]} and {ways[1]} are two ways to call this program{one}: leave one of them out.")
-    if "--resolve" in flags and "--cfg" not in {flag.partition("=")[0] for flag in flags}:
-        raise UserError("--resolve looks up the references that --cfg=job shows: add it.")
+    names = {flag.partition("=")[0] for flag in flags}
+    if "--cfg" not in names and (unused := names & {"--resolve", "--package"}):
+        raise UserError(f"{unused.pop()} changes what --cfg=job shows: add that, or leave it out.")
     shells = ("install=", "uninstall=", "query=")  # the last is what a shell asks
     if "--shell-completion" in flags and not any(word.startswith(shells) for word in settings):
         raise UserError("--shell-completion takes install=bash or uninstall=bash (or fish, or zsh).")

@@ -25,7 +25,7 @@ def new_folder(parent: str, name: str | None = None) -> str:
     for the second and later ones of a process, so that it is the same when Slurm requeues the job. Makes no folder.
     """
     if name:
-        return str(Path(parent, name))
+        return str(Path(parent, str(name)))  # a list or a mapping is refused later, by `check_ranges`
     if name := slurm_name():
         return next(one for one in numbered(str(Path(parent, name))) if one not in TAKEN)
     by_time = str(Path(parent, f"{datetime.now():%Y-%m-%d_%H-%M-%S}"))

@@ -28,6 +28,8 @@ def distribution(override: Override, now=None):
         return CategoricalDistribution(list(override.sweep_string_iterator()))
     value, text = override.value(), override.input_line
     start, end = value.start, value.end
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise UserError(f"{text} is no range to search: both ends are finite numbers.")
     if start > end:
         raise UserError(f"{text} is no range to search: give the smaller end first.")
     whole = "int" in value.tags or type(start) is type(end) is int

@@ -27,6 +27,8 @@ def open_data(
     """
     facts, stored = Facts.from_dict(contents), contents["config"]["dataset"]
     chosen = dict(stored)
+    if config_dir and not dataset:
+        raise UserError(f"--config-dir={config_dir} has no effect without dataset=…, an option of that folder.")
     if dataset:
         # No run is started, so any folder will do as long as it is not a sweep's, which is refused.
         chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=/", config_dir=config_dir).dataset)

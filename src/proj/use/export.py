@@ -121,7 +121,7 @@ def export(
 
 
 def file_to_write(path: Path, format: str, output: str) -> Path:
-    """The file to export to. Raises UserError if its ending is that of the other format, if it would overwrite the
+    """The file to export to. Raises UserError if it ends otherwise than the format, if it would overwrite the
     checkpoint or cannot be written, or if a library that the format needs is missing."""
     if missing := [name for name in ("onnx", "onnxscript", "onnxruntime") if format == "onnx" and not find_spec(name)]:
         raise UserError(f"format=onnx needs {', '.join(missing)}: pip install 'proj[export]', or format=torch_export.")
@@ -133,9 +133,9 @@ def file_to_write(path: Path, format: str, output: str) -> Path:
         raise UserError(
             f"output={output} is a folder: name a file in it, output={file / path.with_suffix(ending).name}"
         )
-    if {file.suffix, ending} == {".onnx", ".pt2"}:
-        other = "torch_export" if format == "onnx" else "onnx"
-        raise UserError(f"output={file} is of format={other}: add that, or end it in {ending}.")
+    if file.suffix not in ("", ending):
+        other = "in .pt2 with format=torch_export" if format == "onnx" else "in .onnx with format=onnx"
+        raise UserError(f"output={file} should end in {ending}, or {other}.")
     refuse_unwritable(file)
     return file
 

@@ -142,6 +142,7 @@ SETTINGS: dict[str, Setting] = {
         "a run starts where its command is typed, and hydra.run.dir=path/to/folder is its folder"
     ),
     "hydra.runtime": reserved(FOLDER),
+    "hydra.launcher.backend": reserved("joblib's launcher always starts processes"),
     "hydra.sweep.subdir": reserved(
         "a job's folder is named by its number and settings, in hydra.sweep.dir=path/to/folder"
     ),

@@ -1,0 +1,109 @@
+"""What the user probably meant by a setting that does not exist: optimizer.lr for optimzer.lr, lr or learning_rate."""
+
+from difflib import get_close_matches
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+
+from proj.config.declared import arguments
+from proj.config.settings.table import SETTINGS, policy, refusal, with_above
+from proj.config.words import GROUPS
+from proj.errors import nearest
+
+# Names under which users look for a setting, such as those of other programs, and what to type.
+OTHER_NAMES = {
+    "learning_rate": "optimizer.lr",
+    "epochs": "trainer.max_epochs",
+    "gpus": "trainer.devices",
+    "early_stopping": "callbacks=early_stopping",
+    "augment": "augment=strong",
+    "run": "resume",
+    "ckpt": "resume",
+    "dir": "hydra.run.dir",
+    "output": "hydra.run.dir",
+    "launcher": "hydra/launcher",
+    "sweeper": "hydra/sweeper",
+    "n_jobs": "hydra/launcher=joblib hydra.launcher.n_jobs",
+    "n_trials": "hydra/sweeper=optuna hydra.sweeper.n_trials",
+}
+OLD = ("dataset.kind", "model.accepts")  # settings that only the configurations of older versions have
+
+
+def unknown_setting(error: ConfigKeyError | ConfigAttributeError, typed: str) -> str:
+    """The sentence for a setting that is not in the configuration.
+
+    typed: the whole setting, such as optimzer.lr; the error itself names only the part that does not exist, optimzer.
+    """
+    key, node, plus = str(error.full_key), error.parent_node, ""
+    cfg, place, rest = node._get_root(), key.removesuffix(str(error.key)), typed.removeprefix(key)
+    if policy(key).instead:
+        return refusal(key)
+    if key in ("resume", "trust"):
+        return f"{key} works only on the command line: python -m proj.train resume=<folder>"
+    if known := rest and similar(typed, key, cfg):
+        return f"There is no setting {typed!r}.{known}"
+    asked = key if place else typed
+    if known := elsewhere(asked, cfg):
+        return f"There is no setting {asked!r}.{known}"
+    if isinstance(node, DictConfig) and "_target_" in node and not key.startswith("trainer."):  # conf/ has all of these
+        if node["_target_"] is None:
+            return f"There is no setting {key!r}, since {place[:-1]} names no class: choose another {place[:-1]}."
+        taken = arguments(str(node["_target_"]))
+        if taken is None or error.key in taken:
+            plus = f" For another argument of its class, add a plus: +{key}=…"
+    options = {*node} if place else {*node, "resume", "trust", "sweep", *GROUPS} - {key}
+    return f"There is no setting {key!r}.{nearest(str(error.key), options, place)}{plus}"
+
+
+def similar(key: str, above: str, cfg: DictConfig) -> str:
+    """The end of a message on a setting `key` in a part `above` that does not exist, because its name is misspelt:
+    suggests the same setting in a part with a similar name, such as optimizer.lr for optimzer.lr."""
+    place, _, name = above.rpartition(".")
+    siblings = {*map(str, OmegaConf.select(cfg, place) if place else cfg)} - {name}
+    for sibling in get_close_matches(name, siblings, cutoff=0.5):
+        corrected = f"{place}.{sibling}" if place else sibling
+        if meant := as_typed(corrected + key.removeprefix(above), cfg):
+            return f" Did you mean {meant!r}?"
+    return ""
+
+
+def elsewhere(key: str, cfg: DictConfig) -> str:
+    """The end of a message on a setting that does not exist: suggests others of that name, such as optimizer.lr for lr,
+    from the table of settings and from this configuration."""
+    (place, _, name), known = key.rpartition("."), []
+    groups = OmegaConf.to_container(cfg, resolve=False)
+    groups.pop("hydra", None)  # its settings are others: hydra.run is none, and hydra.launcher is hydra/launcher=…
+    composed = [f"{group}.{setting}" for group, node in groups.items() if isinstance(node, dict) for setting in node]
+    settings = dict.fromkeys([*SETTINGS, *(setting for setting in composed if setting != key)])
+    names = {setting.rpartition(".")[2] for setting in settings}
+    # A misspelt name without a point is more likely a setting's than a group's: max_epoch means trainer.max_epochs.
+    if not place and name not in names | OTHER_NAMES.keys():
+        name = next(iter(get_close_matches(name, names - {*cfg}, n=1, cutoff=0.8)), name)
+    if key not in SETTINGS:  # a key in the table is right, but the chosen class does not take it
+        known = [setting for setting in settings if setting.endswith(f".{name}") and setting not in OLD]
+        known = [setting for setting in known if not any(policy(above).instead for above in with_above(setting))]
+    here = [word for setting in known if (word := as_typed(setting, cfg))]
+    if not here and name in OTHER_NAMES:
+        here = [OTHER_NAMES[name]]
+    if here:
+        return f" Did you mean {' or '.join(map(repr, here))}?"
+    if not known:
+        return ""
+    groups = dict.fromkeys("augment" if "augment" in setting else setting.partition(".")[0] for setting in known)
+    others = " or ".join(f"{group}=…" for group in groups)
+    return f" With another {others} there is {' or '.join(map(repr, known))}."
+
+
+def as_typed(key: str, cfg: DictConfig) -> str | None:
+    """How a setting is typed for this configuration: with a plus if it is an argument that conf/ does not list.
+
+    None if this configuration takes no such setting.
+    """
+    place, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, place)
+    if not OmegaConf.is_dict(node):
+        return None
+    if name in node:
+        return key
+    target = node.get("_target_")
+    return f"+{key}" if target and name in (arguments(target) or ()) else None
