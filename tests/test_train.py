@@ -7,12 +7,14 @@ import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 from support import processes
 from support.classes import ENV, slow
+from support.evaluations import evaluate
 from support.processes import PATIENCE, start, wait_for
 from support.runs import events
 
@@ -20,6 +22,7 @@ import proj.config
 from proj.checkpoint.file import load_model
 from proj.config.new_folder import make_new_folder, new_folder
 from proj.errors import UserError
+from proj.sweeps.lines import own_stdout
 from proj.system.run_folder import RunFolder
 from proj.training.results import print_table
 from proj.training.run import train
@@ -59,6 +62,16 @@ def test_a_thread_other_than_the_main_one_trains_too(configure):
     words = ("trainer.max_epochs=1", "trainer.accelerator=cpu")
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(train, configure(*words)).result()["epochs"] == 1
+
+
+@pytest.mark.parametrize("stdout", [SimpleNamespace(write=lambda text: None, flush=lambda: None), None])
+def test_a_script_that_has_replaced_its_output_trains_evaluates_and_sweeps(configure, monkeypatch, stdout):
+    """As scripts do that copy it into a file, and pythonw.exe, which has none."""
+    monkeypatch.setattr("sys.stdout", stdout)
+    cfg = configure("dataset=digits", "augment=strong", "trainer.max_epochs=1", "trainer.accelerator=cpu")
+    assert train(cfg)["epochs"] == 1
+    assert evaluate(Path(cfg.output_dir) / "best.ckpt")["acc"] <= 1
+    assert own_stdout() is stdout
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from torch import Tensor
 from proj.data.batches import counter_seed
 from proj.system.files import remove_unfinished, whole_file
 from proj.system.locks import alone
-from proj.system.ranks import say
+from proj.system.ranks import is_terminal, say
 
 BATCH = 64  # the number of examples that go through the network at a time
 
@@ -55,7 +55,7 @@ def features_of(
 
     def make(view: int) -> Tensor:
         what = f"features of {split}, view {view + 1} of {views}"
-        starts = track(range(0, len(targets), BATCH), what, transient=True, disable=not sys.stdout.isatty())
+        starts = track(range(0, len(targets), BATCH), what, transient=True, disable=not is_terminal(sys.stdout))
         return torch.cat([network(batch(view, start)).float().cpu() for start in starts])
 
     if split != "train" or torch.equal(batch(0, 0), batch(1, 0)):

@@ -23,6 +23,7 @@ from proj.system.locks import is_locked
 from proj.system.names import one_line
 from proj.system.platform import may_go_unread
 from proj.system.processes import BAR
+from proj.system.ranks import is_terminal
 
 NOTES_OF_A_JOB, NOTES_OF_A_SWEEP = 8, 20  # the most notes that are shown; the others are counted
 TOLD_BY_OPTION = ("dataset", "model", "optimizer")  # groups whose options say by themselves what they are
@@ -59,7 +60,7 @@ class Lines:
         self.expect(names)
         watcher = threading.Thread(target=self.watch, args=(over,), daemon=True)
         os.environ[BAR] = ""
-        if one_by_one and self.out.isatty():
+        if one_by_one and is_terminal(self.out):
             self.title = f"{self.count(1)}  {shortened(self.settings(names[0]), self.width // 2 - 8)}"
             os.environ[BAR] = f"{self.out.fileno()} {self.title}"
             self.out.write(self.title)
@@ -186,7 +187,7 @@ def own_stdout() -> TextIO:
     """A copy of this process's stdout, which stays what it is while a job's output goes into the job's log."""
     try:
         copy = os.dup(sys.stdout.fileno())
-    except (OSError, ValueError):  # not a real file, but a notebook's or a test's
+    except (AttributeError, OSError, ValueError):  # not a real file, but a notebook's, a script's or a test's
         return sys.stdout
     os.set_inheritable(copy, True)  # by the process of a job, for its bar
     return may_go_unread(open(copy, "w", encoding=sys.stdout.encoding, errors="backslashreplace"))

@@ -25,10 +25,16 @@ def rank() -> int:
 
 def say(*notes: str, file: TextIO | None = None) -> None:
     """Print notes in the first process alone: wrapped to the width of a terminal, or each on a line of another file."""
-    width = shutil.get_terminal_size().columns if (file or sys.stdout).isatty() else sys.maxsize
+    width = shutil.get_terminal_size().columns if is_terminal(file or sys.stdout) else sys.maxsize
     if not rank():
         for note in notes:
             print(wrapped(note, width), file=file)
+
+
+def is_terminal(file: object) -> bool:
+    """Whether what is printed into `file` appears in a terminal. A script may have replaced `sys.stdout` by any object
+    with `write`, and pythonw.exe by None."""
+    return bool(getattr(file, "isatty", bool)())
 
 
 def check_environment() -> None:

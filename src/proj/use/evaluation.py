@@ -23,7 +23,7 @@ from proj.pictures import drawing, plots
 from proj.pictures.confusion import confusion_matrix
 from proj.system.files import csv_of, csv_text, refuse_unwritable, write_outputs, writing
 from proj.system.platform import absolute, local_path
-from proj.system.ranks import say
+from proj.system.ranks import is_terminal, say
 from proj.training.calibration import prediction_set_limit
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
@@ -56,7 +56,7 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
     hook = model.register_forward_hook(lambda module, inputs, output: logits.append(output.float().cpu()))
     precision, _ = set_precision(contents["config"]["trainer"]["precision"], model, "auto")
     turned_off = dict.fromkeys(("logger", "enable_checkpointing", "enable_model_summary"), False)
-    trainer = Trainer(devices=1, precision=precision, enable_progress_bar=sys.stdout.isatty(), **turned_off)
+    trainer = Trainer(devices=1, precision=precision, enable_progress_bar=is_terminal(sys.stdout), **turned_off)
     targets = data.splits["test"].targets
     results = tested(trainer, model, data)
     hook.remove()

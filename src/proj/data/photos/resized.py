@@ -23,7 +23,7 @@ from proj.errors import UserError, agree, how_many
 from proj.system.files import remove_unfinished, whole_file
 from proj.system.locks import alone
 from proj.system.platform import memory, read_at
-from proj.system.ranks import say
+from proj.system.ranks import is_terminal, say
 
 FORMAT = 3  # the version of the file format of `Resized`; files of another version are made anew
 HEADER = "proj images {} {}\n"  # filled with FORMAT and the key
@@ -165,7 +165,7 @@ def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resize
     """
     sums = np.full((len(files), 1 + 2 * recipe.shape[2]), -1, np.int64)
     remarks: dict = {"left_out": {}, **{name: {} for name in REMARKS}, "levels": recipe.levels}
-    shown = {"description": "resizing", "total": len(files), "transient": True, "disable": not sys.stdout.isatty()}
+    shown = {"description": "resizing", "total": len(files), "transient": True, "disable": not is_terminal(sys.stdout)}
     remove_unfinished(path.parent, path.name)
     with whole_file(path) as file, closing(pictures(files, recipe, before)) as made, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of unusual files even if it can read them

@@ -21,7 +21,7 @@ from proj.data.tables.text_encoding import BLOCK, NO_TEXT, find_encoding
 from proj.data.tables.text_table import CELLS, Table, table_of_rows
 from proj.errors import UserError, message_of, nearest
 from proj.system.platform import memory
-from proj.system.ranks import rank
+from proj.system.ranks import is_terminal, rank
 
 LARGE = 30_000_000  # bytes, from which on reading takes a second or more and shows a progress bar
 LEAST = 6  # bytes that a cell takes in memory: its text and a separator, and its code or number
@@ -50,7 +50,7 @@ def open_table(path: str, how: Reading = AS_FOUND) -> Table:
     if path == "-":
         return read_table(BytesIO(sys.stdin.buffer.read()), path, how)
     size, packed = getsize(path), path.lower().endswith((".gz", ".bz2", ".xz", ".zst", ".zip"))
-    shown = size > (LARGE / 10 if packed else LARGE) and sys.stdout.isatty() and not rank()
+    shown = size > (LARGE / 10 if packed else LARGE) and is_terminal(sys.stdout) and not rank()
     with open(path, "rb") as file:
         head = BytesIO(file.read()) if not file.seekable() else file  # a pipe is not seekable
         with wrap_file(head, size, description=f"reading {basename(path)}", transient=True, disable=not shown) as seen:
