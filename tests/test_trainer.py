@@ -76,6 +76,8 @@ def test_no_value_of_an_argument_of_the_trainer_ends_in_a_traceback(configure, m
     ("~callbacks.best", "leave ~callbacks.best out"),
     ("callbacks.best=3", "callbacks.best=3 is no class"),
     ("callbacks.best.filename=3", "callbacks.best.filename=3 is not a file's name"),
+    ("callbacks.best.filename=../../x", "filename=../../x leads out of the run's folder: give a name without folders"),
+    ("callbacks.best.filename=/tmp/x", "filename=/tmp/x leads out of the run's folder"),
     ("callbacks.best.filename='{'", "callbacks.best.filename={ is not a file's name, with {epoch} or"),
     ("callbacks.best.filename='{epoch:x.y}'", "callbacks.best.filename={epoch:x.y} is not a file's name"),
     ("callbacks=average +callbacks.average.foo=1", "There is no setting 'callbacks.average.foo'. Options: decay, "),

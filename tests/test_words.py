@@ -103,6 +103,12 @@ def test_a_folder_may_have_commas_in_its_name_and_what_a_sweep_has_one_of_takes_
         assert f"{word}: all jobs of a sweep have the same" in refused(tmp_path, word, "seed=1")
 
 
+def test_a_blank_at_the_end_of_a_path_that_is_there_is_kept(tmp_path, monkeypatch):
+    (tmp_path / "x ").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert configure("hydra.run.dir=x ").output_dir == "x "
+
+
 def test_what_is_advised_for_several_values_without_a_sweep_is_taken(mistake):
     said = mistake("proj.train", "dataset=csv", "dataset.target=a,b")
     listed, text = (shlex.split(said.partition(start)[2])[0] for start in ("or type ", "(a list) or "))

@@ -14,7 +14,7 @@ from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, read_write
 
 from proj.config.check_types import check_types, compose_defaults
-from proj.config.check_values import check_names, check_ranges, loggers
+from proj.config.check_values import check_file_names, check_names, check_ranges, loggers
 from proj.config.check_words import (
     OF_A_RUN,
     OF_A_SWEEP,
@@ -74,6 +74,7 @@ def check(cfg: DictConfig) -> None:
             f"{kind_of_data(cfg)} data: {cure}."
         )
     check_ranges(cfg)
+    check_file_names(cfg)
     check_fold_part(cfg)
     check_momentum(cfg)
     check_length(cfg.scheduler)

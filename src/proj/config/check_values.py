@@ -2,6 +2,7 @@
 
 import ast
 from importlib.util import find_spec
+from pathlib import PureWindowsPath
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -164,6 +165,17 @@ def check_callbacks(cfg: DictConfig) -> None:
         if target.endswith(LISTED.get(place, "?")):  # another class may have any arguments
             for key in callback.keys() - {"_target_", "monitor", "mode"}:
                 check_argument(place, str(key), callback[key])
+
+
+def check_file_names(cfg: DictConfig) -> None:
+    """Raises UserError for a callback's file name that leads out of its folder, such as ../../x."""
+    for name, callback in cfg.callbacks.items():
+        file = PureWindowsPath(str(callback.get("filename") or "")) if OmegaConf.is_dict(callback) else None
+        if file and (file.anchor or ".." in file.parts):  # PureWindowsPath takes both / and \\ for separators
+            raise UserError(
+                f"callbacks.{name}.filename={callback.filename} leads out of the run's folder: give a name without "
+                "folders before it."
+            )
 
 
 def check_argument(place: str, name: str, value: object) -> None:

@@ -174,6 +174,8 @@ def one_value(key: str, value: str) -> str:
         value = local_path(value, f"{key}=") if not re.match("['\"]", value) else value
         if "${" in value and os.path.lexists(value):
             raise UserError(f"{key}={value} has ${{…}} in its name, which Hydra takes for a setting: rename it.")
+        if value != value.strip() and os.path.lexists(value):
+            return as_text(value)  # Hydra would drop the blanks
         override = parsed(f"{key}={value}")
         if override and (
             (isinstance(override.value(), int | float) and not key.endswith("weights"))  # those of one's own model
