@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from proj.config.declared import named_arguments
+from proj.config.declared import named_arguments, target_of
 from proj.config.settings.ranges import PATH, SIZE, STEPS, SWITCH, Range, either
 from proj.config.settings.table import policy
 from proj.config.words import typed
@@ -99,7 +99,7 @@ def check_annotations(cfg: DictConfig) -> None:
         f"{group}.{name}": node for group in ("callbacks", "logger") for name, node in (cfg.get(group) or {}).items()
     }
     for place, node in parts.items():
-        target = str(node.get("_target_")) if OmegaConf.is_dict(node) else ""
+        target = target_of(node)
         annotated = named_arguments(target)[0] if target.startswith(LIBRARIES) else {}
         for name in annotated.keys() & node.keys() if annotated else ():
             key, value = f"{place}.{name}", node[name]

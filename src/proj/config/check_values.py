@@ -7,7 +7,7 @@ from pathlib import PureWindowsPath
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.check_types import check_annotations
-from proj.config.declared import named_arguments
+from proj.config.declared import named_arguments, target_of
 from proj.config.monitors import check_monitors
 from proj.config.settings.table import SETTINGS, below, policy, refusal
 from proj.config.words import EMPTY, TAKE_SEVERAL
@@ -40,11 +40,9 @@ def loggers(cfg: DictConfig) -> DictConfig | dict:
 def is_of_own_class(key: str, cfg: DictConfig) -> bool:
     """Whether a setting belongs to the user's own dataset, model or loss, where `hidden`, say, may mean anything."""
     if key.startswith("model.loss."):
-        return not str(OmegaConf.select(cfg, "model.loss._target_")).startswith("torch.")
+        return not target_of(cfg.model.loss).startswith("torch.")
     part = key.partition(".")[0]
-    return part in ("dataset", "model") and not (
-        str(cfg[part].get("_target_")).startswith("proj.") or key.startswith(SHARED)
-    )
+    return part in ("dataset", "model") and not (target_of(cfg[part]).startswith("proj.") or key.startswith(SHARED))
 
 
 def check_parts(cfg: DictConfig) -> None:
@@ -71,7 +69,7 @@ def check_ranges(cfg: DictConfig) -> None:
     check_monitors(cfg)
     check_annotations(cfg)
     for name, node in loggers(cfg).items():
-        library = LIBRARIES.get(node.get("_target_")) if OmegaConf.is_dict(node) else None
+        library = LIBRARIES.get(target_of(node))
         if library and not find_spec(library):
             raise UserError(f"logger={name} needs a library that is not installed: pip install 'proj[{library}]'")
     if cfg.on_nan == "skip" and str(cfg.trainer.precision).startswith("16"):
@@ -145,24 +143,23 @@ def check_trainer(trainer: DictConfig) -> None:
 def check_callbacks(cfg: DictConfig) -> None:
     """Raises UserError if no callback would keep the best checkpoint, and for callbacks that do not work here."""
     best = cfg.callbacks.get("best") if OmegaConf.is_dict(cfg.callbacks) else None
-    if not OmegaConf.is_dict(best) or not best.get("_target_"):
+    if not target_of(best):
         raise UserError(
             "callbacks.best keeps the best checkpoint, which every run needs at its end: leave ~callbacks.best out "
             "(test=false leaves the test out)."
         )
     for name, callback in cfg.callbacks.items():
-        target = str(callback.get("_target_")) if OmegaConf.is_dict(callback) else ""
+        target, place = target_of(callback), f"callbacks.{name}"
         if target.startswith("lightning.") and (cure := UNFIT.get(target.rpartition(".")[2])):
-            raise UserError(f"callbacks.{name}._target_={target} does not suit these runs: {cure}.")
-        if target.endswith(".BatchSizeFinder") and str(cfg.scheduler.get("_target_")).endswith(".OneCycleLR"):
+            raise UserError(f"{place}._target_={target} does not suit these runs: {cure}.")
+        if target.endswith(".BatchSizeFinder") and target_of(cfg.scheduler).endswith(".OneCycleLR"):
             raise UserError(
-                f"callbacks.{name}._target_={target} takes more steps than the schedule has: add scheduler=none, or "
+                f"{place}._target_={target} takes more steps than the schedule has: add scheduler=none, or "
                 "leave it out, since dataset.batch_size=null chooses a size."
             )
         if target.endswith("ProgressBar") and name != "progress" and cfg.callbacks.get("progress"):
-            raise UserError(f"callbacks.{name} is a second progress bar: add ~callbacks.progress.")
-        place = f"callbacks.{name}"
-        if target.endswith(LISTED.get(place, "?")):  # another class may have any arguments
+            raise UserError(f"{place} is a second progress bar: add ~callbacks.progress.")
+        if place in LISTED and target.endswith(LISTED[place]):  # another class may have any arguments
             for key in callback.keys() - {"_target_", "monitor", "mode"}:
                 check_argument(place, str(key), callback[key])
 

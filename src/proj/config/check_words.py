@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.declared import HANDED, NO_ARGUMENTS, arguments, declared, kind_of_data, only_arguments
+from proj.config.declared import HANDED, NO_ARGUMENTS, arguments, declared, kind_of_data, only_arguments, target_of
 from proj.config.settings.table import SETTINGS, policy, refusal, with_above
 from proj.config.unknown_setting import OLD, elsewhere, similar
 from proj.config.words import GROUPS, key_of
@@ -97,7 +97,7 @@ def refuse_unknown_argument(key: str, cfg: DictConfig) -> None:
     """
     place, _, name = key.rpartition(".")
     node = OmegaConf.select(cfg, place)
-    target = str(node.get("_target_")) if OmegaConf.is_dict(node) else ""
+    target = target_of(node)
     if OmegaConf.is_dict(node) and node.get("_target_", "") is None and name != "_target_":
         raise UserError(f"{key} has no effect, since {place} names no class: leave it out, or choose another {place}.")
     if not target.startswith(("proj.", "torch.", "torchvision.", "lightning.")) or name.startswith("_") or key in OLD:
@@ -119,7 +119,7 @@ def check_arguments(cfg: DictConfig) -> None:
     groups |= {f"callbacks.{name}": node for name, node in (cfg.callbacks or {}).items()}
     typed = {key_of(word) for word in cfg.hydra.overrides.task}
     for place, node in groups.items():
-        target = str(node.get("_target_")) if OmegaConf.is_dict(node) else ""
+        target = target_of(node)
         taken = only_arguments(target)
         foreign = [] if taken is None else [str(name) for name in node if name not in (*taken, *NO_ARGUMENTS)]
         foreign = [name for name in foreign if node[name] is not None]  # null is not passed to the class
@@ -141,8 +141,8 @@ def check_fold_part(cfg: DictConfig) -> None:
 
 def check_momentum(cfg: DictConfig) -> None:
     """Raises UserError for a momentum that OneCycleLR would overwrite, since it cycles the momentum too."""
-    scheduler, keeps_its_own = cfg.scheduler, str(cfg.optimizer.get("_target_")).endswith(".Muon")
-    cycles = str(scheduler.get("_target_")).endswith(".OneCycleLR") and scheduler.get("cycle_momentum", True)
+    scheduler, keeps_its_own = cfg.scheduler, target_of(cfg.optimizer).endswith(".Muon")
+    cycles = target_of(scheduler).endswith(".OneCycleLR") and scheduler.get("cycle_momentum", True)
     if keeps_its_own or not cycles:
         return
     low, high = scheduler.get("base_momentum", 0.85), scheduler.get("max_momentum", 0.95)

@@ -10,7 +10,7 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
 NO_ARGUMENTS += ("kind", "accepts")  # older versions had these class attributes in the configuration
@@ -31,6 +31,11 @@ def declared(target: str, attribute: str) -> Any:
         return next((ast.literal_eval(line.value) for line in lines), None)
     except UNREADABLE:
         return None
+
+
+def target_of(node: Any) -> str:
+    """The full name of the class that a part of a configuration names; "" if it names none."""
+    return str(node.get("_target_") or "") if OmegaConf.is_dict(node) else ""
 
 
 def kind_of_data(cfg: DictConfig) -> str | None:
@@ -59,27 +64,33 @@ def named_arguments(target: str) -> tuple[dict[str, ast.expr | None], bool]:
     """(A class's arguments with their annotations, whether these are all arguments that it takes). Where its `__init__`
     has **kwargs, the arguments of the class that it inherits from are included."""
     annotated: dict[str, ast.expr | None] = {}
-    with suppress(*UNREADABLE):
-        for line in (line for node in class_definitions(target) for line in node.body):
-            if isinstance(line, ast.FunctionDef) and line.name == "__init__":
-                taken = line.args
-                for one in (*taken.posonlyargs, *taken.args[1:], *taken.kwonlyargs):
-                    annotated.setdefault(one.arg, one.annotation)
-                if not taken.kwarg:
-                    return annotated, True
+    for function in constructors(target):
+        annotated = annotated_arguments(function) | annotated
+        if not function.args.kwarg:
+            return annotated, True
     return annotated, False
 
 
 def only_arguments(target: str) -> frozenset[str] | None:
     """The arguments of a class's `__init__`, its own or inherited, if it can take no others: None if it has **kwargs,
     is decorated, or is not found in the source."""
+    function = next(constructors(target), None)
+    if function is None or function.args.kwarg or function.decorator_list:
+        return None
+    return frozenset(annotated_arguments(function))
+
+
+def constructors(target: str) -> Iterator[ast.FunctionDef]:
+    """The `__init__` of a class, and then those of the classes that it inherits from, as far as the source is found."""
     with suppress(*UNREADABLE):
-        for line in (line for node in class_definitions(target) for line in node.body):
-            if isinstance(line, ast.FunctionDef) and line.name == "__init__":
-                taken = line.args
-                names = (one.arg for one in (*taken.posonlyargs, *taken.args[1:], *taken.kwonlyargs))
-                return None if taken.kwarg or line.decorator_list else frozenset(names)
-    return None
+        for node in class_definitions(target):
+            yield from (line for line in node.body if isinstance(line, ast.FunctionDef) and line.name == "__init__")
+
+
+def annotated_arguments(method: ast.FunctionDef) -> dict[str, ast.expr | None]:
+    """A method's arguments but `self`, with their annotations."""
+    taken = method.args
+    return {one.arg: one.annotation for one in (*taken.posonlyargs, *taken.args[1:], *taken.kwonlyargs)}
 
 
 def class_definitions(target: str) -> Iterator[ast.ClassDef]:

@@ -3,6 +3,7 @@ it has been measured when they look at it."""
 
 from omegaconf import DictConfig, OmegaConf
 
+from proj.config.declared import target_of
 from proj.config.settings.ranges import whole
 from proj.errors import UserError, choose
 
@@ -26,7 +27,7 @@ OmegaConf.register_new_resolver("mode_of", mode_of, replace=True)
 
 def check_monitors(cfg: DictConfig) -> None:
     """Raises UserError for a metric that nothing measures, and for a mode that takes the worst for the best."""
-    callbacks = {name: one for name, one in cfg.callbacks.items() if OmegaConf.is_dict(one) and one.get("_target_")}
+    callbacks = {name: one for name, one in cfg.callbacks.items() if target_of(one)}
     targets = [cfg.model._target_, *(one._target_ for one in callbacks.values())]
     # The user's own model or callback may measure other metrics.
     all_known = all(str(target).startswith(("proj.", "lightning.")) for target in targets)
@@ -50,7 +51,7 @@ def check_monitors(cfg: DictConfig) -> None:
             raise UserError(f"{place}.mode={mode}: use mode={mode}.")
         check_moments(place, callback, cfg.trainer)
     mode = cfg.scheduler.get("mode", cfg.mode)
-    if str(cfg.scheduler.get("_target_")).endswith(".ReduceLROnPlateau") and mode != cfg.mode:
+    if target_of(cfg.scheduler).endswith(".ReduceLROnPlateau") and mode != cfg.mode:
         raise UserError(
             f"scheduler.mode={mode} would lower the rate while {cfg.monitor} improves: use scheduler.mode={cfg.mode}."
         )
