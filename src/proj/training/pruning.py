@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from proj.errors import UserError
+from proj.training.robustness.divergence import raise_in_first
 from proj.training.study import open_study
 
 
@@ -26,13 +27,10 @@ class Prune(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
             return
-        hopeless = False
+        value, hopeless = float(trainer.callback_metrics[self.monitor]), False
         if trainer.is_global_zero:
-            value = float(trainer.callback_metrics[self.monitor])
             self.trial.report(value, trainer.current_epoch)
             hopeless = self.trial.should_prune() and trainer.current_epoch + 1 < trainer.max_epochs
-        if not trainer.strategy.broadcast(hopeless):
-            return
-        if not trainer.is_global_zero:
-            raise SystemExit(0)  # only the first process reports it
-        raise Pruned(f"pruned in epoch {trainer.current_epoch + 1}, at {self.monitor} {value:.4g}")
+        if trainer.strategy.broadcast(hopeless):
+            sentence = f"pruned in epoch {trainer.current_epoch + 1}, at {self.monitor} {value:.4g}"
+            raise_in_first(trainer, Pruned(sentence))

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -41,9 +42,8 @@ class Divergence:
         if is_last or (batch_idx + 1) % trainer.log_every_n_steps == 0:
             self._check_losses(trainer)
         if is_last and not self.has_had_a_loss and (model := trainer.lightning_module).automatic_optimization:
-            if not trainer.is_global_zero:
-                raise SystemExit(0)  # only the first process reports it
-            raise UserError(f"{type(model).__name__}.training_step returns no loss, so nothing is learned: return it.")
+            step = f"{type(model).__name__}.training_step"
+            raise_in_first(trainer, UserError(f"{step} returns no loss, so nothing is learned: return it."))
 
     def check(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Raises UserError if a loss since the last check, a weight, or a batch norm statistic is not finite."""
@@ -69,24 +69,26 @@ class Divergence:
         self.rates.clear()
 
     def _end_run(self, trainer: Trainer, what: str, rate: float) -> None:
-        if not trainer.is_global_zero:
-            raise SystemExit(0)  # only the first process reports it
         last = RunFolder(self.folder).last
         kept = f"The last good checkpoint is {last}" if last.is_file() else "There was no checkpoint yet"
         skip = f", or skip such steps: {resume_command(self.folder)} on_nan=skip" if self.stop else ""
-        raise UserError(
+        sentence = (
             f"{what} (epoch {trainer.current_epoch + 1}), at a learning rate of {rate:.3g}. {kept}. Start a new run "
             f"with a lower optimizer.lr or trainer.gradient_clip_val=1{skip}"
         )
+        raise_in_first(trainer, UserError(sentence))
+
+
+def raise_in_first(trainer: Trainer, error: UserError) -> NoReturn:
+    """Raise an error that all processes of a run have in the first one alone; the others end without a word."""
+    raise error if trainer.is_global_zero else SystemExit(0)
 
 
 def refuse_no_optimizer(trainer: Trainer) -> None:
     """Raises UserError if a model of the user's own has no optimizer."""
     if not any(optimizer.param_groups for optimizer in trainer.optimizers):  # Lightning's stand-in has none
-        if not trainer.is_global_zero:
-            raise SystemExit(0)  # only the first process reports it
-        name = type(trainer.lightning_module).__name__
-        raise UserError(f"{name}.configure_optimizers returns no optimizer, so nothing is learned: return one.")
+        method = f"{type(trainer.lightning_module).__name__}.configure_optimizers"
+        raise_in_first(trainer, UserError(f"{method} returns no optimizer, so nothing is learned: return one."))
 
 
 def are_finite(tensors: list[torch.Tensor]) -> bool:
@@ -136,14 +138,13 @@ class SkipNaN(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         skipped, steps = self.in_epoch
         if skipped and skipped == steps:
-            if not trainer.is_global_zero:
-                raise SystemExit(0)  # only the first process reports it
             all_steps, were = agree(steps, "the only step", f"all {steps:,} steps"), agree(steps, "was", "were")
-            raise UserError(
+            sentence = (
                 f"{all_steps} of epoch {trainer.current_epoch + 1} gave NaN or infinite gradients "
                 f"and {were} left out, so the network no longer learns: start a new run with a lower optimizer.lr or "
                 "trainer.gradient_clip_val=1, and check the data for such numbers."
             )
+            raise_in_first(trainer, UserError(sentence))
 
     def refuse_most(self, steps: int) -> int:
         """The number of skipped steps. Raises UserError if most of the `steps` were skipped, so little was learned."""
