@@ -29,7 +29,7 @@ from proj.config.check_words import (
 )
 from proj.config.declared import accepted, declared, kind_of_data, takes
 from proj.config.explain import sentences
-from proj.config.new_folder import make_new_folder, refuse_run_in_a_sweep, refuse_sweep_in_a_run
+from proj.config.new_folder import make_folder, make_new_folder, refuse_run_in_a_sweep, refuse_sweep_in_a_run
 from proj.config.settings.ranges import JOBS_AT_ONCE
 from proj.errors import UserError
 from proj.system.platform import local_path, refuse_no_text
@@ -151,12 +151,9 @@ class Check(Callback):
             HydraConfig.instance().set_config(config.copy())  # the folder's name may refer to it as ${hydra:…}
             if not RunFolder(os.path.expanduser(config.hydra.run.dir)).last.is_file():
                 check_data(config)  # a run with a checkpoint may be finished, and then needs no data
-            self.make_folder(config.hydra.run)
+            self.name_folder(config.hydra.run)
             refuse_run_in_a_sweep(config.hydra.run.dir)
-            try:
-                Path(config.hydra.run.dir).mkdir(parents=True, exist_ok=True)
-            except FileNotFoundError as error:
-                raise UserError(f"{error.filename} cannot be made: choose another folder, hydra.run.dir=…") from error
+            make_folder(Path(config.hydra.run.dir), "hydra.run.dir")
 
     def on_multirun_start(self, config: DictConfig, **kwargs) -> None:
         with ending_the_command():
@@ -166,9 +163,10 @@ class Check(Callback):
                 refuse_sweep_in_a_run(config.hydra.sweep.dir)
             if (workers := config.hydra.launcher.get("n_jobs", 1)) is not None:  # a setting of joblib's launcher
                 JOBS_AT_ONCE.check("hydra.launcher.n_jobs", workers)
-            self.make_folder(config.hydra.sweep)
+            self.name_folder(config.hydra.sweep)
 
-    def make_folder(self, where: DictConfig) -> None:
+    def name_folder(self, where: DictConfig) -> None:
+        """Set `where.dir` to the folder to use; make it if it is named by the time. Raises UserError for no folder."""
         if not where.dir:
             raise UserError("hydra.run.dir= and hydra.sweep.dir= take a folder: . is the current one.")
         with read_write(where):

@@ -58,6 +58,18 @@ def make_new_folder(folder: str) -> str:
     return broadcast_text(make)
 
 
+def make_folder(folder: Path, option: str = "hydra.sweep.dir") -> Path:
+    """Make a folder and its parents; return it. option: the setting that names it. Raises UserError if a file is in the
+    way, or its drive is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{error.filename} is a file where the sweep needs a folder: move it away.") from error
+    except FileNotFoundError as error:  # in /proc, and on a missing drive of Windows
+        raise UserError(f"{error.filename} cannot be made: choose another folder, {option}=…") from error
+
+
 def refuse_run_in_a_sweep(folder: str) -> None:
     """Raises UserError for a new run in a sweep's folder or directly below it, where it would be taken for a job."""
     for place in (Path(folder), Path(folder).parent):

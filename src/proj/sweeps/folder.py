@@ -9,11 +9,12 @@ from pathlib import Path
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from proj.config.new_folder import make_folder
 from proj.config.own_code import changed_code
 from proj.config.stored import TRUSTED
 from proj.config.words import key_of
 from proj.errors import UserError
-from proj.sweeps.sweep_file import asks_for, copies_all, copy_conf, describe, git, make_folder, read_manifest
+from proj.sweeps.sweep_file import asks_for, copies_all, copy_conf, describe, git, read_manifest
 from proj.sweeps.swept import how_to_continue
 from proj.sweeps.trust import check_files, check_job, resume_command, without_hydra
 from proj.system.files import write_atomically

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from proj.config.check import check, check_data
 from proj.config.check_words import refuse_data_without_dataset
 from proj.config.loader import Loader
+from proj.config.new_folder import make_folder
 from proj.config.own_code import own_code
 from proj.config.words import as_hydra_reads, key_of
 from proj.errors import UserError
@@ -25,7 +26,7 @@ from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
 from proj.sweeps.seeds import ASKED, add_seeds, is_seed
-from proj.sweeps.sweep_file import changed_versions, loader_of_copy, make_folder, no_folder_if_refused
+from proj.sweeps.sweep_file import changed_versions, loader_of_copy, no_folder_if_refused
 from proj.sweeps.swept import fixed_and_swept, refuse_repeated, values
 from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked

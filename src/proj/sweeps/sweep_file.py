@@ -61,17 +61,6 @@ def read_manifest(folder: Path) -> dict:
     return manifest
 
 
-def make_folder(folder: Path) -> Path:
-    """Make a folder and its parents; return it. Raises UserError if a file is in the way, or its drive is missing."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-    except (FileExistsError, NotADirectoryError) as error:
-        raise UserError(f"{error.filename} is a file where the sweep needs a folder: move it away.") from error
-    except FileNotFoundError as error:  # in /proc, and on a missing drive of Windows
-        raise UserError(f"{error.filename} cannot be made: choose another folder, hydra.sweep.dir=…") from error
-
-
 @contextmanager
 def no_folder_if_refused(folder: Path) -> Iterator[None]:
     """Delete the sweep's folder, if it is empty, after an error within: one named by the time exists from the start."""
