@@ -98,6 +98,7 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     if "config_dir" in kinds:
         refuse_dashes(words, kinds.keys() - {"config_dir"})
         flags, words = flags_and_settings(words)
+    # --config-dir=conf is a flag, as of Hydra's commands, and is read as the option config_dir=conf.
     left = [*words, *(flag.replace("--config-dir=", "config_dir=") for flag in flags)]
     chosen = take(kinds, left)
     for word in left:

@@ -172,14 +172,13 @@ def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> di
 
 def destinations(config: dict) -> dict[str, Any]:
     """The settings of loggers that could have the run write to a folder, or send to a URL, of the file's choice."""
-    nodes = [(name, node) for name, node in (config.get("logger") or {}).items() if isinstance(node, dict)]
-    return {
-        f"logger.{name}.{key}": value
-        for name, node in nodes
-        for key, value in node.items()
-        if value is not None
-        and (not re.fullmatch(OF_A_LOGGER, str(key)) or (key == "name" and re.search(r"[/\\:]|^\.\.$", str(value))))
-    }
+    found = {}
+    for name, node in (config.get("logger") or {}).items():
+        for key, value in node.items() if isinstance(node, dict) else ():
+            is_path = key == "name" and re.search(r"[/\\:]|^\.\.$", str(value))
+            if value is not None and (is_path or not re.fullmatch(OF_A_LOGGER, str(key))):
+                found[f"logger.{name}.{key}"] = value
+    return found
 
 
 def check_destinations(config: dict, file: str | Path, named: Sequence[str]) -> None:

@@ -147,15 +147,15 @@ def rank(runs: list[Run], monitor: str, mode: str) -> tuple:
 
 def row_of(runs: list[Run], values: list | None, metrics: list[str], mode: str) -> Row:
     model, dataset = (runs[0].config.get(f"choices.{key}") for key in ("model", "dataset"))
-    name = runs[0].folder.name
+    name = one_line(runs[0].folder.name)
+    if len(runs) > 1 or name.isdigit():  # such as 0, the folder of a sweep's only job
+        name = f"{model} on {dataset}"
     order = sorted(runs, key=lambda run: (bool(run.repeats), rank([run], metrics[0], mode)))
     counted_first = sorted(runs, key=lambda run: bool(run.repeats))
     words = ["repeated" if run.repeats and run.status == "finished" else run.status for run in counted_first]
     return {
         "settings": values,
-        "name": f"{model} on {dataset}"
-        if len(runs) > 1 or name.isdigit()
-        else one_line(name),  # such as 0, the folder of a sweep's only job
+        "name": name,
         **{metric: spread(runs, metric, mode) for metric in (*metrics, "parameters", "seconds")},
         "data": runs[0].settings.get("data") or dataset,
         "status": Counter(words),

@@ -61,7 +61,9 @@ class OptunaSweeper(GridSweeper):
             ends = [getattr(self.space[key], end, None) for end in ("low", "high")]  # None for a choice
             words_of[key] = [f"{key}={value}" for value in (values(override) if None in ends else ends)]
         firsts = {key: words[0] for key, words in words_of.items()}
-        jobs = [list((firsts | {key: word}).values()) for key, words in words_of.items() for word in words]
+        jobs = []  # each tries one word of one setting, with the first words of all others
+        for key, words in words_of.items():
+            jobs += [list((firsts | {key: word}).values()) for word in words]
         goals = {(config.monitor, config.mode) for _, config in self.compose_all(jobs or [[]])}
         if len(goals) > 1:
             raise UserError(f"a search has one goal, and its trials have several: {'; '.join(map(' '.join, goals))}.")

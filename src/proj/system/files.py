@@ -72,11 +72,17 @@ def writing(path: Path, option: str = "output") -> Iterator[None]:
 
 def refuse_unwritable(path: Path, option: str = "output") -> None:
     """Raises UserError where no file can be written at `path`, before the work that ends in it; makes nothing."""
-    above = next((place for place in path.absolute().parents if place.exists()), None)
-    why = "its drive is missing" if above is None else "" if above.is_dir() else f"{above} is a file"
-    why = "it is a folder" if path.is_dir() else why
-    if why or not os.access(above, os.W_OK):
-        raise UserError(f"{path} could not be written ({why or 'Permission denied'}): name another place, {option}=…")
+    above, why = next((place for place in path.absolute().parents if place.exists()), None), ""
+    if path.is_dir():
+        why = "it is a folder"
+    elif above is None:
+        why = "its drive is missing"
+    elif not above.is_dir():
+        why = f"{above} is a file"
+    elif not os.access(above, os.W_OK):
+        why = "Permission denied"
+    if why:
+        raise UserError(f"{path} could not be written ({why}): name another place, {option}=…")
 
 
 def write_output(path: Path, content: bytes | str, option: str = "output") -> None:

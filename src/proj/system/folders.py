@@ -65,7 +65,8 @@ def nearest_to(path: str) -> str:
     folder, name = os.path.split(path)
     rest, names = "", list[str]()
     while folder != os.path.dirname(folder) and not os.path.lexists(folder):  # a drive may be missing
-        rest, (folder, name) = os.path.join(name, rest), os.path.split(folder)
+        rest = os.path.join(name, rest)
+        folder, name = os.path.split(folder)
     with suppress(OSError):
         names = sorted(one for one in os.listdir(folder or ".") if one != name and not is_companion(one))
     close = [one for one in names if one.startswith(f"{name}.")] or get_close_matches(name, names, 1)

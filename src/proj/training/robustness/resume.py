@@ -92,7 +92,8 @@ class Resume(Callback):
         if self.state is None or self.state["batch"] == batch_idx:  # not for batches that a resumed epoch drops
             self.attributes.bring_back(trainer)  # for a resumed epoch there is no `on_train_epoch_start`
             is_due = time.monotonic() - self.saved > self.every
-            self.asked = to_save, _ = self.signals.asked(trainer, batch_idx, is_due)
+            self.asked = self.signals.asked(trainer, batch_idx, is_due)
+            to_save, _ = self.asked
             if to_save:
                 self.attributes.collect(trainer)
         seed_batch(self.seed, epoch, batch_idx, trainer.global_rank)
