@@ -47,7 +47,6 @@ def test_a_run_that_goes_on_takes_the_words_of_any_command(folder, words, change
 
 
 @refusals(
-    ("hydra.run.dir=x", "This one resumes in its folder"),
     ("output_dir=x", "This one resumes in its folder"),
     ("hydra/launcher=joblib", "This one resumes in its folder"),
     ("sweep_name=x", "works only in a sweep"),
@@ -55,11 +54,9 @@ def test_a_run_that_goes_on_takes_the_words_of_any_command(folder, words, change
     ("--cfg", "works only in a new run. A resumed run takes settings"),
     ("model=cnn", "model=cnn works only in a new run: a resumed run takes single settings"),
     ("save_every=true", "is not a number"),
-    ("optimizer.lr=x", "is not a number"),
     ("choices.model=x", "choices is set by this program"),
     ("+trainer.max_epoch=3", r"no setting 'trainer\.max_epoch'\. Did you mean 'trainer\.max_epochs'"),
     ("~optimizer", "works only in a new run: a resumed"),
-    ("trainer=cpuu", "Did you mean 'cpu'"),
     ("logger=[csv,tensorbord]", "Did you mean 'tensorboard'"),
     ("test=maybe", "test=maybe is not true or false"),
     ("trainer.logger=false", "trainer.logger is set by this program"),
@@ -67,7 +64,6 @@ def test_a_run_that_goes_on_takes_the_words_of_any_command(folder, words, change
     ("trainer.max_epochs=-3", "not a whole number"),
     ("optimizer.lrr=1", r"Did you mean 'optimizer\.lr'"),
     ("batchsize=3", r"Did you mean 'dataset\.batch_size'"),
-    ("lrr=0.1", r"Did you mean 'optimizer\.lr'"),
 )
 def test_a_run_that_goes_on_refuses_what_it_cannot_take(folder, words, sentence):
     with pytest.raises((UserError, HydraException)) as error:
@@ -79,10 +75,8 @@ def test_a_run_that_goes_on_refuses_what_it_cannot_take(folder, words, sentence)
     ("isolat=true", "Did you mean 'isolate'"),
     ("isolate=maybe", "isolate=maybe does not exist. Options: false, true"),
     ("hydra.sweeper.n_trial=3", r"Did you mean 'hydra\.sweeper\.n_trials'"),
-    ("hydra.sweep.dir=x", "would change the jobs of"),
     ("hydra.job.chdir=true", "is set by this program"),
     ("optimizer.lr=0.1", "optimizer.lr=0.1 would change the jobs of"),
-    ("seed=3", "would change the jobs of"),
     ("hydra.sweeper.seed=3", "would change the jobs of"),
     ("hydra/sweeper=grid", "would change the jobs of"),
     ("--multirun", "is not of the form key=value"),

@@ -78,19 +78,16 @@ def test_no_value_of_an_argument_of_the_trainer_ends_in_a_traceback(configure, m
     ("callbacks.best.filename=3", "callbacks.best.filename=3 is not a file's name"),
     ("callbacks.best.filename=../../x", "filename=../../x leads out of the run's folder: give a name without folders"),
     ("callbacks.best.filename=/tmp/x", "filename=/tmp/x leads out of the run's folder"),
-    ("callbacks.best.filename='{'", "callbacks.best.filename={ is not a file's name, with {epoch} or"),
     ("callbacks.best.filename='{epoch:x.y}'", "callbacks.best.filename={epoch:x.y} is not a file's name"),
     ("callbacks=average +callbacks.average.foo=1", "There is no setting 'callbacks.average.foo'. Options: decay, "),
     ("callbacks.best.monitor=null", "callbacks.best.monitor=null: use monitor=val/acc"),
     ("+callbacks.best.save_top_k=0", "save_top_k=0 is not a whole number, 1 or more"),
     ("+callbacks.best.every_n_train_steps=3", "trainer.val_check_interval="),
     ("trainer.min_epochs=5 trainer.max_epochs=2", "trainer.min_epochs=5 is more than trainer.max_epochs=2"),
-    ("callbacks.best.enable_version_counter=null", "is not true or false"),
     ("trainer.check_val_every_n_epoch=40", "trainer.check_val_every_n_epoch=30 or less"),
     ("trainer.check_val_every_n_epoch=null", "such as trainer.val_check_interval=100"),
     ("trainer.fast_dev_run=true trainer.overfit_batches=2", "leave one of them out"),
     ("trainer.strategy=dpp", "trainer.strategy=dpp is not auto, ddp or another strategy of Lightning's"),
-    ("trainer.accelerator=gpus", "trainer.accelerator=gpus is not auto, cpu, gpu, cuda, mps or tpu"),
     ("trainer.max_epochs=-1", "trainer.max_epochs=-1 has no end: give trainer.max_steps"),
     ("scheduler=step scheduler.step_size=null", "scheduler.step_size=null is not a whole number"),
     ("optimizer=sgd optimizer.nesterov=null", "optimizer.nesterov=null is not true or false"),
@@ -121,8 +118,6 @@ def test_a_momentum_that_the_schedule_replaces_is_refused_in_python_too(configur
     ("trainer.limit_val_batches=1e300", "is not a number above 0: 1 or another whole number"),
     ("trainer.max_time=9999999999:00:00:00", "up to 999999999 days"),
     (f"{STOP} +callbacks.stop.min_delta=abc", "callbacks.stop.min_delta=abc is not a number"),
-    (f"{STOP} +callbacks.stop.patience=2.5", "callbacks.stop.patience=2.5 is not a whole number"),
-    (f"{STOP} +callbacks.stop.strict=2", "callbacks.stop.strict=2 is not true or false"),
     ("+logger.tensorboard.max_queue=abc", "max_queue=abc is not a whole number"),
     ("+model.loss.weight=[1,2,3]", "balance=loss has unequal classes count alike"),
     ("+callbacks.x._target_=torch.nn.Identity", r"callbacks\.x\._target_=torch\.nn\.Identity is no Callback: derive"),
@@ -130,7 +125,6 @@ def test_a_momentum_that_the_schedule_replaces_is_refused_in_python_too(configur
     ("optimizer._target_=torch.nn.Linear", "is no optimizer: derive it from torch.optim.optimizer.Optimizer"),
     ("scheduler._target_=torch.nn.Linear", "is no scheduler: derive it from torch.optim.lr_scheduler.LRScheduler"),
     ("trainer.max_epochs=-1 trainer.max_time=00:00:00:09", "needs a run of known length"),
-    ("trainer.limit_train_batches=0.01", "limit_train_batches=0.01 of 11 train batches is none"),
     ("trainer.limit_val_batches=0.5", "limit_val_batches=0.5 of 1 val batch is none"),
     ("trainer.overfit_batches=0.01", "trainer.overfit_batches=0.01 of 11 train batches is none"),
     ("trainer.overfit_batches=2 trainer.limit_test_batches=0.5", "limit_test_batches=0.5 of 1 test batch is none"),
@@ -140,9 +134,7 @@ def test_a_momentum_that_the_schedule_replaces_is_refused_in_python_too(configur
         "trainer.accumulate_grad_batches=2",
         "is more than the 8 batches of the run",
     ),
-    ("trainer.gradient_clip_val=1 optimizer.fused=true trainer.precision=abc", "precision"),
     ("trainer.accelerator=cpu trainer.devices=[0]", r"devices=\[0\] chooses GPUs, and this run uses none: leave it"),
-    ("trainer.accelerator=cpu trainer.devices=-1", "devices=-1 chooses GPUs, and this run uses none: leave it out"),
     ("model=mlp dataset.batch_size=1", "batch norm cannot train on a batch of one example"),
     ("dataset=digits dataset.mean=[1,2]", "channel"),
     ("dataset=digits model=cnn dataset.sizes=[8,16]", "images, which are 8 pixels high: give 8 or less in place of 16"),
@@ -213,7 +205,7 @@ def test_the_batches_of_a_run_are_those_that_its_limits_leave():
         batches(max_steps=6, check_val_every_n_epoch=2)
 
 
-@pytest.mark.parametrize("steps", (5, 22, 29))  # within an epoch, at its end, within the last one
+@pytest.mark.parametrize("steps", (5, 22))  # within an epoch, at its end
 def test_max_steps_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbroken_run(
     configure, trained, tmp_path, capsys, steps
 ):
