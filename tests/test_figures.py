@@ -1,6 +1,5 @@
 """What a run prints, keeps and reports is true at every moment."""
 
-import itertools
 import json
 import math
 import time
@@ -283,14 +282,6 @@ def test_an_accuracy_of_a_part_of_the_test_says_so(configure, tmp_path, monkeypa
     change(tmp_path / "part/config.yaml", {"trainer.limit_test_batches": 2})
     report([tmp_path / "part"])
     assert "trainer.limit_test_batches=2" in capsys.readouterr().out
-
-
-def test_a_run_that_left_most_of_its_steps_out_is_no_success(configure, tmp_path, monkeypatch):
-    good = itertools.cycle((False, False, False, True))
-    in_every_step(monkeypatch, lambda model, loss, *batch: loss * (1 if next(good) else math.nan))
-    with pytest.raises(UserError, match=r"17 of 22 steps were left out.* lower optimizer\.lr"):
-        train(configure("on_nan=skip", "trainer.max_epochs=2"))
-    assert RunFolder(tmp_path / "run").status()[0] == "failed" and not (tmp_path / "run/metrics.json").exists()
 
 
 def test_the_best_so_far_is_the_lowest_loss_and_the_highest_accuracy(configure, tmp_path):

@@ -163,7 +163,7 @@ def in_torchs_loader(monkeypatch, workers: int = 0) -> None:
     of_data(monkeypatch, "train_dataloader", loader)
 
 
-STOPS = ((0, 2), (1, 0), (1, 4), (2, 2))
+STOPS = ((0, 2), (1, 0), (1, 4))
 
 
 @pytest.mark.parametrize("model", (Collects, Averages, ByHand, Moves))

@@ -209,15 +209,6 @@ def test_a_search_counts_its_trials_over_resumes_and_repeats_none(tmp_path):
     assert "The search: val/acc % of each trial" in page and not (tmp_path / "outputs/sweeps/s/search.html").exists()
 
 
-def test_a_killed_search_goes_on_with_the_trial_that_it_was_in(tmp_path):
-    words = (*SEARCH, "hydra.sweeper.n_trials=3", "save_every=0")
-    for trial in (1, 2):
-        kill_when_there_are(trial, "last.ckpt", tmp_path, ("-m", *words, *QUICK))
-    train(tmp_path, *words)
-    assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE"] * 3
-    assert statuses(tmp_path / "outputs/sweeps/s") == ["finished"] * 3
-
-
 def test_hopeless_trials_are_pruned_and_failed_ones_tolerated(tmp_path):
     words = [word for word in SEARCH if "interval" not in word and "model" not in word]
     words += ["optimizer=sgd", "optimizer.lr=1e30,1e-9,1", "+hydra.sweeper.pruner.lower=0.6"]

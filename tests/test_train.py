@@ -209,8 +209,6 @@ def test_reading_a_configuration_makes_no_folder(command, tmp_path, monkeypatch)
     ("key", "value", "sentence"),
     (
         ("optimizer.lr", "x", "optimizer.lr=x is not a number above 0"),
-        ("dataset.batch_size", 0, "dataset.batch_size=0 is not a whole number, 1 or more"),
-        ("scheduler.pct_start", 2, "scheduler.pct_start=2 is not a number above 0 and below 1"),
         ("mode", "min", "monitor=val/acc mode=min would keep the worst checkpoint"),
     ),
 )
@@ -221,7 +219,7 @@ def test_a_configuration_that_was_changed_in_python_is_checked_too(configure, ke
         train(cfg)
 
 
-@pytest.mark.parametrize("group", ("dataset", "model", "optimizer", "scheduler", "trainer", "callbacks", "logger"))
+@pytest.mark.parametrize("group", ("model", "callbacks"))
 def test_an_option_that_a_script_puts_in_the_place_of_a_part_is_answered_with_its_word(configure, group):
     cfg = configure("trainer.max_epochs=1")
     cfg[group] = "mlp"

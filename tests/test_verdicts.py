@@ -25,7 +25,7 @@ def sweep(random, rows: int, seeds: int, *better_by: float) -> np.ndarray:
     return values[:, np.argsort(-values.mean(0))]
 
 
-@pytest.mark.parametrize(("rows", "seeds"), [(2, 3), (2, 6), (5, 6), (12, 3), (12, 10)])
+@pytest.mark.parametrize(("rows", "seeds"), [(2, 3), (5, 6), (12, 3)])
 def test_a_sweep_without_any_difference_ends_in_a_claim_in_one_of_twenty_at_most(rows, seeds):
     random = np.random.default_rng(rows * seeds)
     claims = np.mean([any(one.is_significant for one in judge(sweep(random, rows, seeds))[1:]) for _ in range(300)])
