@@ -1,6 +1,7 @@
 """A folder of photos of one's own: which folders are classes and parts, what is left out, and what does not fit."""
 
 import errno
+import itertools
 import json
 import re
 import unicodedata
@@ -11,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from support.evaluations import evaluate
-from support.photos import draw, write_photos
+from support.photos import draw, fill, save_all, write_photos
 from support.runs import settings
 
 import proj.use.evaluation
@@ -32,21 +33,17 @@ def test_a_model_knows_a_class_of_images_however_the_accents_of_its_folder_are_s
 
 
 def test_folders_whose_accents_are_stored_in_two_ways_are_one_class(photos, tmp_path):
-    for form, colours in (("NFC", "red"), ("NFD", "red"), ("NFC", "blue")):
-        folder = tmp_path / "photos" / unicodedata.normalize(form, {"red": "Bär", "blue": "Öl"}[colours])
-        folder.mkdir(parents=True, exist_ok=True)
-        for number in range(6):
-            draw(colours, number + 6 * (form == "NFD")).save(folder / f"{form}{number}.png")
+    for form, colour, name in (("NFC", "red", "Bär"), ("NFD", "red", "Bär"), ("NFC", "blue", "Öl")):
+        images = {f"{form}{number}.png": draw(colour, number + 6 * (form == "NFD")) for number in range(6)}
+        save_all(tmp_path / "photos" / unicodedata.normalize(form, name), images)
     data = photos(tmp_path / "photos")
     assert [unicodedata.normalize("NFC", name) for name in data.class_names] == ["Bär", "Öl"]
     assert sum(len(split.targets) for split in data.splits.values()) == 18
 
 
 def test_folders_that_differ_in_spaces_case_or_underscores_alone_are_said(photos, tmp_path, capsys):
-    for place, name in enumerate(("cat", "cat ", "red_fox", "Red fox")):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for number in range(4 * place, 4 * place + 4):
-            draw("red", number).save(tmp_path / "photos" / name / f"{number}.png")
+    names = ("cat", "cat ", "red_fox", "Red fox")
+    save_all(tmp_path / "photos", {f"{names[number // 4]}/{number}.png": draw("red", number) for number in range(16)})
     assert len(photos(tmp_path / "photos").class_names) == 4
     said = "classes that differ only in spelling, but count as different: Red fox and red_fox, cat and 'cat '\n"
     assert said in capsys.readouterr().out
@@ -87,13 +84,10 @@ def test_folders_for_the_parts_are_taken_and_the_others_drawn(photos, tmp_path, 
 
 
 def test_a_class_is_the_same_in_all_parts_whether_its_words_are_parted_by_blanks_or_underscores(photos, tmp_path):
-    for place in ("Train/Golden Retriever", "Train/pug", "test/golden_retriever", "test/Pug "):
-        (tmp_path / "in" / place).mkdir(parents=True)
-        for number in range(4):
-            scene(len(place) + 100 * number).save(tmp_path / "in" / place / f"{number}.png", compress_level=0)
-    data = photos(tmp_path / "in")
+    places = ("Train/Golden Retriever", "Train/pug", "test/golden_retriever", "test/Pug ")
+    data = photos(five_scenes_each(tmp_path / "in", places))
     assert data.class_names == ["Golden Retriever", "pug"]
-    assert data.splits["test"].targets.bincount().tolist() == [4, 4]
+    assert data.splits["test"].targets.bincount().tolist() == [5, 5]
 
 
 def test_a_folder_that_may_not_be_read_is_not_asked_for_the_files_of_a_run(tmp_path, monkeypatch):
@@ -114,9 +108,7 @@ def test_a_class_may_be_called_train(photos, tmp_path):
 
 
 def test_images_without_classes_beside_the_training_part_are_none_of_them(photos, tmp_path, capsys):
-    folder = write_photos(tmp_path / "in" / "train", 8).parent
-    (folder / "test1").mkdir()
-    draw("red", 1).save(folder / "test1" / "1.png")
+    folder = fill(write_photos(tmp_path / "in" / "train", 8).parent, ["test1"], 1)
     data = photos(folder)
     assert data.class_names == ["blue", "green", "red"]
     said = r"because their images have no classes: .*test1"
@@ -137,10 +129,14 @@ def test_a_part_beside_the_class_folders_is_no_class(photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("train", "test"),
-    (("", "test_set"), ("", "testing_data"), ("", "Test Images"), ("", "test/test"), ("train", "train/test")),
+    ("train", "test", "within"),
+    (
+        *(("", test, ("red", "blue")) for test in ("test_set", "testing_data", "Test Images", "test/test")),
+        ("", "test_set", ("red",)),
+        ("train", "train/test", ("red", "blue")),
+        ("train", "train/test", ("red",)),
+    ),
 )
-@pytest.mark.parametrize("within", (("red", "blue"), ("red",)))
 def test_a_folder_with_folders_of_the_classes_is_the_part_that_a_word_of_its_name_says(
     photos, tmp_path, train, test, within
 ):
@@ -238,17 +234,8 @@ def test_what_cannot_be_read_is_listed_and_left_out(photos, tmp_path, capsys):
 
 
 def test_a_class_that_only_a_part_has_is_left_out_and_said(photos, tmp_path, capsys):
-    for place, count in (
-        ("train/red", 5),
-        ("train/blue", 5),
-        ("test/red", 3),
-        ("test/blue", 1),
-        ("test/green", 2),
-        ("test/gold", 1),
-    ):
-        (tmp_path / "in" / place).mkdir(parents=True)
-        for number in range(count):
-            draw("red", number).save(tmp_path / "in" / place / f"{number}.png")
+    for place, count in {**PARTED, "test/red": 3, "test/blue": 1, "test/green": 2, "test/gold": 1}.items():
+        fill(tmp_path / "in", [place], count)
     data = photos(tmp_path / "in")
     assert data.class_names == ["blue", "red"] and len(data.splits["test"].targets) == 4
     said = "Images left out because the training part does not have their class: 2 green, 1 gold"
@@ -286,10 +273,10 @@ FOLDERS = {  # how many images lie where; a negative number is of files that are
 @pytest.mark.parametrize(("images", "sentence"), FOLDERS.values(), ids=FOLDERS)
 def test_a_folder_that_does_not_fit_is_one_sentence(photos, tmp_path, images, sentence):
     for name, count in images.items():
-        place = tmp_path / "in" / name
-        place.mkdir(parents=True)
-        for number in range(abs(count)):
-            draw("red", number).save(place / f"{number}.png") if count > 0 else (place / f"{number}.jpg").touch()
+        (tmp_path / "in" / name).mkdir(parents=True)
+        fill(tmp_path / "in", [name], count)
+        for number in range(-count):
+            (tmp_path / "in" / name / f"{number}.jpg").touch()
     with pytest.raises(UserError, match=sentence) as raised:
         photos(tmp_path / "in")
     assert "\n" not in str(raised.value)
@@ -304,8 +291,7 @@ def test_a_folder_that_does_not_fit_is_one_sentence(photos, tmp_path, images, se
 def test_a_list_of_classes_beside_photos_is_named_where_they_lie_in_no_class_folders(
     photos, tmp_path, images, table, data_dir
 ):
-    (tmp_path / images).mkdir(parents=True)
-    draw("red", 1).save(tmp_path / images / "1.png")
+    fill(tmp_path, [images], 1)
     (tmp_path / table).write_text("image,label\n1.png,red\n")
     with pytest.raises(UserError, match=rf"if .*{table} lists the class of each image, docs/data\.md makes"):
         photos(tmp_path / data_dir)
@@ -345,21 +331,17 @@ def test_folders_whose_names_are_of_no_class_are_said(photos, tmp_path, capsys, 
 
 @pytest.mark.parametrize(("data_dir", "archive"), (("in/pets.zip", "pets.zip"), ("in", "pets.tar.gz")))
 def test_an_archive_is_to_be_unpacked(photos, tmp_path, data_dir, archive):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / archive).write_bytes(b"PK")
-    draw("red", 1).save(tmp_path / "in/1.png")
+    (fill(tmp_path, ["in"], 1) / "in" / archive).write_bytes(b"PK")
     with pytest.raises(UserError, match=rf"unpack {archive}, and name the folder that comes out of it with data_dir="):
         photos(tmp_path / data_dir)
-    with pytest.raises(UserError, match=r"in/1.png is a file, and the photos lie in folders: put the images of each"):
-        photos(tmp_path / "in/1.png")
+    with pytest.raises(UserError, match=r"in/0.png is a file, and the photos lie in folders: put the images of each"):
+        photos(tmp_path / "in/0.png")
 
 
 def test_folders_that_may_be_parts_with_misspelled_names_are_said(photos, tmp_path, capsys, monkeypatch):
     for part, first in (("trian", 0), ("test", 10)):
-        for colour in ("red", "blue"):
-            (tmp_path / "in" / part / colour).mkdir(parents=True)
-            for number in range(first, first + 5):
-                draw(colour, number).save(tmp_path / "in" / part / colour / f"{number}.png")
+        pairs = itertools.product(("red", "blue"), range(first, first + 5))
+        save_all(tmp_path / "in" / part, {f"{colour}/{number}.png": draw(colour, number) for colour, number in pairs})
     assert photos(tmp_path / "in").class_names == ["test", "trian"]
     said = capsys.readouterr().out
     assert "The classes are test, trian, and hold the folders blue, red: if these are the classes, or parts, " in said
@@ -376,21 +358,12 @@ def run_command_in(sentence: str) -> None:
 
 
 def test_folders_that_most_classes_hold_are_said_though_a_class_lacks_one(photos, tmp_path, capsys):
-    for place in ("p1/ill", "p1/well", "p2/ill", "p2/well", "p3/well"):
-        (tmp_path / "in" / place).mkdir(parents=True)
-        for number in range(4):
-            scene(len(place) * number).save(tmp_path / "in" / place / f"{number}.png", compress_level=0)
-    photos(tmp_path / "in")
+    photos(five_scenes_each(tmp_path / "in", ("p1/ill", "p1/well", "p2/ill", "p2/well", "p3/well")))
     assert "The classes are p1, p2, p3, and hold the folders ill, well: if these are" in capsys.readouterr().out
 
 
 def test_masks_within_the_folders_of_classes_are_said(photos, tmp_path, capsys):
-    for colour in ("red", "blue"):
-        for place in ("images", "masks"):
-            (tmp_path / "in" / colour / place).mkdir(parents=True)
-            for number in range(5):
-                draw(colour, number).save(tmp_path / "in" / colour / place / f"{number}.png")
-    photos(tmp_path / "in")
+    photos(five_scenes_each(tmp_path / "in", ("red/images", "red/masks", "blue/images", "blue/masks")))
     assert "hold the folders images, masks: if masks hold masks and no photos, move them" in capsys.readouterr().out
 
 
@@ -406,13 +379,9 @@ LAYOUTS = {  # where images lie of folders that are no classes
 
 @pytest.mark.parametrize("places", LAYOUTS.values(), ids=LAYOUTS)
 def test_parts_masks_and_folders_of_all_images_are_no_classes(photos, tmp_path, places):
-    for place in places:
-        (tmp_path / "in" / place).mkdir(parents=True)
-        for number in range(5):
-            draw("red", number).save(tmp_path / "in" / place / f"{number}.png")
     names = ", ".join(sorted(place.split("/")[-1] for place in places))
     with pytest.raises(UserError, match=f"in holds no class folders .*, since {names} are names of none: put"):
-        photos(tmp_path / "in")
+        photos(fill(tmp_path / "in", places))
 
 
 @pytest.mark.parametrize(
@@ -436,35 +405,27 @@ def test_class_folders_beside_their_masks_are_named(photos, tmp_path):
 
 @pytest.mark.parametrize("names", (("passed_test", "failed_test"), ("train_station", "test_tube"), ("mask", "no_mask")))
 def test_classes_whose_names_hold_the_word_of_a_part_are_learnt(photos, tmp_path, names):
-    for name in names:
-        (tmp_path / "in" / name).mkdir(parents=True)
-        for number in range(5):
-            draw("red", number).save(tmp_path / "in" / name / f"{number}.png")
-    assert photos(tmp_path / "in").class_names == sorted(names)
+    assert photos(fill(tmp_path / "in", names)).class_names == sorted(names)
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "classes"),
+    ("place", "first", "second", "classes"),
     (
-        ("cat.{}.jpg", "dog.{}.jpg", "cat (6), dog (6)"),
-        ("great dane_{}.png", "pug ({}).png", "great dane (6), pug (6)"),
-        ("cat{:03}.png", "dog{:03}.png", "cat (6), dog (6)"),
-        ("7_{:05}.png", "10_{:05}.png", "10 (6), 7 (6)"),
-        ("{:04}_cat.png", "img{:04}-dog.png", "cat (6), dog (6)"),
-        ("n01440764_{}.JPEG", "n01443537_{}.JPEG", "n01440764 (6), n01443537 (6)"),
-        ("{}.png", "1{}.png", ""),
-        ("IMG_{}.png", "IMG_1{}.png", ""),
-        ("cat{0}{0}{0}x.png", "cat{0}{0}{0}y{0}z.png", ""),
+        (".", "cat.{}.jpg", "dog.{}.jpg", "cat (6), dog (6)"),
+        (".", "great dane_{}.png", "pug ({}).png", "great dane (6), pug (6)"),
+        ("train", "cat{:03}.png", "dog{:03}.png", "cat (6), dog (6)"),
+        (".", "{:04}_cat.png", "img{:04}-dog.png", "cat (6), dog (6)"),
+        ("train", "n01440764_{}.JPEG", "n01443537_{}.JPEG", "n01440764 (6), n01443537 (6)"),
+        (".", "{}.png", "1{}.png", ""),
+        (".", "IMG_{}.png", "IMG_1{}.png", ""),
+        (".", "cat{0}{0}{0}x.png", "cat{0}{0}{0}y{0}z.png", ""),
     ),
 )
-@pytest.mark.parametrize("place", (".", "train"))
 def test_classes_in_the_names_of_photos_are_told_with_a_command_that_sorts_them(
-    photos, tmp_path, monkeypatch, first, second, classes, place
+    photos, tmp_path, monkeypatch, place, first, second, classes
 ):
-    (tmp_path / "in" / place).mkdir(parents=True)
-    for number in range(6):
-        draw("red", number).save(tmp_path / "in" / place / first.format(number))
-        draw("blue", number).save(tmp_path / "in" / place / second.format(number))
+    for colour, name in (("red", first), ("blue", second)):
+        save_all(tmp_path / "in" / place, {name.format(number): draw(colour, number) for number in range(6)})
     with pytest.raises(UserError) as raised:
         photos(tmp_path / "in")
     if not classes:
@@ -555,9 +516,7 @@ def test_advice_on_other_photos_is_a_sentence_of_its_own(photos, tmp_path):
 
 
 def test_photos_are_sorted_by_a_list_as_the_page_says(photos, tmp_path, monkeypatch):
-    (tmp_path / "photos").mkdir()
-    for number in range(12):
-        draw(("red", "blue")[number % 2], number).save(tmp_path / "photos" / f"{number}.png")
+    save_all(tmp_path / "photos", {f"{n}.png": draw(("red", "blue")[n % 2], n) for n in range(12)})
     rows = (f"{number}.png,{('red', 'blue')[number % 2]}\n" for number in range(12))
     (tmp_path / "photos" / "labels.csv").write_text("image,label\n" + "".join(rows))
     monkeypatch.chdir(tmp_path)
@@ -667,11 +626,13 @@ def scene(number: int) -> Image.Image:
 
 def five_scenes_each(root: Path, folders) -> Path:
     """Write five images into each of these folders, all different, and return what they lie in."""
-    for number in range(5 * len(folders)):
-        folder = root / folders[number // 5]
-        folder.mkdir(parents=True, exist_ok=True)
-        scene(number).save(folder / f"{number:02}.png", compress_level=0)
-    return root
+    images = {f"{folders[number // 5]}/{number:02}.png": scene(number) for number in range(5 * len(folders))}
+    return save_all(root, images)
+
+
+def ab(number: int) -> str:
+    """The class of photo `number`: a or b by turns."""
+    return "ab"[number % 2]
 
 
 COPIES = {
@@ -684,11 +645,8 @@ COPIES = {
 
 @pytest.mark.parametrize("kind", COPIES)
 def test_photos_of_the_test_that_are_nearly_those_of_the_training_are_said(photos, tmp_path, capsys, kind):
-    for number in range(40):
-        folder = tmp_path / "in" / "ab"[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        scene(number).save(folder / f"{number:02}.jpg", quality=95)
-        COPIES[kind](scene(number)).save(folder / f"{number:02}_too.jpg", quality=60)
+    save_all(tmp_path / "in", {f"{ab(n)}/{n:02}.jpg": scene(n) for n in range(40)}, quality=95)
+    save_all(tmp_path / "in", {f"{ab(n)}/{n:02}_too.jpg": COPIES[kind](scene(n)) for n in range(40)}, quality=60)
     photos(tmp_path / "in", "size=48")
     said = capsys.readouterr().out
     assert (" are nearly the same as a training image, such as " in said) == (kind != "others")
@@ -701,15 +659,9 @@ def test_photos_of_the_validation_that_are_those_of_the_training_are_said(photos
     """The test photos have a folder of their own, and no copies."""
     for number in range(40):
         other = COPIES["smaller"](scene(number)) if again == "_too" else scene(1000 + number)
-        named = {
-            f"train/{number}": scene(number),
-            f"train/{number}{again}": other,
-            "test/x" + "x" * number: scene(9000 + number),
-        }
-        for name, image in named.items():
-            file = tmp_path / "in" / name.replace("/", f"/{'ab'[number % 2]}/")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            image.save(file.with_suffix(".jpg"), quality=60)
+        train = {f"train/{ab(number)}/{number}.jpg": scene(number), f"train/{ab(number)}/{number}{again}.jpg": other}
+        test = {f"test/{ab(number)}/x{'x' * number}.jpg": scene(9000 + number)}
+        save_all(tmp_path / "in", train | test, quality=60)
     photos(tmp_path / "in", "size=48")
     said = capsys.readouterr().out
     assert ("validation images are nearly the same as a training image" in said) == (again == "_too")
@@ -720,12 +672,9 @@ def test_photos_of_the_validation_that_are_those_of_the_training_are_said(photos
 
 @pytest.mark.parametrize("name", ("IMG_{:03}_BURST{:02}.jpg", "{:02}-{}.jpg", "{0:02}{2}.jpg", "2_{:02}.{}.jpg"))
 def test_near_copies_are_said_with_the_group_that_their_names_show(photos, tmp_path, capsys, name):
-    for number in range(40):
-        folder = tmp_path / "in" / ("a1", "b2")[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        for again in range(2):
-            file = name.format(number, again, ("", "_copy")[again])
-            scene(number).save(folder / file, quality=95 - 30 * again)
+    for again, end in enumerate(("", "_copy")):
+        images = {f"{('a1', 'b2')[n % 2]}/{name.format(n, again, end)}": scene(n) for n in range(40)}
+        save_all(tmp_path / "in", images, quality=95 - 30 * again)
     photos(tmp_path / "in", "size=48")
     words = re.search(r"or have 'dataset\.(group=.*)' keep them in one part", capsys.readouterr().out)
     data = photos(tmp_path / "in", "size=48", words[1])
@@ -733,41 +682,32 @@ def test_near_copies_are_said_with_the_group_that_their_names_show(photos, tmp_p
     assert all(len(split.targets) >= 8 for split in data.splits.values())
 
 
-@pytest.mark.parametrize("limit", (2000, 0))
-@pytest.mark.parametrize("name", ("benign ({}){}.png", "{}{}.png", "photo{}{}_.png"))
+@pytest.mark.parametrize(
+    ("name", "limit"), (("benign ({}){}.png", 2000), ("{}{}.png", 2000), ("{}{}.png", 0), ("photo{}{}_.png", 2000))
+)
 def test_photos_named_as_a_mask_or_an_eye_of_the_training_are_said_with_their_group(
     photos, tmp_path, capsys, name, limit
 ):
-    for number in range(40):
-        folder = tmp_path / "in" / "ab"[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        for again in range(2):
-            scene(2 * number + again).save(folder / name.format(number, ("", "_mask")[again]), compress_level=0)
-        # without a number:
-        scene(1000 + number).save(folder / f"other{'xy'[number % 2] * number}.png", compress_level=0)
+    pairs = [[f"{ab(n)}/{name.format(n, end)}" for end in ("", "_mask")] for n in range(40)]
+    images = {file: scene(place) for place, file in enumerate(itertools.chain(*pairs))}
+    images |= {f"{ab(n)}/other{'xy'[n % 2] * n}.png": scene(1000 + n) for n in range(40)}  # without a number
+    save_all(tmp_path / "in", images)
     photos(tmp_path / "in", "size=8", f"memory_limit_mb={limit}")
     said = capsys.readouterr().out
     assert "Test images that have the name of a training image up to its last number: " in said
     group = re.search(r"or have 'dataset\.(group=.*)' keep together what shows one thing", said)[1]
     data = photos(tmp_path / "in", "size=8", group)
     assert "up to its last number" not in capsys.readouterr().out
-    part_of = {
-        data.example(part, place): part for part in data.splits for place in range(len(data.splits[part].targets))
-    }
-    for number in range(40):
-        one, other = (f"{'ab'[number % 2]}/{name.format(number, end)}" for end in ("", "_mask"))
-        assert part_of[one] == part_of[other]
+    part_of = {data.example(part, k): part for part, split in data.splits.items() for k in range(len(split.targets))}
+    assert all(part_of[one] == part_of[other] for one, other in pairs)
 
 
 @pytest.mark.parametrize("name", ("img{}_jpg.rf.{:x}.jpg", "{}.jpg {}_rot90.jpg {}_flip2.jpg"))
 def test_versions_of_a_photo_that_another_program_made_are_said_with_their_group(photos, tmp_path, capsys, name):
     """Roboflow rotates a photo, say, and gives each version a name of its own."""
-    for number in range(60):
-        for again in range(3):
-            folder = tmp_path / "in" / "ab"[number % 2]
-            folder.mkdir(parents=True, exist_ok=True)
-            file = name.split()[again % len(name.split())].format(number, (number * 31 + again) ** 7)
-            scene(1000 * again + number).save(folder / file)
+    for number, again in itertools.product(range(60), range(3)):
+        file = name.split()[again % len(name.split())].format(number, (number * 31 + again) ** 7)
+        save_all(tmp_path / "in", {f"{ab(number)}/{file}": scene(1000 * again + number)})
     photos(tmp_path / "in")
     said, out = "Test images that have the name of a training image before ", capsys.readouterr().out
     assert said in out
@@ -777,11 +717,7 @@ def test_versions_of_a_photo_that_another_program_made_are_said_with_their_group
 
 @pytest.mark.parametrize("name", ("patient{}_slice{:02d}.png", "SEQ{:03d}-{}.png"))
 def test_slices_and_frames_are_said_with_the_group_that_keeps_them_together(photos, tmp_path, capsys, name):
-    for number in range(60):
-        folder = tmp_path / "in" / "ab"[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        scene(number).save(folder / name.format(number % 12 // 2, number))
-    photos(tmp_path / "in")
+    photos(save_all(tmp_path / "in", {f"{ab(n)}/{name.format(n % 12 // 2, n)}": scene(n) for n in range(60)}))
     out = capsys.readouterr().out
     assert "Test images that have the name of a training image up to its last number but one: 8 of 8, " in out
     photos(tmp_path / "in", re.search(r"or have 'dataset\.(group=.*)' keep together", out)[1])
@@ -790,11 +726,7 @@ def test_slices_and_frames_are_said_with_the_group_that_keeps_them_together(phot
 
 @pytest.mark.parametrize("name", ("n0{0}_{1}.png", "IMG_2024013{2}_{1}.png", "2024-01-3{2} {1}.png"))
 def test_names_that_begin_with_the_class_or_the_day_are_not_said(photos, tmp_path, capsys, name):
-    for number in range(60):
-        folder = tmp_path / "in" / "ab"[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        scene(number).save(folder / name.format(number % 2, number, number % 5))
-    photos(tmp_path / "in")
+    photos(save_all(tmp_path / "in", {f"{ab(n)}/{name.format(n % 2, n, n % 5)}": scene(n) for n in range(60)}))
     assert "the name of a training image" not in capsys.readouterr().out
 
 
@@ -810,29 +742,21 @@ def test_a_second_copy_of_all_photos_in_another_size_is_told_from_a_class(photos
 
 def test_photos_of_the_test_in_a_folder_called_unknown_have_no_classes(photos, tmp_path, capsys):
     write_photos(tmp_path / "in/train", 6)
-    (tmp_path / "in/test/unknown").mkdir(parents=True)
-    draw("red", 1).save(tmp_path / "in/test/unknown/1.png")
-    assert photos(tmp_path / "in").num_classes == 3
+    assert photos(fill(tmp_path / "in", ["test/unknown"], 1)).num_classes == 3
     assert "Folders left out because their images have no classes: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ("2019_{}.png", "{}.png", "IMG_{}_1.png"))
 def test_names_that_many_photos_begin_with_are_not_said(photos, tmp_path, capsys, name):
-    for number in range(30):
-        folder = tmp_path / "in" / "ab"[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        scene(number).save(folder / name.format("abcdefghijklmnopqrstuvwxyzäöüß"[number]))
-    photos(tmp_path / "in")
+    letters = "abcdefghijklmnopqrstuvwxyzäöüß"
+    photos(save_all(tmp_path / "in", {f"{ab(n)}/{name.format(letters[n])}": scene(n) for n in range(30)}))
     assert "up to its last number" not in capsys.readouterr().out
 
 
 def test_single_photos_among_bursts_are_groups_of_their_own(photos, tmp_path, capsys):
-    for number in range(40):
-        folder = tmp_path / "in" / "ab"[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        scene(number).save(folder / f"IMG_{number:03}_BURST1.jpg")
-        scene(number).save(folder / f"IMG_{number:03}_BURST2.jpg", quality=60)
-        scene(1000 + number).save(folder / f"IMG_{100 + number}.jpg")
+    save_all(tmp_path / "in", {f"{ab(n)}/IMG_{n:03}_BURST1.jpg": scene(n) for n in range(40)})
+    save_all(tmp_path / "in", {f"{ab(n)}/IMG_{n:03}_BURST2.jpg": scene(n) for n in range(40)}, quality=60)
+    save_all(tmp_path / "in", {f"{ab(n)}/IMG_{100 + n}.jpg": scene(1000 + n) for n in range(40)})
     photos(tmp_path / "in", "size=48")
     words = re.search(r"or have 'dataset\.(group=.*)' keep them in one part", capsys.readouterr().out)
     photos(tmp_path / "in", "size=48", words[1])
@@ -841,10 +765,7 @@ def test_single_photos_among_bursts_are_groups_of_their_own(photos, tmp_path, ca
 
 def test_plain_photos_pass_for_no_copies_and_a_few_ones_are_not_said(photos, tmp_path, capsys):
     photos(write_photos(tmp_path / "plain", 10), "size=48")
-    for number in range(60):
-        folder = tmp_path / "in" / "ab"[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        scene(number).save(folder / f"{number:02}.jpg", quality=95)
+    save_all(tmp_path / "in", {f"{ab(n)}/{n:02}.jpg": scene(n) for n in range(60)}, quality=95)
     scene(0).save(tmp_path / "in/a/again.jpg", quality=60)
     photos(tmp_path / "in", "size=48")
     assert "nearly the same" not in capsys.readouterr().out

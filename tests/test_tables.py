@@ -52,6 +52,12 @@ def column(*cells: str, separator: str = ";") -> str:
     return "\n".join([separator.join("aby"), *rows])
 
 
+def beside(columns) -> str:
+    """60 rows whose columns c0, c1, … have the cells of each of these in turn."""
+    rows = [[*(cells[i // 2 % len(cells)] for cells in columns), str(i * i % 37), "pq"[i % 2]] for i in range(60)]
+    return "\n".join(map(";".join, [[*(f"c{place}" for place, _ in enumerate(columns)), "b", "y"], *rows]))
+
+
 def numbers(*names: str, **more) -> list[dict]:
     return [{"name": name, "mean": 0.0, "std": 1.0, **more} for name in names]
 
@@ -86,8 +92,12 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("separator", (";", ","))
-@pytest.mark.parametrize("cells", READ, ids=map("|".join, READ))
+QUOTED = [cells for cells in READ if "," in cells[1]][::4]  # the cells stand in quotation marks between commas
+
+
+@pytest.mark.parametrize(
+    ("cells", "separator"), [*((cells, ";") for cells in READ), *((cells, ",") for cells in QUOTED)]
+)
 def test_a_number_is_read_however_it_is_written_also_in_predict(table, predict, cells, separator):
     data = table(column(*cells, separator=separator))
     one, two = READ[cells]
@@ -120,13 +130,14 @@ def test_a_unit_that_is_a_word_is_said_and_asked_of_other_tables(table, predict,
 MISSING = ("-", "–", "—", ".", "#DIV/0!", "#N/A", "#WERT!", "#NAME?", "#NV", "<NA>", "NaT", "unknown", "n.a.", "-nan")
 
 
-@pytest.mark.parametrize("word", MISSING)
-def test_what_stands_for_no_number_is_missing_and_said(table, predict, capsys, word):
-    data = table(column(word, "1.5", "2"))
-    assert "mean" in data.columns[0] and 1.5 < data.columns[0]["mean"] < 2
-    said = capsys.readouterr().out
-    assert f"count as missing ({word!r}): 'dataset.categorical=[a]'" in said
-    assert predict(f"a;b\n{word};1\n", data.columns)["2"][0] == 0
+def test_what_stands_for_no_number_is_missing_and_said(table, predict):
+    data = table(beside([(word, "1.5", "2") for word in MISSING]))
+    for place, word in enumerate(MISSING):
+        assert 1.5 < data.columns[place]["mean"] < 2
+        said = f"c{place}: numbers, and 33% count as missing ({word!r}): 'dataset.categorical=[c{place}]'"
+        assert any(said in note for note in data.notes)
+    names = ";".join(column["name"] for column in data.columns)
+    assert predict(f"{names}\n{';'.join(MISSING)};1\n", data.columns)["2"][:-1] == [0] * len(MISSING)
 
 
 @pytest.mark.parametrize(("one", "two"), (("Bär", "Löwe"), ("sí", "no")))
@@ -150,30 +161,27 @@ def test_codes_that_pandas_has_written_as_decimal_numbers_are_those_of_the_train
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("cells", "note"),
-    (
-        (["-999", *"123456789"], "a: -999 is far from all other values, and 10% of the column: if it marks missing"),
-        (["99999", *"123456789"], "a: 99999 is far from all other values"),
-        (["-1", *map(str, range(13, 40, 3))], "a: -1 is far from all other values"),
-        (["99", *map(str, range(18, 80, 7))], "a: 99 is far from all other values"),
-        (["98", "99", *"12345"], "a: 98 and 99 are far from all other values, and 33% of the column: if"),
-        (["-8", "-9", *map(str, range(18, 80, 7))], "a: -9 and -8 are far from all other values"),
-        (["77", "88", "99", *"1234"], "a: 77 and 88 and 99 are far from all other values"),
-        (["99", *"1234"], "a: 99 is far from all other values"),
-        (["-9", *"123"], "a: -9 is far from all other values"),
-        (["7", "9", *"12"], "a: 7 and 9 are far from all other values"),
-        (["00501", "10115", "94105"], "a: numbers such as 00501 may be codes: 'dataset.categorical=[a]' reads"),
-    ),
-)
-def test_numbers_that_may_say_that_there_is_none_and_codes_are_said(table, capsys, cells, note):
-    table(column(*cells))
-    assert note in " ".join(capsys.readouterr().out.split())
+def test_numbers_that_may_say_that_there_is_none_and_codes_are_said(table):
+    strange = (
+        (["-999", *"123456789"], "-999 is far from all other values, and 10% of the column: if it marks missing"),
+        (["99999", *"123456789"], "99999 is far from all other values"),
+        (["-1", *map(str, range(13, 40, 3))], "-1 is far from all other values"),
+        (["99", *map(str, range(18, 80, 7))], "99 is far from all other values"),
+        (["98", "99", *"12345"], "98 and 99 are far from all other values, and 33% of the column: if"),
+        (["-8", "-9", *map(str, range(18, 80, 7))], "-9 and -8 are far from all other values"),
+        (["77", "88", "99", *"1234"], "77 and 88 and 99 are far from all other values"),
+        (["99", *"1234"], "99 is far from all other values"),
+        (["-9", *"123"], "-9 is far from all other values"),
+        (["7", "9", *"12"], "7 and 9 are far from all other values"),
+        (["00501", "10115", "94105"], "numbers such as 00501 may be codes: 'dataset.categorical=[c10]' reads"),
+    )
+    notes = table(beside([cells for cells, _ in strange])).notes
+    assert len(notes) == len(strange)
+    assert all(note.startswith(f"c{place}: {strange[place][1]}") for place, note in enumerate(notes))
 
 
-@pytest.mark.parametrize(
-    "cells",
-    (
+def test_numbers_among_which_none_is_strange_are_not_doubted(table):
+    usual = (
         ["0", "1"],
         ["0", "100", "200"],
         [*"123456789"],
@@ -188,11 +196,8 @@ def test_numbers_that_may_say_that_there_is_none_and_codes_are_said(table, capsy
         ["50", "51", *"12345"],
         ["1", "99"],
         ["98", "99", *map(str, range(90, 98))],
-    ),
-)
-def test_numbers_among_which_none_is_strange_are_not_doubted(table, capsys, cells):
-    table(column(*cells))
-    assert "a: " not in capsys.readouterr().out
+    )
+    assert table(beside(usual)).notes == []
 
 
 @pytest.mark.parametrize("mark", "\u200b\u200e\u202d\u2060\ufeff")
@@ -212,20 +217,23 @@ def test_numbers_in_parentheses_or_before_a_minus_are_said_to_be_negative(table,
     )
 
 
-@pytest.mark.parametrize("word", ("?", "n/a", "NULL", "None", "NaN", ""))
-def test_the_usual_words_for_a_missing_number_need_no_remark(table, capsys, word):
-    assert "mean" in table(column(word, "1.5", "2")).columns[0] and "missing" not in capsys.readouterr().out
+def test_the_usual_words_for_a_missing_number_need_no_remark(table):
+    data = table(beside([(word, "1.5", "2") for word in ("?", "n/a", "NULL", "None", "NaN", "")]))
+    assert all("mean" in column for column in data.columns) and data.notes == []
 
 
-@pytest.mark.parametrize(
-    "word", ("inf", "-inf", "1_000", "<5x", "12A", "(x)", "5 kg", "2024-01-05", "12:30", "1/2", "yes")
-)
-def test_a_column_of_numbers_and_others_is_words_and_a_sentence_says_so(table, predict, capsys, word):
-    assert word in table(column(word, "13", "14")).columns[0]["categories"]
-    assert f"others not ({word!r}): 'dataset.numeric=[a]' reads them as numbers" in capsys.readouterr().out
-    data = table(column(word, "13", "14"), "numeric=[a]")
-    assert 13 < data.columns[0]["mean"] < 14 and f"count as missing ({word!r})" in capsys.readouterr().out
-    assert predict(f"a;b\n{word};1\n", data.columns)["2"][0] == 0
+def test_a_column_of_numbers_and_others_is_words_and_a_sentence_says_so(table, predict):
+    words = ["inf", "-inf", "1_000", "<5x", "12A", "(x)", "5 kg", "2024-01-05", "12:30", "1/2", "yes"]
+    text, names = beside([(word, "13", "14") for word in words]), [f"c{place}" for place, _ in enumerate(words)]
+    data = table(text)
+    numeric = table(text, f"numeric=[{','.join(names)}]")
+    for place, (word, name) in enumerate(zip(words, names, strict=True)):
+        assert word in data.columns[place]["categories"] and 13 < numeric.columns[place]["mean"] < 14
+        said = f"others not ({word!r}): 'dataset.numeric=[{name}]' reads them as numbers"
+        assert any(note.startswith(f"{name}: ") and said in note for note in data.notes)
+        assert any(note.startswith(f"{name}: ") and f"count as missing ({word!r})" in note for note in numeric.notes)
+    text = f"{';'.join(names)};b\n{';'.join(words)};1\n"
+    assert predict(text, numeric.columns)["2"][:-1] == [0] * len(words)
 
 
 @pytest.mark.parametrize("limit", ("<5", "< 5", "≤5", "<=5", ">5", ">=5.0", "<5,0"))
