@@ -1,6 +1,5 @@
 """Warns of columns that reveal the class (target leakage): its code, or what is only known once the class is known."""
 
-import re
 from collections import Counter
 
 import numpy as np
@@ -19,13 +18,7 @@ SAMPLE = 1000  # rows, which suffice to rule out most columns
 # the smallest class. (The best column of Iris is wrong in one of 25.) With fewer than MANY rows no error is allowed.
 FEW, MANY = 40, 100
 MOST = 100  # with more classes, ranges are not compared, since each class takes a pass over all rows
-WHY = {  # by the kinds of `how_it_tells`; in brackets, the words for one column and, behind the stroke, for several
-    "value": "[reveals|reveal] {}{}, with one value for each class: if [it is|they are] the class in other words",
-    "range": "[reveals|reveal] {}{}, with a range for each class: if one was made from the other",
-    "filled": "[has|have] values in all rows of some classes and in none of the others{1}: if [it comes|they come] "
-    "only after the class is known",
-    "code": "together reveal {}{}: if they are its one-hot code",
-}
+KINDS = ("value", "range", "filled", "code")  # of columns that reveal the class, see `how_it_tells`
 
 
 def describe_copied_class(
@@ -40,7 +33,7 @@ def describe_copied_class(
     """
     if len(y) < EVIDENCE:
         return []
-    found: dict[str, dict] = {how: {} for how in WHY}
+    found: dict[str, dict] = {how: {} for how in KINDS}
     everywhere = np.arange(len(y))
     some = everywhere[:: max(1, len(y) // SAMPLE)]
     for (place, column), inputs in zip(columns.items(), x.split([*map(width, columns.values())], 1), strict=True):
@@ -63,12 +56,27 @@ def describe_copied_class(
     for how, mistakes in found.items():
         if mistakes:
             names, most = [*mistakes], max(mistakes.values())
-            but = f" but for {most:,} of {len(y):,} rows" if most else "" if how == "filled" else " without a mistake"
-            why = re.sub(r"\[(.*?)\|(.*?)\]", agree(len(names), r"\1", r"\2"), WHY[how])
+            but = f" but for {most:,} of {len(y):,} rows" if most else ""
             without, them = typed("dataset.drop", *names, *others, listed=True), agree(len(names), "it", "them")
-            said = f"{', '.join(names)} {why.format(table.names[target], but)}"
+            said = f"{', '.join(names)} {what_they_tell(how, len(names), table.names[target], but)}"
             lines.append(f"{said}, {without} leaves {them} out")
     return lines
+
+
+def what_they_tell(how: str, count: int, target: str, but: str) -> str:
+    """What `count` columns of one of the KINDS say of the class, and when to leave them out, as part of a sentence.
+    but: names their mistakes, or is ""."""
+    if how == "filled":
+        they_come = agree(count, "it comes", "they come")
+        has = f"{agree(count, 'has', 'have')} values in all rows of some classes and in none of the others"
+        return f"{has}{but}: if {they_come} only after the class is known"
+    reveals = f"{agree(count, 'reveals', 'reveal')} {target}{but or ' without a mistake'}"
+    if how == "value":
+        they_are = agree(count, "it is", "they are")
+        return f"{reveals}, with one value for each class: if {they_are} the class in other words"
+    if how == "range":
+        return f"{reveals}, with a range for each class: if one was made from the other"
+    return f"together {reveals}: if they are its one-hot code"
 
 
 def how_it_tells(

@@ -21,9 +21,13 @@ def part_named(path: str, by_words: bool = False) -> str | None:
     name = os.path.basename(path)
     words = {name.lower()}
     if by_words:
-        found = re.findall("[A-Z]?[a-z]+|[A-Z]+", name)
-        words = {word.lower().removesuffix("set").removesuffix("data") for word in found}
+        words = {word.removesuffix("set").removesuffix("data") for word in words_in(name)}
     return next((part for part, names in NAMES.items() if words & {*names}), None)
+
+
+def words_in(name: str) -> list[str]:
+    """The words in a name, in lower case: those of TestSet and test_set2 are test and set."""
+    return [word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", name)]
 
 
 def describe_part_words(name: str, words: list[str]) -> list[str]:

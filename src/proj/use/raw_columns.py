@@ -32,22 +32,14 @@ class RawColumns(nn.Module):
         numbers = [part for column in columns for part in column.get("parts", [column]) if "categories" not in part]
         self.standardize = Standardize(numbers)
         self.standardize.dtype = torch.float64
-        self.dates = [place for place, column in enumerate(columns) if "parts" in column]
-        units = [SINCE_1970.get(columns[place]["date"], 1) for place in self.dates]
-        self.register_buffer("units", torch.tensor(units, dtype=torch.float64))
-        excel = [columns[place]["date"] == EXCEL for place in self.dates]
-        self.register_buffer("excel", torch.tensor(excel, dtype=torch.bool))
-        no_end = [columns[place].get("no_end", False) for place in self.dates]
-        self.register_buffer("no_end", torch.tensor(no_end, dtype=torch.bool))
-        durations = [columns[place]["date"] == DURATION for place in self.dates]
-        self.register_buffer("durations", torch.tensor(durations, dtype=torch.bool))
+        self.dates = {place: column for place, column in enumerate(columns) if "parts" in column}
         # For each input of the network: the index of its source, counted over the codes followed by the parts of all
         # dates; and the code for which the input is 1 (of a word), or NaN if the input is a number.
-        inputs = []
+        inputs, first = [], len(columns)  # `first`: the index of the first part of the next date
         for place, column in enumerate(columns):
             if "parts" in column:
-                first = len(columns) + len(PARTS) * self.dates.index(place)
                 inputs += [(first + PARTS.index(part["name"]), nan) for part in column["parts"]]
+                first += len(PARTS)
             elif "categories" in column:
                 inputs += [(place, float(code)) for code in range(len(column["categories"]))]
             else:
@@ -61,11 +53,8 @@ class RawColumns(nn.Module):
         self.register_buffer("order", words.long().argsort(stable=True).argsort())
 
     def forward(self, cells: Tensor) -> Tensor:
-        if self.dates:
-            dates = cells[:, self.dates]
-            moments = torch.where(self.excel, since_1970(dates, EXCEL), dates / self.units)
-            moments = torch.where(self.no_end & (moments >= FAR), nan, moments)
-            cells = torch.cat([cells, date_parts(moments).flatten(1)], 1)
+        parts = [date_parts(seconds_of(cells[:, place], column)) for place, column in self.dates.items()]
+        cells = torch.cat([cells, *parts], 1)
         words = (cells[:, self.words] == self.codes).float()
         return torch.cat([self.standardize(cells[:, self.numbers]), words], 1)[:, self.order]
 
@@ -84,11 +73,9 @@ class RawColumns(nn.Module):
                 answers = cells[:, place]  # the encoding replaces a missing one by the mean
                 cells[:, place] = torch.where(answers == column["mean"], nan, answers.round().clamp(0, 1))
         cells, parts = cells.tensor_split([len(self.columns)], 1)
-        year, month, day, _, hour, hours = parts.reshape(len(x), len(self.dates), len(PARTS)).unbind(2)
-        months = (12 * (year.round() - 1970) + month.round() - 1).numpy().astype("datetime64[M]")
-        days = torch.from_numpy(months.astype("datetime64[D]").astype("int64")) + day.round() - 1
-        seconds = (86_400 * days + (3600 * hour).round()) * self.units + EXCEL_1970 * self.excel
-        cells[:, self.dates] = torch.where(self.durations, (3600 * hours).round(), seconds)
+        of_dates = parts.reshape(len(x), len(self.dates), len(PARTS)).unbind(1)
+        for (place, column), of_date in zip(self.dates.items(), of_dates, strict=True):
+            cells[:, place] = code_of(of_date, column["date"])
         return cells
 
     def feed(self, cells: Tensor) -> dict[str, np.ndarray]:
@@ -133,6 +120,24 @@ class RawColumns(nn.Module):
         graph.initializer.append(axis)
         model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
         return model
+
+
+def seconds_of(codes: Tensor, column: dict) -> Tensor:
+    """The codes (B,) of a column of dates as seconds since 1970; NaN for a missing date, and for one without an end."""
+    form = column["date"]
+    seconds = since_1970(codes, form) if form in SINCE_1970 else codes
+    return torch.where(seconds >= FAR, nan, seconds) if column.get("no_end") else seconds
+
+
+def code_of(parts: Tensor, form: str) -> Tensor:
+    """The codes (B,) of dates of a form, from their parts (B, len(PARTS)) as `date_parts` gives them."""
+    year, month, day, _, hour, hours = parts.unbind(1)
+    if form == DURATION:
+        return (3600 * hours).round()
+    months = (12 * (year.round() - 1970) + month.round() - 1).numpy().astype("datetime64[M]")
+    days = torch.from_numpy(months.astype("datetime64[D]").astype("int64")) + day.round() - 1
+    seconds = 86_400 * days + (3600 * hour).round()
+    return seconds * SINCE_1970.get(form, 1) + (EXCEL_1970 if form == EXCEL else 0)
 
 
 def texts(column: dict) -> dict[str, float] | None:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 
-from proj.data.part_names import part_named
+from proj.data.part_names import part_named, words_in
 from proj.data.photos.images_in_folder import loose_images
 from proj.errors import first_of
 from proj.system.folders import entries_in, everything_in, folders_in
@@ -38,7 +38,7 @@ EXCHANGE = "[os.renames(f, os.path.join(*os.path.split(f)[::-1])) for f in glob.
 def are_no_classes(names: list[str]) -> bool:
     """Whether all of these folder names consist of words for parts, masks or images, such as train2017, test_images and
     masks, so that none is a class. (train_station and test_tube may be classes.)"""
-    words = [[name] if name.lower() in NONE else re.findall("[A-Z]?[a-z]+|[A-Z]+", name) for name in names]
+    words = [[name] if name.lower() in NONE else words_in(name) for name in names]
     known = all(word.lower() in NONE or part_named(word, by_words=True) is not None for one in words for word in one)
     return known and all(words)
 

@@ -65,7 +65,8 @@ def number(cell: str, unit: str = "") -> Number | None:
     if any(map(str.isalpha, unit)) and (parts := number_and_word(cell)) and parts[1] == unit:
         read = number(parts[0])
         return read and read._replace(unit=unit)
-    found = NUMBER.fullmatch(NEGATIVE.sub(r"-\1\2", LIMIT.sub("", AROUND.sub(r"\1\2", cell.translate(PLAIN)))))
+    inside = LIMIT.sub("", AROUND.sub(r"\1\2", cell.translate(PLAIN)))  # without what says nothing about the value
+    found = NUMBER.fullmatch(NEGATIVE.sub(r"-\1\2", inside))
     if not found or (found["before"] and found["after"]) or (found["sign"] and found["second"]):
         return None
     digits, power = found["digits"], found["power"] or ""

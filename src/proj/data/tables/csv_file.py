@@ -14,6 +14,7 @@ from proj.errors import UserError
 
 csv.field_size_limit(10_000_000)  # characters of a cell; 131,072 is less than some texts have
 LONGEST = 100_000_000  # characters of a line; ten million columns of numbers take fewer
+SEPARATORS = ";,\t|"
 
 
 def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | None:
@@ -35,7 +36,7 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
         head.append(line)
     if head:
         head[0] = head[0].removeprefix("\ufeff")  # the byte order mark, which an encoding such as utf-8 leaves there
-    said = re.fullmatch(r"sep=([;,\t|])\s*", head[0]) if head else None
+    said = re.fullmatch(rf"sep=([{SEPARATORS}])\s*", head[0]) if head else None
     head = head[1:] if said else head
     quote = find_quote(head)
     separator = said[1] if said else find_separator(head, inner.lower(), quote)
@@ -56,7 +57,7 @@ def read_csv(file: BinaryIO, name: str, inner: str, encoding: str) -> Table | No
 def find_quote(head: list[str]) -> str:
     """The quotation mark of a file, judged by its first lines: the apostrophe if they contain no double quote and
     apostrophes enclose all names, or a cell of each line below the names."""
-    is_single = not any('"' in line for line in head) and any(is_quoted(head, separator) for separator in ";,\t|")
+    is_single = not any('"' in line for line in head) and any(is_quoted(head, separator) for separator in SEPARATORS)
     return "'" if is_single else '"'
 
 
@@ -65,7 +66,7 @@ def why_longer_rows(head: list[str], separator: str, quote: str) -> str:
     may be decimal marks as well; "" if neither seems to be the case."""
     names, *rows = rows_of(head, separator, quote) or [[]]
     row = next((row for row in rows if len(row) > len(names)), [])
-    for other in ";,\t|":
+    for other in SEPARATORS:
         of_names = rows_of(head[:1], other, quote) if row and other != separator else []
         if of_names and len(names) == 1 and len(of_names[0]) == len(row):
             return f"{other!r} separates the names of the columns, but {separator!r} the values: use one in all lines"
@@ -92,8 +93,8 @@ def find_separator(head: list[str], name: str, quote: str) -> str:
     """The separator of a file, judged by its first lines. name: the file's name in lower case."""
     if name.endswith((".tsv", ".tab")) and any("\t" in line for line in head):
         return "\t"
-    fits = {separator: fitness(head, separator, quote) for separator in ";,\t| "}
-    best = max(";,\t|", key=fits.get)
+    fits = {separator: fitness(head, separator, quote) for separator in [*SEPARATORS, " "]}
+    best = max(SEPARATORS, key=fits.get)
     all_alike, *_ = fits[best]
     return best if all_alike or name.endswith(".csv") else max(best, " ", key=fits.get)
 

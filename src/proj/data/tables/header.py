@@ -65,11 +65,8 @@ def has_header(table: Table, target: int | None = None) -> bool:
         return not again or any(is_above_numbers(table, place) for place in range(len(table.first)))
     if len(set(filled)) < len(filled) or again - set(numbers):
         return False
-    if (
-        is_counting(numbers)
-        and table.lines
-        and (len(numbers) > 2 or any(has_fractions(table, place) for place in places))
-    ):
+    is_above_others = len(numbers) > 2 or any(has_fractions(table, place) for place in places)
+    if table.lines and is_counting(numbers) and is_above_others:
         return True
     label = "" if target is None else table.first[target]
     return bool(label) and sum(map(label.__eq__, table.columns[target])) == len(table.again)
