@@ -187,12 +187,13 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize(("cells", "why"), TEXTS.values(), ids=TEXTS)
-def test_words_that_hardly_come_twice_and_texts_are_left_out_until_a_setting_asks(table, capsys, cells, why):
-    data = table(cells)
-    assert [one["name"] for one in data.columns] == ["x"]
-    assert f"{why}: a\n    'dataset.categorical=[a]' keeps it" in capsys.readouterr().out
-    assert [one["name"] for one in table(cells, words=["categorical=[a]"]).columns] == ["a", "x"]
+def test_words_that_hardly_come_twice_and_texts_are_left_out_until_a_setting_asks(table, capsys):
+    columns = [cells for cells, _ in TEXTS.values()]
+    data = table(*columns)
+    assert [row["why"] for row in data.described[:8]] == [why for _, why in TEXTS.values()]
+    assert "it is free text: g, h\n    'dataset.categorical=[g]' keeps the first of them\n" in capsys.readouterr().out
+    asked = table(*columns, words=["categorical=[a,b,c,d,e,f,g,h]"]).columns
+    assert [one["name"] for one in asked] == [*"abcdefgh", "x"]
 
 
 def test_a_word_that_comes_often_among_others_is_kept(table):
@@ -293,12 +294,12 @@ AS_WORDS = {
 }
 
 
-@pytest.mark.parametrize(("what", "cells"), AS_WORDS.items(), ids=AS_WORDS)
-def test_words_that_have_an_order_are_said(table, capsys, what, cells):
-    assert taken(table([cells[i % len(cells)] for i in range(60)]))["a"] == "words"
-    assert f"a: read as words, although they are {what} ({cells[0]}): write " in " ".join(
-        capsys.readouterr().out.split()
-    )
+def test_words_that_have_an_order_are_said(table):
+    data = table(*([cells[i % len(cells)] for i in range(60)] for cells in AS_WORDS.values()))
+    assert [taken(data)[name] for name in "abcde"] == ["words"] * 5
+    for name, (what, cells) in zip("abcde", AS_WORDS.items(), strict=True):
+        said = f"{name}: read as words, although they are {what} ({cells[0]}): write "
+        assert any(note.startswith(said) for note in data.notes)
 
 
 def test_words_with_digits_have_no_such_remark(table, capsys):
@@ -741,6 +742,9 @@ def test_a_column_of_words_that_the_training_did_not_have_is_said(table, tmp_pat
         err = capsys.readouterr().err
         assert (f"column a: none of its words {said}, so" in err) == bool(said)
         assert ("('maybe') is one of the training's ('no', 'yes')" in err) == bool(said)
+    (tmp_path / "new.csv").write_text("a,b,x\nred,maybe,1\nred,no,1\n")
+    list(read_tables([str(tmp_path / "new.csv")], data.columns))
+    assert "new.csv: column b: 'maybe' is neither of its two answers, and counts as" in capsys.readouterr().err
 
 
 def test_a_column_that_has_no_value_in_a_new_table_is_said(table, tmp_path, capsys):
@@ -878,10 +882,7 @@ def test_numbers_in_another_unit_are_said_though_they_spread_widely(table, tmp_p
 @pytest.mark.parametrize(
     ("cells", "said"),
     (
-        (
-            ["rot"] * 6 + ["red"] * 4,
-            "6 of 10 rows have a word that the model does not know ('rot'; it",
-        ),
+        (["rot"] * 6 + ["red"] * 4, "6 of 10 rows have a word that the model does not know ('rot'; it"),
         (["rot"] * 4 + ["red"] * 6, ""),
         (["Red"] + ["red"] * 9, "1 of 10 rows has a word that the model does not know ('Red'; it knows 'blue', 'red')"),
     ),

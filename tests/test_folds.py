@@ -249,16 +249,8 @@ def test_images_that_have_the_same_checksum_by_chance_are_not_identical(animals,
     ("copied", "words", "sentence"),
     (
         (23, [], "class cat has 1 different image, too few to be in each of train, test, val"),
-        (
-            22,
-            ["folds=3", "fold=0"],
-            "class cat has 2 different images, too few to be in each of 3 folds",
-        ),
-        (
-            20,
-            ["folds=4", "fold=0"],
-            r"since identical images stay together \(the most, as cat/.*png, are 21 of 30\)",
-        ),
+        (22, ["folds=3", "fold=0"], "class cat has 2 different images, too few to be in each of 3 folds"),
+        (20, ["folds=4", "fold=0"], r"since identical images stay together \(the most, as cat/.*png, are 21 of 30\)"),
     ),
 )
 def test_copies_of_one_photo_are_called_so_where_nobody_has_named_a_group(animals, copied, words, sentence):

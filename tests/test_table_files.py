@@ -25,7 +25,6 @@ from proj.config.words import as_hydra_reads
 from proj.data.facts import Facts
 from proj.data.table_parts import describe_copies
 from proj.data.tables import csv_file, one_column, table_file
-from proj.data.tables.named_column import find_columns
 from proj.data.tables.table_file import Reading, open_table, read_table
 from proj.data.tables.table_files import named_files
 from proj.errors import UserError
@@ -47,6 +46,11 @@ def zipped(members: dict[str, bytes]) -> bytes:
         for name, content in members.items():
             archive.writestr(name, content)
     return file.getvalue()
+
+
+def unzipped(file: Path | io.BytesIO) -> dict[str, bytes]:
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def workbook(merged: tuple[str, ...] = (), **sheets: list[list[str]]) -> bytes:
@@ -106,6 +110,12 @@ def load(tmp_path):
         return make("csv", f"data_dir={tmp_path}/{name}", "target=y", "batch_size=4", *overrides, facts=facts)
 
     return load
+
+
+def known_of(data, **chosen) -> dict:
+    """The description in a checkpoint of a model that was trained on this data."""
+    chosen = {"target": "y", "seed": 0, "batch_size": 4} | chosen
+    return data.facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | chosen}}
 
 
 def write(folder: Path, **files: str | bytes) -> None:
@@ -272,8 +282,7 @@ def test_a_new_table_may_have_another_encoding_or_sheet_than_the_training_if_a_w
     text = "имя,y\n" + "".join(f"{'да' if i % 3 else 'нет'},{'pq'[i % 2]}\n" for i in range(40))
     write(tmp_path, t__csv=text.encode("cp1251"), new__csv=text.encode("koi8-r"))
     data = load("t.csv", "encoding=cp1251")
-    known = data.facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | {"target": "y"}}}
-    known["config"]["dataset"] |= {"encoding": "cp1251", "data_dir": f"{tmp_path}/t.csv", "seed": 0, "batch_size": 4}
+    known = known_of(data, encoding="cp1251", data_dir=f"{tmp_path}/t.csv")
     new = str(tmp_path / "new.csv")
     with pytest.raises(UserError, match="has no column 'имя'"):
         open_data(known, data_dir=new, everything=True)
@@ -333,15 +342,8 @@ def test_a_copy_of_the_trainings_table_may_have_its_columns_in_other_order_and_s
     turned = ["Y,Kind,LEN", *(",".join(row.split(",")[::-1]) for row in flowers().splitlines()[1:])]
     write(tmp_path, a__csv=flowers(), b__csv="\n".join(turned))
     data = load("a.csv", "categorical=[len]", f"drop={drop}")
-    chosen = {"target": "y", "categorical": ["len"], "drop": drop, "seed": 0, "batch_size": 4}
-    known = data.facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | chosen}}
+    known = known_of(data, categorical=["len"], drop=drop)
     assert open_data(known, data_dir=f"{tmp_path}/b.csv").checksum() == data.checksum()
-
-
-def test_columns_are_found_by_their_names_in_another_order_and_with_underscores():
-    names = [f"gene {place}" for place in range(1000)]
-    assert find_columns(names, [*reversed(names), "class"]) == [*reversed(range(1000))]
-    assert find_columns(names, [name.replace(" ", "_") for name in names]) == [*range(1000)]
 
 
 def test_further_columns_of_another_file_are_left_out_and_named(load, tmp_path, capsys):
@@ -546,53 +548,31 @@ def test_two_columns_of_one_name_are_said_of_parquet_too(names):
         cells(file.getvalue())
 
 
-def test_words_of_a_part_that_the_training_file_lacks_are_said(load, tmp_path, capsys):
-    answers = [f"{row},{'yes' if i % 3 else 'no'}" for i, row in enumerate(flowers(0, 48).splitlines()[1:])]
-    strange = [row.replace("yes", "maybe").replace(",a,", ",A,").replace(",b,", ",B,") for row in answers[40:]]
-    for test, said in ((answers[40:], False), (strange, True)):
-        parts = {"train__csv": answers[:40], "test__csv": test}
-        write(tmp_path / "in", **{name: "\n".join(["len,kind,y,ok", *rows]) for name, rows in parts.items()})
-        load("in")
-        out = capsys.readouterr().out
-        assert ("test.csv: column kind: none of its words ('A', 'B') is one of the training" in out) == said
-        assert ("test.csv: column ok: 'maybe' is neither of its two answers, and counts as missing" in out) == said
-
-
 def test_an_empty_first_sheet_is_refused_with_the_names_of_the_others(load, tmp_path):
     write(tmp_path, t__xlsx=workbook(Info=[], Data=[excel("len", "y"), excel(1, "p")]))
     with pytest.raises(UserError, match=r"t.xlsx is empty\. .*: the sheet Info is read, but not Data: dataset.sheet=…"):
         load("t.xlsx")
 
 
-@pytest.mark.parametrize(("formula", "said"), (("><f>A1*2</f><v></v>", True), ('t="str"><f>A1</f><v></v>', False)))
-def test_formulas_that_were_never_computed_are_said(load, tmp_path, capsys, formula, said):
-    rows = [[*excel(i / 7, "ab"[i // 2 % 2]), formula, *excel("pq"[i % 2])] for i in range(40)]
-    write(tmp_path, t__xlsx=workbook(Data=[excel("len", "kind", "twice", "y"), *rows]))
-    load("t.xlsx")
-    out = capsys.readouterr().out
-    assert "left out, since it is empty in the training rows: twice" in out
-    assert ("formulas that no program has computed are read as empty cells: open the file in Excel" in out) == said
-
-
 def test_a_sheet_whose_cells_reach_far_is_refused_before_it_fills_the_memory(load, tmp_path, monkeypatch):
     monkeypatch.setattr("proj.data.tables.sheet_xml.MOST_CELLS", 10_000)
     rows = [excel("len", "y"), *(excel(i / 7, "pq"[i % 2]) for i in range(40))]
-    write(tmp_path, near__xlsx=workbook(Data=rows), far__xlsx=workbook(Data=rows))
+    write(tmp_path, near__xlsx=workbook(Data=rows))
     assert len(load("near.xlsx").splits["train"].targets)
-    with zipfile.ZipFile(tmp_path / "near.xlsx") as near, zipfile.ZipFile(tmp_path / "far.xlsx", "w") as far:
-        for member in near.namelist():
-            far.writestr(member, near.read(member).replace(b'r="B20"', b'r="AAA20"'))
+    members = unzipped(tmp_path / "near.xlsx").items()
+    write(tmp_path, far__xlsx=zipped({name: text.replace(b'r="B20"', b'r="AAA20"') for name, text in members}))
     with pytest.raises(UserError, match=r"far.xlsx has cells as far as row 41 and column 703, too many"):
         load("far.xlsx")
 
 
-FEW = (
-    ("><f>1/0</f><v></v>", "that no program has computed"),
-    ('t="e"><f>1/0</f><v>#DIV/0!</v>', "such as #N/A, are read"),
+ERROR = 't="e"><f>1/0</f><v>#DIV/0!</v>'
+FORMULAS = (
+    ("><f>1/0</f><v></v>", "t: formulas that no program has computed are read as empty cells: open the file in"),
 )
+FORMULAS += ((ERROR, "t: errors of formulas, such as #N/A, are read"), ("", ""), ('t="str"><f>A1</f><v></v>', ""))
 
 
-@pytest.mark.parametrize(("cell", "said"), (*FEW, ("", "")))
+@pytest.mark.parametrize(("cell", "said"), FORMULAS)
 def test_a_few_formulas_that_are_read_as_empty_cells_are_said(cell, said):
     rows = [[*excel(i, "pq"[i % 2]), cell if i == 7 else "><f>1/2</f><v>0.5</v>"] for i in range(40)]
     table = read_table(io.BytesIO(workbook(Data=[excel("len", "y", "twice"), *rows])), "t")
@@ -602,10 +582,9 @@ def test_a_few_formulas_that_are_read_as_empty_cells_are_said(cell, said):
 
 @pytest.mark.parametrize(("sheet", "said"), (("Data", 0), ("Other", 2)))
 def test_of_a_workbook_the_sheet_alone_that_is_read_is_doubted_and_its_hidden_rows(sheet, said):
-    rows = [[*excel(i, "pq"[i % 2]), FEW[1][0]] for i in range(4)]
+    rows = [[*excel(i, "pq"[i % 2]), ERROR] for i in range(4)]
     content = workbook(Data=[excel("len", "y", "twice"), excel(1, "p", 2)], Other=[excel("len", "y", "twice"), *rows])
-    with zipfile.ZipFile(io.BytesIO(content)) as book:
-        members = {name: book.read(name) for name in book.namelist()}
+    members = unzipped(io.BytesIO(content))
     other = "xl/worksheets/2.xml"
     members[other] = members[other].replace(b'<row r="3">', b'<row r="3" spans="1:3" hidden="1">')
     table = read_table(io.BytesIO(zipped(members)), "t", Reading(sheet))
@@ -622,8 +601,7 @@ def test_of_a_workbook_the_sheet_alone_that_is_read_is_doubted_and_its_hidden_ro
     ),
 )
 def test_cells_of_libreoffice_that_are_read_as_empty_are_said(attribute, said):
-    with zipfile.ZipFile(Path(__file__).with_name("spreadsheets") / "table.ods") as book:
-        members = {name: book.read(name) for name in book.namelist()}
+    members = unzipped(Path(__file__).with_name("spreadsheets") / "table.ods")
     two = b'office:value-type="float" office:value="2"'
     members["content.xml"] = members["content.xml"].replace(two, attribute.encode())
     table = read_table(io.BytesIO(zipped(members)), "t", Reading("Data"))
@@ -632,9 +610,7 @@ def test_cells_of_libreoffice_that_are_read_as_empty_are_said(attribute, said):
 
 
 def test_a_sheet_of_a_chart_is_not_the_first_sheet():
-    content = workbook(Plot=[], Data=[excel("len", "y"), excel(1, "p")])
-    with zipfile.ZipFile(io.BytesIO(content)) as book:
-        members = {name: book.read(name) for name in book.namelist()}
+    members = unzipped(io.BytesIO(workbook(Plot=[], Data=[excel("len", "y"), excel(1, "p")])))
     links = members["xl/_rels/workbook.xml.rels"]
     members["xl/_rels/workbook.xml.rels"] = links.replace(
         b'worksheet" Target="worksheets/1', b'chartsheet" Target="chartsheets/1'
@@ -680,9 +656,8 @@ def test_a_title_above_a_new_table_is_told_by_the_line_of_its_header(load, tmp_p
         UserError, match=r"no column len, kind\. It is in line 2: if that is the header, delete .* above it\.$"
     ):
         list(read_tables([str(tmp_path / "new.csv")], data.columns))
-    known = data.facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | {"target": "y", "seed": 0}}}
     with pytest.raises(UserError, match=r"has no column y to measure\. It is in line 2: if that is the header, delete"):
-        open_data(known, data_dir=str(tmp_path / "new.csv"), everything=True)
+        open_data(known_of(data), data_dir=str(tmp_path / "new.csv"), everything=True)
 
 
 def test_a_table_whose_rows_are_named_in_its_first_column_is_to_be_turned(load, tmp_path):
@@ -710,8 +685,7 @@ def test_a_sheet_of_what_is_no_spreadsheet_is_said(load, tmp_path, capsys):
 def test_a_table_that_the_model_cannot_be_measured_on_is_told_from_one_of_other_columns(load, tmp_path):
     renamed = flowers(header="length,kind,y")
     write(tmp_path, t__csv=flowers(), renamed__csv=renamed, unknown__csv=flowers(header="len,kind,z"))
-    known = load("t.csv").facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | {"target": "y", "seed": 0}}}
-    known["config"]["dataset"]["batch_size"] = 4
+    known = known_of(load("t.csv"))
     with pytest.raises(UserError, match="the table has other columns or values than the training's: split=all"):
         open_data(known, data_dir=str(tmp_path / "renamed.csv"))
     with pytest.raises(UserError, match="has no column 'len', which the model takes"):
@@ -720,24 +694,13 @@ def test_a_table_that_the_model_cannot_be_measured_on_is_told_from_one_of_other_
         open_data(known, data_dir=str(tmp_path / "unknown.csv"), everything=True)
 
 
-def test_the_classes_of_another_table_may_stand_below_a_name_in_another_case(load, tmp_path):
-    write(tmp_path, t__csv=flowers(), upper__csv=flowers(header="LEN,Kind,Y"))
-    known = load("t.csv").facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | {"target": "y", "seed": 0}}}
-    plain, upper = (
-        open_data(known, data_dir=str(tmp_path / name), everything=True).splits["test"]
-        for name in ("t.csv", "upper.csv")
-    )
-    assert torch.equal(plain.inputs, upper.inputs) and torch.equal(plain.targets, upper.targets)
-
-
 def test_the_classes_of_another_table_are_found_by_name_where_the_training_named_their_place(load, tmp_path):
     rows = [(i % 2, i * i % 7, i // 3 % 2) for i in range(40)]  # a and y are both 0 or 1
     write(tmp_path, t__csv="a,b,y\n" + "".join(f"{a},{b},{y}\n" for a, b, y in rows))
     write(tmp_path, new__csv="y,b,a\n" + "".join(f"{y},{b},{a}\n" for a, b, y in rows))
     write(tmp_path, more__csv="a,b,y,note\n" + "".join(f"{a},{b},{y},{a}\n" for a, b, y in rows))
     write(tmp_path, without__csv="a,b\n" + "".join(f"{a},{b}\n" for a, b, _ in rows))
-    known = load("t.csv", "target=-1").facts.to_dict() | {"config": {"dataset": dict(settings("csv")) | {"seed": 0}}}
-    known["config"]["dataset"]["target"] = -1
+    known = known_of(load("t.csv", "target=-1"), target=-1)
     for name in ("t.csv", "new.csv", "more.csv"):
         data = open_data(known, data_dir=str(tmp_path / name), everything=True)
         assert data.splits["test"].targets.tolist() == [y for *_, y in rows], name
@@ -921,11 +884,10 @@ def test_a_column_whose_codes_were_asked_for_neither_takes_nor_gives_more_cells(
 ROWS_OF_TWO = "".join(f"{i * i % 37},{'uv'[i % 2]},{'pq'[i % 3 > 0]}\n" for i in range(40))
 
 
-@pytest.mark.parametrize("target", ("y", "-1"))
-@pytest.mark.parametrize(
-    ("header", "again"),
-    (("a,b,y", "a,b,y"), ('"a","b","y"', '\ufeff"a","b","y"'), ("1999,2000,y", "1999,2000,y"), (",b,y", ",b,y")),
-)
+AGAIN = (("a,b,y", "a,b,y", "y"), ('"a","b","y"', '\ufeff"a","b","y"', "-1"), ("1999,2000,y", "1999,2000,y", "-1"))
+
+
+@pytest.mark.parametrize(("header", "again", "target"), (*AGAIN, (",b,y", ",b,y", "y")))
 def test_names_of_columns_that_stand_again_among_the_rows_are_no_example(load, tmp_path, capsys, target, header, again):
     (tmp_path / "once.csv").write_text(f"{header}\n{ROWS_OF_TWO * 2}", encoding="utf-8")
     text = f"{header}\n{ROWS_OF_TWO}{again}\n{ROWS_OF_TWO}"

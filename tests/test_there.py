@@ -64,10 +64,7 @@ def test_the_jobs_of_a_sweep_look_for_a_column_once(here, calls_of):
     assert len(calls) == 1
 
 
-@refusals(
-    ("target=z", "dataset.target=z is no column"),
-    ("drop=[z]", "dataset.drop=z is no column"),
-)
+@refusals(("target=z", "dataset.target=z is no column"), ("drop=[z]", "dataset.drop=z is no column"))
 def test_of_a_large_file_the_beginning_tells(here, calls_of, words, sentence):
     text = "".join(f'{i},"two\nlines",{"pq"[i % 2]}\n' for i in range(100_000))
     (here / "large.csv").write_text(f"a,b,y\n{text}")
