@@ -248,6 +248,16 @@ class LogsText(MLP):
         self.log("mine", "text")
 
 
+class GivesTextToTheLogger(MLP):
+    def on_train_epoch_end(self):
+        self.logger.log_metrics({"mine": "text"})
+
+
+class DrawsText(MLP):
+    def on_train_epoch_end(self):
+        self.logger.experiment.add_scalar("mine", "text")
+
+
 class Grows(MLP):
     """Has a buffer that grows, so that an earlier checkpoint does not fit."""
 
@@ -306,6 +316,8 @@ def test_a_forward_of_ones_own_that_gives_no_logit_for_each_class_is_told_what_t
         (Still, r"Still\.configure_optimizers returns no optimizer, so nothing is learned: return one\."),
         (Several, r"Training with multiple optimizers is only supported with manual optimization"),
         (LogsText, r"`self.log\(mine, text\)` was called, .* cannot be logged, in test_own_code\.py, line"),
+        (GivesTextToTheLogger, r"could not convert string to float: 'text', in test_own_code\.py, line"),
+        (DrawsText, r"could not convert string to float: 'text', in test_own_code\.py, line"),
         (Grows, r"does not fit Grows \(size mismatch for seen: .*\): whenever the class is built, its parameters"),
         (Wide, r"gives numbers of the shape \(10, 4\) for a batch of 10, and there are 3 classes"),
         (Plain, r"Plain is no Classifier: derive it from proj\.models\.classifier\.Classifier"),

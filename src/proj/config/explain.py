@@ -25,6 +25,9 @@ from proj.system.processes import let_the_first_process_report
 
 NEW_FOLDER = ", or choose another folder: hydra.run.dir=… for a new run, hydra.sweep.dir=… for a new sweep"
 
+# The modules that refuse what a model logs or does.
+MODELS = "lightning.pytorch.core."
+LOGGERS = ("lightning.pytorch.loggers.", "lightning.fabric.loggers.", "torch.utils.tensorboard.", "proj.pictures.")
 # What Hydra and OmegaConf say of a value, after the setting's name, and the sentence that tells what to type.
 IN_OWN_WORDS = {
     r"field '(.+)' is not Optional": r"\1=null gives it no value: leave that word out, or type another value.",
@@ -94,7 +97,7 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
         return in_own_words(" ".join(text.split("\nSee https")[0].split()))
     if isinstance(error, AssertionError) and raised_in == "hydra.core.utils":
         return "hydra.verbose takes true, false, or the names of loggers in a list, such as hydra.verbose=[proj]."
-    of_a_model = raised_in.startswith("lightning.pytorch.core.")  # Lightning refuses what the user's own model does
+    of_a_model = raised_in.startswith(MODELS) or (raised_in.startswith(LOGGERS) and in_own_file(error))
     is_lightnings = of_a_model or type(error).__name__ == "MisconfigurationException"  # a class not imported here
     return f"{message_of(error)}{in_own_file(error)}" if is_lightnings else None
 
