@@ -144,16 +144,19 @@ def test_the_table_names_the_classes_and_keeps_to_80_columns(digits, monkeypatch
 def test_long_names_of_classes_cut_no_number_from_the_table(monkeypatch, capsys, width):
     monkeypatch.setenv("COLUMNS", str(width))
     names = ["Tomato___Tomato_Yellow_Leaf_Curl_Virus", "Tomato___Spider_mites_Two-spotted_spider_mite"]
+    names.append("Tomato___Tomato_mosaic_virus_of_leaves")
     figures = dict.fromkeys(("acc", "balanced_acc", "macro_f1", "loss", "calibration_error", "temperature"), 1)
-    figures |= {"tta": False, "split": "test", "examples": 8, "dataset": "image_folder", "coverage": None}
+    figures |= {"tta": False, "split": "test", "examples": 12, "dataset": "image_folder", "coverage": None}
     figures |= {
         "threshold": None,
         "acc_per_class": dict.fromkeys(names, 0.25),
-        "confusion": torch.tensor([[1, 3], [3, 1]]),
+        "confusion": torch.tensor([[1, 2, 1], [3, 1, 0], [0, 3, 1]]),
     }
     print_evaluation(figures, names)
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("Tomato")]
-    assert [(row[1], row[2], row[-1]) for row in rows] == [("4", "25.00%", "75.0%")] * 2
+    assert [(row[1], row[2], row[-1]) for row in rows] == [
+        ("4", "25.00%", share) for share in ("50.0%", "75.0%", "75.0%")
+    ]
 
 
 def test_another_dataset_is_prepared_and_mirrored_as_the_models_own(trained, data_dir, tmp_path, monkeypatch, capsys):

@@ -16,7 +16,7 @@ import proj.use.importance
 from proj.config.compose import configure
 from proj.data.datamodule import Split
 from proj.training.run import train
-from proj.use.importance import importance, leaks
+from proj.use.importance import importance, leaks, print_importance
 
 COLUMNS = [{"name": "noise", "mean": 0.0, "std": 1.0}, {"name": "word", "categories": ["a", "b", "c"]}]
 
@@ -138,6 +138,15 @@ def test_evaluate_writes_a_table_a_csv_file_and_a_picture_and_asks_whether_a_col
     picture = Image.open(table / "evaluation_importance.png")
     (logged,) = events(table).Images("evaluation/importance")
     assert (logged.width, logged.height) == picture.size and len(picture.getcolors(10_000)) > 10
+
+
+def test_a_narrow_terminal_cuts_no_number_of_the_importance(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "20")
+    row = {f"{what}{end}": 0.1234 for what in ("log_loss", "accuracy") for end in ("", "_low", "_high")}
+    row |= {"column": "petal_length", "rows": 8}
+    print_importance({"importance": [row], "leaks": {}, "examples": 8}, droppable=False)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "petal_length 0.123 [0.123, 0.123] 12.3 [12.3, 12.3]" in shown
 
 
 def test_importance_false_measures_no_column(table, monkeypatch, tmp_path, capsys):

@@ -53,14 +53,17 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
     table.add_column("accuracy", justify="right", no_wrap=True)
     # In a terminal of less than 80 columns, let the lines wrap: rich would cut the numbers.
     console.width = max(console.width, 80)
-    table.add_column("most often taken for", max_width=console.width - 48, overflow="ellipsis", no_wrap=True)
+    width = console.width - 48
+    table.add_column("most often taken for", max_width=width, overflow="ellipsis", no_wrap=True)
     classes = enumerate(metrics["acc_per_class"].items())
     rows = [(accuracy, place, name) for place, (name, accuracy) in classes if accuracy is not None]
     for accuracy, place, name in sorted(rows, key=lambda row: row[0])[:SHOWN]:
         counts = metrics["confusion"][place].tolist()
         others = sorted(((n, columns[j]) for j, n in enumerate(counts) if n and j != place), reverse=True)[:2]
-        confused = ", ".join(f"{cut(one_line(other))} {n / sum(counts):.1%}" for n, other in others)
-        table.add_row(Text(cut(one_line(name))), f"{sum(counts):,}", f"{accuracy:.2%}", Text(confused))
+        confused = [f"{cut(one_line(other))} {n / sum(counts):.1%}" for n, other in others]
+        if cell_len(", ".join(confused)) > width:
+            del confused[1:]  # half of a number would be misread
+        table.add_row(Text(cut(one_line(name))), f"{sum(counts):,}", f"{accuracy:.2%}", Text(", ".join(confused)))
     console.print(table)
     if len(rows) > SHOWN:
         console.print(f"… and {how_many(len(rows) - SHOWN, 'class')} with fewer mistakes", style="dim")

@@ -137,7 +137,9 @@ def print_importance(metrics: dict, droppable: bool) -> None:
         points = {key: round(100 * value, 1) + 0.0 for key, value in row.items() if key.startswith("accuracy")}
         fall = "{accuracy:.1f} [{accuracy_low:.1f}, {accuracy_high:.1f}]".format(**points)
         table.add_row(Text(one_line(row["column"])), loss, fall)
-    console.print(f"when a column's values are shuffled, mean of {SHUFFLES} shuffles{on}:", table, sep="\n")
+    console.print(f"when a column's values are shuffled, mean of {SHUFFLES} shuffles{on}:")
+    console.width = max(console.width, 80)  # a narrower terminal wraps the lines: rich would cut the numbers
+    console.print(table)
     if len(found) > SHOWN:
         console.print(f"… and {len(found) - SHOWN} columns that matter less", style="dim")
     alone = ", ".join(f"{one_line(name)} {reached:.1%}" for name, reached in leaking.items())
