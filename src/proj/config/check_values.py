@@ -21,7 +21,7 @@ NAMES = {
     "head": ("max", "average", "flatten"),
     "init": ("default", "dirac"),
 }
-LIBRARIES = {"proj.training.services.MLflow": "mlflow", "proj.training.services.WandB": "wandb"}
+NEEDS = {"proj.training.services.MLflow": "mlflow", "proj.training.services.WandB": "wandb"}
 # Lightning's callbacks that need attributes which the models here do not have, and what to use instead.
 UNFIT = {
     "LearningRateFinder": "a search finds one, -m hydra/sweeper=optuna 'optimizer.lr=tag(log,interval(1e-4,1e-1))'",
@@ -69,7 +69,7 @@ def check_ranges(cfg: DictConfig) -> None:
     check_monitors(cfg)
     check_annotations(cfg)
     for name, node in loggers(cfg).items():
-        library = LIBRARIES.get(target_of(node))
+        library = NEEDS.get(target_of(node))
         if library and not find_spec(library):
             raise UserError(f"logger={name} needs a library that is not installed: pip install 'proj[{library}]'")
     if cfg.on_nan == "skip" and str(cfg.trainer.precision).startswith("16"):

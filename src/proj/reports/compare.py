@@ -86,8 +86,10 @@ def unify_drawn_data(runs: list[Run]) -> None:
     for run in own:
         known[dataset_of(run)][run.seed].add(run.settings["data"])
     for run in own:
-        checksums = known[dataset_of(run)].values()
-        if len(checksums) > 2 and sum(map(len, checksums)) == len(checksums) == len(set.union(*checksums)):
+        checksums = known[dataset_of(run)].values()  # those of each seed
+        one_each = all(len(of_seed) == 1 for of_seed in checksums)
+        all_differ = len(set.union(*checksums)) == len(checksums)
+        if len(checksums) > 2 and one_each and all_differ:
             run.settings["data"] = run.config.get("choices.dataset")
 
 

@@ -55,9 +55,11 @@ def by_data(comparison: Comparison) -> list[list[Row]]:
     for row in comparison["rows"]:
         if "finished" in row["status"]:
             data = data_of(row)
-            known, rows = next((group for group in groups if group[0] & data), (set(), []))
-            if not rows:
-                groups.append((known, rows))
+            group = next((one for one in groups if one[0] & data), None)
+            if group is None:
+                group = set(), []
+                groups.append(group)
+            known, rows = group
             known |= data
             rows.append(row)
     return [rows for _, rows in groups]

@@ -128,7 +128,9 @@ def runs_with() -> dict:
 
 def changed_versions(manifest: dict) -> str:
     """The versions and the commit that differ from those in sweep.yaml, as text; "" if none does."""
-    before, now = ({**one["versions"], "commit": one.get("commit")} for one in (manifest, runs_with()))
+    present = runs_with()
+    before = {**manifest["versions"], "commit": manifest.get("commit")}
+    now = {**present["versions"], "commit": present["commit"]}
     changed = [name for name in now if before.get(name) and now[name] and before[name] != now[name]]
     return ", ".join(f"{name} {before[name][:12]}, {now[name][:12]} now" for name in changed)
 

@@ -52,7 +52,8 @@ def differences(hydra: DictConfig) -> list[str]:
     known = as_installed(chosen["hydra/launcher"], chosen["hydra/sweeper"])
     found = flat(OmegaConf.to_container(hydra), ".", "hydra.")
     found = {key: MOVED.get(value, value) if isinstance(value, str) else value for key, value in found.items()}
-    return [key for key, value in found.items() if known.get(key, ...) != value and not is_harmless(key, value)]
+    differing = {key: value for key, value in found.items() if key not in known or known[key] != value}
+    return [key for key, value in differing.items() if not is_harmless(key, value)]
 
 
 @cache

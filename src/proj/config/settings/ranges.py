@@ -57,10 +57,7 @@ def either(words: str, *schemas: dict, also: Callable[[Any], bool] | None = None
 
 def or_null(one: Range) -> Range:
     schemas = one.schema.get("anyOf", [one.schema])
-
-    def also(value: Any) -> bool:
-        return value is None or one.also is None or one.also(value)
-
+    also = one.also and (lambda value: value is None or one.also(value))
     return either(f"{one.words}, or null", *schemas, {"type": "null"}, also=also)
 
 
