@@ -21,7 +21,7 @@ from support.runs import at_batch, break_off, in_every_step, rewritten
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.explain import explain
-from proj.errors import UserError
+from proj.errors import UserError, out_of_memory
 from proj.models import Classifier
 from proj.models.backbones import read_weights
 from proj.system.locks import locked
@@ -236,8 +236,14 @@ def without_memory_of_onednn(loss):
     "happens",
     (lambda _: torch.empty(2**55), lambda _: np.empty(2**55), without_memory, without_memory_of_onednn),
 )
-def test_too_little_memory_names_the_batch_size_and_one_that_may_fit(configure, monkeypatch, happens):
-    at_batch(monkeypatch, 0, 2, happens)
+def test_too_little_memory_is_known_whoever_says_it(happens):
+    with pytest.raises((RuntimeError, MemoryError)) as raised:
+        happens(None)
+    assert out_of_memory(raised.value)
+
+
+def test_too_little_memory_names_the_batch_size_and_one_that_may_fit(configure, monkeypatch):
+    at_batch(monkeypatch, 0, 2, without_memory)
     with pytest.raises(UserError, match=r"not suffice for dataset\.batch_size=10: .*batch_size=5 or a smaller"):
         train(configure(*TINY))
 

@@ -289,14 +289,12 @@ class Gives(Empty):
     ("change", "what"),
     (
         (lambda logits: (logits, None), "a tuple"),
-        (lambda logits: {"logits": logits}, "a dict"),
-        (lambda logits: [logits], "a list"),
         (lambda logits: None, "None"),
         (lambda logits: logits[:, 0], r"numbers of the shape \(3,\)"),
         (lambda logits: logits[:, None, None], r"numbers of the shape \(3, 1, 1, 3\)"),
         (lambda logits: logits[:1], r"numbers of the shape \(1, 3\)"),
     ),
-    ids=("tuple", "dict", "list", "none", "one_number_each", "four_dimensions", "one_example"),
+    ids=("tuple", "none", "one_number_each", "four_dimensions", "one_example"),
 )
 def test_a_forward_of_ones_own_that_gives_no_logit_for_each_class_is_told_what_to_return(
     configure, monkeypatch, change, what

@@ -158,8 +158,6 @@ def test_the_rows_in_doubt_are_the_best_and_those_that_are_not_told_from_it(begu
 
 @refusals(
     (["seeds=+0"], "seeds=+6 adds six"),
-    (["seeds=+x"], "seeds=+6 adds six"),
-    (["seeds="], "seeds=+6 adds six"),
     (["+seeds=6"], "takes no + or ~: type seeds=6"),
     (["rows=all"], "give their number, such as seeds=+6"),
     (["seeds=+6", "rows=most"], "Options: all, doubtful"),

@@ -201,7 +201,6 @@ def test_a_finished_run_gets_another_threshold_without_training_anew(rare, tmp_p
 
 @refusals(
     ("threshold=f2", "threshold=f2 is not f1, f1:<class>, balanced, what it costs to miss a class, above 0"),
-    ("threshold=0.3", "threshold=0.3 is not f1"),
     ("threshold={>50K:0}", r"threshold=\{>50K:0\} is not f1"),
     ("threshold={yes:0}", r"threshold=\{'yes': 0\} is not f1"),
     ("threshold=f1", "threshold=f1 is for two classes, not 3: say what it costs to miss one, such as"),
