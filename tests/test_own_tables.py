@@ -139,8 +139,7 @@ def two_classes(tmp_path: Path, row, separator=";", count=40):
 @pytest.mark.parametrize(
     ("row", "separator", "least", "most"),
     (
-        (lambda i: [f"{i},5"], ";", 17, 23),
-        *((lambda i: [f"{1000 + i:,}.50" if i % 2 else str(900 + i)], separator, 960, 980) for separator in ";\t,"),
+        (lambda i: [f"{1000 + i:,}.50" if i % 2 else str(900 + i)], "\t", 960, 980),
         (lambda i: [f"1,{100 + i}", f"{i},5"], ";", 1, 2),  # in doubt, it follows the other column
         (lambda i: [f"1,{100 + i % 30}", f"{i}.5"], ";", 1100, 1200),
     ),

@@ -61,13 +61,17 @@ def describe_named_alike(part: str, files: dict[str, list[str]], name: Callable[
     """A warning if at least two, and a tenth, of a part's images share the beginning of a training image's name: they
     may be a photo and its mask or small copy, both eyes of a patient, augmented versions of a photo, or slices and
     frames. Of the last there may be many, but at most a third of a folder, since a whole class may have such names."""
+    in_folder = Counter(map(dirname, files["train"] + files[part]))
     for pattern, up_to in ALIKE.items():
         known, seen = ([group_in(pattern, file) for file in files[one]] for one in ("train", part))
-        places, counts, most = {one: place for place, one in enumerate(known)}, Counter(known + seen), [FEW] * len(seen)
-        if pattern == BURST:
-            sizes, pairs = Counter(map(dirname, files["train"] + files[part])), zip(seen, files[part], strict=True)
-            most = [0 if DAY.search(one) else sizes[dirname(file)] / 3 for one, file in pairs]
-        alike = [place for place, one in enumerate(seen) if one in places and counts[one] <= most[place]]
+        places, counts = {one: place for place, one in enumerate(known)}, Counter(known + seen)
+        alike = []  # the indices of the part's images that share a name with a training image
+        for place, (one, file) in enumerate(zip(seen, files[part], strict=True)):
+            most = FEW  # images with the same name
+            if pattern == BURST:
+                most = 0 if DAY.search(one) else in_folder[dirname(file)] / 3
+            if one in places and counts[one] <= most:
+                alike.append(place)
         if len(alike) >= max(2, len(seen) / 10):
             images = f"{COMPARED[part].capitalize()} images that have the name of a training image {up_to}"
             pair = f"{name(part, alike[0])} and {name('train', places[seen[alike[0]]])}"

@@ -78,7 +78,7 @@ def why_absent(table: Table, key: str | int | float | None, otherwise: str) -> s
 def bare_name(name: str) -> str:
     """A name without case, spaces, underscores, dots, parentheses and a final "cm", and with accents stored in one way:
     `sepal_length`, `sepal length (cm)` and `SepalLengthCm` are all sepallength."""
-    return re.sub(r"[\s_.()]|cm\)?$", "", plain_name(name))
+    return re.sub(r"[\s.()]|cm\)?$", "", plain_name(name))  # in which underscores are spaces
 
 
 def find_columns(names: list[str], header: list[str]) -> list[int | None]:

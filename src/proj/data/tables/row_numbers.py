@@ -73,28 +73,37 @@ def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> Iterator
 
 
 def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> Iterator[str]:
-    """A remark if the lowest or highest number seems to mark missing values, as -999 among lengths: it is frequent,
-    there are enough other numbers, and its distance from them exceeds their range; a fifth of their range suffices if
-    it is a code, that is, the only negative number or one as CODE. Of codes, as 98 and 99, up to three may stand beside
-    each other, and the others may be a few different ones, as 1 to 4, at three times their range.
+    """A remark if the lowest or highest numbers seem to mark missing values, as -999 among lengths.
     written: returns a number as it is written in the file."""
-    least = max(OFTEN, 0.01 * len(found))
     for lowest in (True, False):
-        others, far = found, list[float]()
-        while len(far) < 3 and len(others):
-            end = others.min() if lowest else others.max()
-            rest = others[others != end]
-            if len(others) - len(rest) < least or len(rest) == 0:
-                break
-            others, far = rest, [*far, end]
-            low, high, several = others.min(), others.max(), len(np.unique(others[:1000]))
-            are_codes = (end < 0 <= low and len(far) == 1) or all(CODE.fullmatch(written(one)) for one in far)
-            if (not are_codes and (len(far) > 1 or several < OFTEN)) or several < 2:
-                continue
-            enough = 3 if several < OFTEN else 0.2 if are_codes and end not in (7, 8, 9) else 1  # 8 may be a count
-            if max(low - end, end - high) > enough * (high - low):
-                such, share = " and ".join(map(written, sorted(far))), np.isin(found, far).mean()
-                are, say = agree(len(far), "is", "are"), agree(len(far), "it marks", "they mark")
-                such = f"{such} {are} far from all other values, and {share:.0%} of the column"
-                yield f"{name}: {such}: if {say} missing values, empty these cells"
-                break
+        if far := far_values(found, lowest, written):
+            such, share = " and ".join(map(written, sorted(far))), np.isin(found, far).mean()
+            are, they_mark = agree(len(far), "is", "are"), agree(len(far), "it marks", "they mark")
+            such = f"{such} {are} far from all other values, and {share:.0%} of the column"
+            yield f"{name}: {such}: if {they_mark} missing values, empty these cells"
+
+
+def far_values(found: np.ndarray, lowest: bool, written: Callable[[float], str]) -> list[float]:
+    """The lowest (or highest) of these numbers if it is frequent, there are enough others, and its distance from them
+    exceeds their range; a fifth of their range suffices if it is a code, that is, the only negative number or one as
+    CODE. Of codes, as 98 and 99, up to three may stand beside each other, and the others may be a few different ones,
+    as 1 to 4, at three times their range. [] if there is no such number."""
+    least = max(OFTEN, 0.01 * len(found))
+    others, far = found, list[float]()
+    while len(far) < 3 and len(others):
+        end = others.min() if lowest else others.max()
+        rest = others[others != end]
+        if len(others) - len(rest) < least or len(rest) == 0:
+            return []
+        others, far = rest, [*far, end]
+        low, high, different = others.min(), others.max(), len(np.unique(others[:1000]))
+        are_codes = (end < 0 <= low and len(far) == 1) or all(CODE.fullmatch(written(one)) for one in far)
+        ranges = 1.0  # how many times the range of the others the distance must be
+        if different < OFTEN:
+            ranges = 3.0
+        elif are_codes and end not in (7, 8, 9):  # 8 may be a count
+            ranges = 0.2
+        are_enough = different >= (2 if are_codes else OFTEN)
+        if are_enough and (are_codes or len(far) == 1) and max(low - end, end - high) > ranges * (high - low):
+            return far
+    return []
