@@ -42,6 +42,18 @@ def table(tmp_path):
     return table
 
 
+@pytest.fixture
+def new(tmp_path):
+    """new(text or rows, columns) -> the inputs of each row of another table, as a model with these columns takes it."""
+
+    def new(content, columns) -> list[torch.Tensor]:
+        file = tmp_path / "new.csv"
+        file.write_text(content) if isinstance(content, str) else write_rows(file, content)
+        return [row.x for row in read_tables([str(file)], columns)]
+
+    return new
+
+
 def taken(data) -> dict[str, str]:
     return {row["column"]: row["taken for"] for row in data.described}
 
@@ -225,7 +237,7 @@ CASES = [(form, how) for form, hows in FORMS.items() for how in hows]
 
 
 @pytest.mark.parametrize(("form", "how"), CASES, ids=[how for _, how in CASES])
-def test_dates_become_numbers_of_those_parts_that_vary_also_in_predict(table, tmp_path, form, how):
+def test_dates_become_numbers_of_those_parts_that_vary_also_in_predict(table, new, form, how):
     cells = [f"{day:{how}}" for day in DAYS]
     data = table(["" if i % 10 == 3 else cell for i, cell in enumerate(cells)])
     column = data.columns[0]
@@ -233,8 +245,7 @@ def test_dates_become_numbers_of_those_parts_that_vary_also_in_predict(table, tm
     at = ["hour"] if "%H" in how or "%I" in how else []
     wanted = at if form == "hour:minute" else ["year", "month", "day", "weekday", *at]
     assert [part["name"] for part in column["parts"]] == wanted
-    (tmp_path / "new.csv").write_text(f'x,a\n1,"{cells[0]}"\n1,\n1,NULL\n')
-    first, *missing = (x[: len(wanted)] for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns))
+    first, *missing = (x[: len(wanted)] for x in new(f'x,a\n1,"{cells[0]}"\n1,\n1,NULL\n', data.columns))
     right = {"year": 2021, "month": 3, "day": 5, "weekday": 4, "hour": 14.5}
     for value, part in zip(first.tolist(), column["parts"], strict=True):
         assert value == pytest.approx((right[part["name"]] - part["mean"]) / part["std"], abs=1e-5)
@@ -348,7 +359,7 @@ def test_seconds_and_milliseconds_since_1970_become_dates_where_there_is_no_doub
 
 
 @pytest.mark.parametrize("hours", (True, False))
-def test_days_as_excel_numbers_them_are_dates_where_the_name_says_so(table, tmp_path, capsys, hours):
+def test_days_as_excel_numbers_them_are_dates_where_the_name_says_so(table, new, capsys, hours):
     """They are all different and in order, as of rows that are numbered."""
     days = [datetime(2024, 1, 30) + timedelta(days=i, hours=7 * i % 24 * hours) for i in range(60)]
     cells = [f"{45321 + (day - datetime(2024, 1, 30)) / timedelta(days=1):.10g}" for day in days]
@@ -357,8 +368,7 @@ def test_days_as_excel_numbers_them_are_dates_where_the_name_says_so(table, tmp_
     column, written = data.columns[0], table([f"{day:%Y-%m-%d %H:%M}" for day in days], names=["order_date"])
     for part, same in zip(column["parts"], written.columns[0]["parts"], strict=True):
         assert part["name"] == same["name"] and part["mean"] == pytest.approx(same["mean"], abs=0.01)
-    (tmp_path / "new.csv").write_text("x,order_date\n1,45400.5\n1,2024-04-18 12:00\n1,\n")
-    one, same, missing = (row.x for row in read_tables([str(tmp_path / "new.csv")], [column]))
+    one, same, missing = new("x,order_date\n1,45400.5\n1,2024-04-18 12:00\n1,\n", [column])
     assert torch.equal(one, same) and one.any() and not missing.any()
     assert taken(table(["1960", *cells[1:]], names=["order_date"]))["order_date"] != "dates"
     dates, others = ["birthdate", "OrderDateUTC"], ["a", "candidate", "consolidated_debt", "Datenvolumen", "day"]
@@ -377,24 +387,20 @@ def test_a_day_that_can_be_a_month_is_refused_until_a_setting_says_it(table):
     assert table([*cells[:-1], "25/01/2021"]).columns[0]["date"] == "day.month.year"  # one that tells of all
 
 
-def test_a_cell_that_is_no_date_is_refused_or_missing_as_a_setting_says(table, tmp_path):
+def test_a_cell_that_is_no_date_is_refused_or_missing_as_a_setting_says(table, new):
     cells = [f"{day:%Y-%m-%d}" if i else "0000-00-00" for i, day in enumerate(DAYS)]
     data = table(cells)  # with which databases write that there is none
     assert taken(data)["a"] == "dates"
-    (tmp_path / "new.csv").write_text("x,a\n1,2021-02-30\n")
     with pytest.raises(UserError, match=r"row 2, column a: '2021-02-30' is not a date.*'dataset.dates=\[a\]'"):
-        [*read_tables([str(tmp_path / "new.csv")], data.columns)]
+        new("x,a\n1,2021-02-30\n", data.columns)
     for how, cell in (("%H:%M", "2021-02-03"), ("%d.%m.%Y", "1999.5")):
         columns = table([f"{day:{how}}" for day in DAYS]).columns
-        (tmp_path / "new.csv").write_text(f"x,a\n1,{cell}\n")
         with pytest.raises(UserError, match=f"'{cell}' is not a date as the others are"):
-            [*read_tables([str(tmp_path / "new.csv")], columns)]
-    (tmp_path / "new.csv").write_text("x,a\n1,1.2.2021\n2,\n3,3.2.2021\n")
+            new(f"x,a\n1,{cell}\n", columns)
     with pytest.raises(UserError, match=r"'1.2.2021' is not a date as in the training \(year-month-day\), nor are the"):
-        [*read_tables([str(tmp_path / "new.csv")], data.columns)]
-    (tmp_path / "new.csv").write_text("x,a\n1,2021-02-30\n")
+        new("x,a\n1,1.2.2021\n2,\n3,3.2.2021\n", data.columns)
     data = table([*cells[:30], *(["soon", "late", "12"] * 10)], words=["dates=[a]"])
-    assert taken(data)["a"] == "dates" and len([*read_tables([str(tmp_path / "new.csv")], data.columns)]) == 1
+    assert taken(data)["a"] == "dates" and len(new("x,a\n1,2021-02-30\n", data.columns)) == 1
     assert "categories" in table([f"2021-0{1 + i % 3}-01" for i in range(60)], words=["categorical=[a]"]).columns[0]
     with pytest.raises(UserError, match=r"column x has no date in the training rows: leave it out of dataset.dates"):
         table(cells, words=["dates=[x]"])
@@ -403,35 +409,34 @@ def test_a_cell_that_is_no_date_is_refused_or_missing_as_a_setting_says(table, t
 @pytest.mark.parametrize(
     ("form", "never"), (("%Y-%m-%d", "9999-12-31"), ("%d.%m.%Y", "31.12.2999"), ("%Y%m%d", "99991231"))
 )
-def test_a_date_that_says_that_there_is_no_end_is_none(table, tmp_path, form, never):
+def test_a_date_that_says_that_there_is_no_end_is_none(table, new, form, never):
     """A mean of years such as 2820 would hide all others."""
     days = [f"{day:{form}}" for day in DAYS]
     cells = [never if i % 10 == 3 else day for i, day in enumerate(days)]
     data, empty = (table(cells, words=["day_first=true"]) for cells in (cells, [c.replace(never, "") for c in cells]))
     assert data.columns == empty.columns
-    write_rows(tmp_path / "new.csv", [["a", "x"], [never, 1], ["", 1]])
-    first, second = (x for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns))
+    rows = [["a", "x"], [never, 1], ["", 1]]
+    first, second = new(rows, data.columns)
     assert torch.equal(first, second)
     old = [{name: value for name, value in column.items() if name != "no_end"} for column in data.columns]
     if form == "%Y-%m-%d":  # an older model goes on with what it learned
-        first, second = (x for _, x, *_ in read_tables([str(tmp_path / "new.csv")], old))
+        first, second = new(rows, old)
         assert not torch.equal(first, second)
 
 
-def test_a_new_table_may_hold_dates_as_spreadsheets_and_databases_write_them(table, tmp_path):
+def test_a_new_table_may_hold_dates_as_spreadsheets_and_databases_write_them(table, new):
     seconds = [f"{(day - datetime(1970, 1, 1)).total_seconds():.0f}" for day in DAYS]
     for cells in (*([f"{day:{form}}" for day in DAYS] for form in ("%d.%m.%Y %H:%M", "%b %d, %Y %H:%M")), seconds):
         data, taken_for = table(cells, names=["time"], words=["day_first=true"]), []
         for rows in (cells, [f"{day:%Y-%m-%d %H:%M}" for day in DAYS], ["", *cells]):
-            write_rows(tmp_path / "new.csv", [["time", "x"], *([cell, 1] for cell in rows)])
-            taken_for.append([x.tolist() for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns)])
+            taken_for.append([x.tolist() for x in new([["time", "x"], *([cell, 1] for cell in rows)], data.columns)])
         assert taken_for[0] == taken_for[1] == taken_for[2][1:]
 
 
 @pytest.mark.parametrize("form", ("%d.%m.%Y", "%m/%d/%y", "%b %d, %Y", "%Y%m%d"))
 @pytest.mark.parametrize(("every", "is_iso_rare"), ((50, True), (50, False), (2, True)))
 def test_dates_that_spreadsheets_and_databases_write_may_stand_among_others(
-    table, tmp_path, capsys, form, every, is_iso_rare
+    table, new, capsys, form, every, is_iso_rare
 ):
     iso, local = (f"{DAYS[0]:%Y-%m-%d}", f"{DAYS[1]:%Y-%m-%d}"), [f"{day:{form}}" for day in DAYS]
     cells = [f"{day:%Y-%m-%d}" if (i % every == 1) == is_iso_rare else local[i] for i, day in enumerate(DAYS)]
@@ -439,8 +444,7 @@ def test_dates_that_spreadsheets_and_databases_write_may_stand_among_others(
     assert data.columns[0]["date"] != plain.columns[0]["date"]
     assert data.columns[0]["parts"] == plain.columns[0]["parts"]
     assert "a: dates in two forms, " in capsys.readouterr().out
-    write_rows(tmp_path / "new.csv", [["a", "x"], *([cell, 1] for cell in (*iso, *local[:2]))])
-    rows = [x.tolist() for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns)]
+    rows = [x.tolist() for x in new([["a", "x"], *([cell, 1] for cell in (*iso, *local[:2]))], data.columns)]
     assert rows[:2] == rows[2:] and rows[0] != rows[1]
 
 
@@ -458,15 +462,15 @@ def test_dates_of_which_a_spreadsheet_has_exchanged_day_and_month_are_doubted(ta
     assert "swapped" not in capsys.readouterr().out
 
 
-def test_a_model_of_before_takes_dates_of_another_form_for_missing_ones_as_it_did(table, tmp_path):
+def test_a_model_of_before_takes_dates_of_another_form_for_missing_ones_as_it_did(table, new):
     days = [f"{day:%d.%m.%Y}" for day in DAYS]
-    new = table(["2021-03-05" if i % 3 else day for i, day in enumerate(days)], words=["dates=[a]"])
+    today = table(["2021-03-05" if i % 3 else day for i, day in enumerate(days)], words=["dates=[a]"])
     added = {"iso", "no_end"}
-    old = [{name: value for name, value in column.items() if name not in added} for column in new.columns]
+    old = [{name: value for name, value in column.items() if name not in added} for column in today.columns]
     told = []
     for cells in (["2021-03-05", days[1]], ["2021-03-05", "2021-03-06"], ["", days[1]]):
-        write_rows(tmp_path / "new.csv", [["a", "x"], *([cell, 1] for cell in cells)])
-        told.append([[x.tolist() for _, x, *_ in read_tables([f"{tmp_path}/new.csv"], c)] for c in (new.columns, old)])
+        rows = [["a", "x"], *([cell, 1] for cell in cells)]
+        told.append([[x.tolist() for x in new(rows, columns)] for columns in (today.columns, old)])
     (now, before), (all_now, all_before), (_, missing) = told
     assert before == missing != now and all_now == all_before and now[0] == all_now[0]
     again = table(days, words=["dates=[a]"], facts=Facts([4], ["p", "q"], False, None, None, old, ""))
@@ -488,26 +492,23 @@ def test_what_is_taken_for_a_missing_date_is_said(table, capsys):
     assert "missing" not in capsys.readouterr().out
 
 
-def test_durations_become_hours_though_they_are_longer_than_a_day(table, tmp_path):
+def test_durations_become_hours_though_they_are_longer_than_a_day(table, new):
     hours, days = ([f"{i * 7 % 50}{word}" for i in range(60)] for word in (":12:30", " days 03:30"))
     data = table(hours, days, [f"{i % 24}:15" for i in range(60)])
     parts = [column["parts"] for column in data.columns[:3]]
     assert [[part["name"] for part in some] for some in parts] == [["hours"], ["hours"], ["hour"]]
-    (tmp_path / "new.csv").write_text('x,a,b,c\n1,36:30:00,"2 days, 06:00:00",0:15\n1,,,\n')
-    one, missing = (x[:3] for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns))
+    one, missing = (x[:3] for x in new('x,a,b,c\n1,36:30:00,"2 days, 06:00:00",0:15\n1,,,\n', data.columns))
     wanted = [(hours - part["mean"]) / part["std"] for hours, (part,) in zip((36.5, 54, 0.25), parts, strict=True)]
     assert one.tolist() == pytest.approx(wanted) and not missing.any()
 
 
-def test_a_time_in_another_unit_than_the_training_has_is_refused(table, tmp_path):
+def test_a_time_in_another_unit_than_the_training_has_is_refused(table, new):
     cells = [1_600_000_000 + 10**5 * i for i in range(60)]
     data = table(cells, names=["timestamp"])
-    (tmp_path / "new.csv").write_text("x,timestamp\n1,\n1,1600000000000\n")
     with pytest.raises(UserError, match="row 3, column timestamp: '1600000000000' is a time in milliseconds since"):
-        list(read_tables([str(tmp_path / "new.csv")], data.columns))
+        new("x,timestamp\n1,\n1,1600000000000\n", data.columns)
     data = table(["soon" if i == 30 else cell for i, cell in enumerate(cells)], words=["dates=[a]"])
-    (tmp_path / "new.csv").write_text("x,a\n1,later\n1,16000\n")  # no time in any unit
-    assert len(list(read_tables([str(tmp_path / "new.csv")], data.columns))) == 2
+    assert len(new("x,a\n1,later\n1,16000\n", data.columns)) == 2  # no time in any unit
 
 
 NO_DATES = {
@@ -556,16 +557,15 @@ def test_years_of_two_digits_that_are_far_in_the_future_are_said(table, capsys, 
 
 
 @pytest.mark.parametrize("words", (("yes", "no"), ("True", "False"), ("TRUE", "FALSE"), ("j", "n"), ("Ja", "Nein")))
-def test_yes_and_no_become_one_number_also_in_predict(table, tmp_path, words):
+def test_yes_and_no_become_one_number_also_in_predict(table, new, words):
     data = table([(*words, "")[i * i % 3 if i % 5 else 2] for i in range(60)])
     column = data.columns[0]
     assert len(data.columns) == data.input_shape[0] == 2 and 0 < column["mean"] < 1
-    (tmp_path / "new.csv").write_text("x,a\n" + "".join(f"1,{cell}\n" for cell in (words[0].lower(), "", "maybe")))
-    yes, *missing = (x[0].item() for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns))
+    yes, *missing = (x[0].item() for x in new(f"x,a\n1,{words[0].lower()}\n1,\n1,maybe\n", data.columns))
     assert yes == pytest.approx((1 - column["mean"]) / column["std"]) and missing == [0, 0]
     others = ("yes", "TRUE", "1", "1.0", "Vrai"), ("no", "False", "0", "0.0", "nein")  # as other programs write them
-    (tmp_path / "new.csv").write_text("x,a\n" + "".join(f"1,{cell}\n" for cell in (*others[0], *others[1])))
-    found = [x[0].item() for _, x, *_ in read_tables([str(tmp_path / "new.csv")], data.columns)]
+    rows = [["x", "a"], *([1, cell] for cell in (*others[0], *others[1]))]
+    found = [x[0].item() for x in new(rows, data.columns)]
     assert found == [yes] * 5 + [pytest.approx(-column["mean"] / column["std"])] * 5
 
 
@@ -575,13 +575,11 @@ def test_other_words_and_a_single_answer_stay_words(table):
         assert "categories" in table([cells[i % len(cells)] for i in range(60)], words=more).columns[0]
 
 
-def test_a_column_of_0_and_1_takes_yes_and_no_in_predict_and_any_other_column_refuses_them(table, tmp_path, capsys):
+def test_a_column_of_0_and_1_takes_yes_and_no_in_predict_and_any_other_column_refuses_them(table, new, capsys):
     ones = [i * i % 3 for i in range(60)]
     data = table(ones, [0.1 * i % 1 for i in range(60)], [i % 4 for i in range(60)])
-    (tmp_path / "new.csv").write_text(
-        "x,a,b,c\n" + "".join(f"1,{cell},0,0\n" for cell in ("yes", "no", "TRUE", "n/a", 1))
-    )
-    yes, no, true, missing, one = (row.x.tolist() for row in read_tables([str(tmp_path / "new.csv")], data.columns))
+    rows = [["x", "a", "b", "c"], *([1, cell, 0, 0] for cell in ("yes", "no", "TRUE", "n/a", 1))]
+    yes, no, true, missing, one = (x.tolist() for x in new(rows, data.columns))
     column = next(column for column in data.columns if column["name"] == "a")
     assert yes == true == one and (yes[0], no[0], missing[0]) == (
         pytest.approx((1 - column["mean"]) / column["std"]),
@@ -591,9 +589,8 @@ def test_a_column_of_0_and_1_takes_yes_and_no_in_predict_and_any_other_column_re
     said = capsys.readouterr().err
     assert "column a: answers such as 'yes', 'no', 'TRUE' are read as 1 and 0" in said and said.count("column ") == 1
     for row in ("1,maybe,0,0", "1,0,yes,0", "1,0,0,yes"):
-        (tmp_path / "new.csv").write_text(f"x,a,b,c\n{row}\n1,0,0,0\n")
         with pytest.raises(UserError, match="is no number"):
-            list(read_tables([str(tmp_path / "new.csv")], data.columns))
+            new(f"x,a,b,c\n{row}\n1,0,0,0\n", data.columns)
 
 
 def test_a_training_that_took_yes_and_dates_for_words_is_read_as_it_was(table):
@@ -637,7 +634,7 @@ def test_classes_of_too_few_rows_are_left_out_and_named(table, capsys):
     assert table(one, classes=["p", "q"] * 27 + ["r"] * 6, words=["group=a"]).class_names == ["p", "q"]
 
 
-def test_classes_of_too_few_photos_are_left_out_too(tmp_path, capsys):
+def test_classes_of_too_few_photos_are_left_out_too(tmp_path, new, capsys):
     for name, count in (("cat", 6), ("dog", 6), ("lynx", 2)):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for k in range(count):
@@ -709,22 +706,20 @@ def test_a_column_is_taken_for_the_same_in_all_folds(table):
     assert len({*x}) == 3  # each measured in its own training part
 
 
-def test_numbers_that_are_far_from_the_trainings_are_said(table, tmp_path, capsys):
+def test_numbers_that_are_far_from_the_trainings_are_said(table, new, tmp_path, capsys):
     heights = [150 + i * i % 37 for i in range(60)]
     data = table(heights)
     for unit, rows, is_said in ((100, 9, True), (100, 1, True), (1, 9, False), (1, 1, False)):
-        write_rows(tmp_path / "new.csv", [["a", "x"], *([height / unit, 1] for height in heights[:rows])])
         capsys.readouterr()
-        list(read_tables([str(tmp_path / "new.csv")], data.columns))
+        new([["a", "x"], *([height / unit, 1] for height in heights[:rows])], data.columns)
         about = 1.62 if rows > 1 else 1.5
         said = (
             f"column a: its numbers, about {about}, are far from the training's, 168.8 ± 12: are they in the same unit?"
         )
         assert (said in capsys.readouterr().err) == is_said
     for times, is_said in ((5, True), (4, False)):
-        write_rows(tmp_path / "new.csv", [["a", "x"], *([-999 if i < times else 170, 1] for i in range(60))])
         capsys.readouterr()
-        list(read_tables([str(tmp_path / "new.csv")], data.columns))
+        new([["a", "x"], *([-999 if i < times else 170, 1] for i in range(60))], data.columns)
         said = "column a: 5 numbers such as -999 are far from the training's, 168.8 ± 12: if they mark missing values"
         assert (said in capsys.readouterr().err) == is_said
     for part, unit in (("train", 1), ("test", 100)):
@@ -734,26 +729,23 @@ def test_numbers_that_are_far_from_the_trainings_are_said(table, tmp_path, capsy
     assert f"{tmp_path}/test.csv: column a: its numbers, about 1.66, are far" in capsys.readouterr().out
 
 
-def test_a_column_of_words_that_the_training_did_not_have_is_said(table, tmp_path, capsys):
+def test_a_column_of_words_that_the_training_did_not_have_is_said(table, new, capsys):
     data = table(["red", "blue"] * 30, ["yes", "no"] * 30)
     for cells, said in (("RED,maybe", "('RED') is one of the training's ('blue', 'red')"), ("red,yes", ""), (",", "")):
-        (tmp_path / "new.csv").write_text(f"a,b,x\n{cells},1\n")
-        list(read_tables([str(tmp_path / "new.csv")], data.columns))
+        new(f"a,b,x\n{cells},1\n", data.columns)
         err = capsys.readouterr().err
         assert (f"column a: none of its words {said}, so" in err) == bool(said)
         assert ("('maybe') is one of the training's ('no', 'yes')" in err) == bool(said)
-    (tmp_path / "new.csv").write_text("a,b,x\nred,maybe,1\nred,no,1\n")
-    list(read_tables([str(tmp_path / "new.csv")], data.columns))
+    new("a,b,x\nred,maybe,1\nred,no,1\n", data.columns)
     assert "new.csv: column b: 'maybe' is neither of its two answers, and counts as" in capsys.readouterr().err
 
 
-def test_a_column_that_has_no_value_in_a_new_table_is_said(table, tmp_path, capsys):
+def test_a_column_that_has_no_value_in_a_new_table_is_said(table, new, capsys):
     data = table(["red", "blue"] * 30, ["yes", "no"] * 30, [f"{day:%Y-%m-%d}" for day in DAYS])
     for gaps in ([], ["a"], ["b", "x"], ["c", "x"]):
         row = {"a": "red", "b": "yes", "c": "2021-03-05", "x": "1"} | dict.fromkeys(gaps, "NA")
         for count in (5, 4):
-            write_rows(tmp_path / "new.csv", [[*row], *[[*row.values()]] * count])
-            list(read_tables([str(tmp_path / "new.csv")], data.columns))
+            new([[*row], *[[*row.values()]] * count], data.columns)
             err = capsys.readouterr().err
             assert [name for name in row if f"column {name}: no row has a value" in err] == (gaps if count > 4 else [])
 
@@ -872,10 +864,9 @@ def test_in_a_table_of_a_few_rows_a_column_that_says_the_class_may_be_chance(tab
 
 
 @pytest.mark.parametrize(("unit", "is_said"), ((0.01, True), (0.5, False), (1, False), (2, False), (9, True)))
-def test_numbers_in_another_unit_are_said_though_they_spread_widely(table, tmp_path, capsys, unit, is_said):
+def test_numbers_in_another_unit_are_said_though_they_spread_widely(table, new, capsys, unit, is_said):
     data = table([i * 37 % 53 for i in range(60)])
-    write_rows(tmp_path / "new.csv", [["a", "x"], *([unit * (i * 41 % 53), 1] for i in range(30))])
-    list(read_tables([str(tmp_path / "new.csv")], data.columns))
+    new([["a", "x"], *([unit * (i * 41 % 53), 1] for i in range(30))], data.columns)
     assert ("are they in the same unit?" in capsys.readouterr().err) == is_said
 
 
@@ -887,10 +878,9 @@ def test_numbers_in_another_unit_are_said_though_they_spread_widely(table, tmp_p
         (["Red"] + ["red"] * 9, "1 of 10 rows has a word that the model does not know ('Red'; it knows 'blue', 'red')"),
     ),
 )
-def test_words_most_of_which_the_training_did_not_have_are_counted(table, tmp_path, capsys, cells, said):
+def test_words_most_of_which_the_training_did_not_have_are_counted(table, new, tmp_path, capsys, cells, said):
     data = table(["red", "blue"] * 30)
-    write_rows(tmp_path / "new.csv", [["a", "x", "y"], *([cell, 1, "pq"[i % 2]] for i, cell in enumerate(cells))])
-    list(read_tables([str(tmp_path / "new.csv")], data.columns))
+    new([["a", "x", "y"], *([cell, 1, "pq"[i % 2]] for i, cell in enumerate(cells))], data.columns)
     printed = capsys.readouterr()
     assert (said in printed.err) if said else not printed.err
     other = table(["red", "blue"] * 30)

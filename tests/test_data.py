@@ -420,6 +420,16 @@ def test_classes_that_are_too_small_beside_a_fold_are_said_with_the_fold():
         draw_parts(targets, ["a", "b"], {"test": 0.2, "val": 0.2}, 0, fold=(0, 2))
 
 
+def own(splits: dict, names=("a", "b"), shape=(3,)) -> InMemoryDataModule:
+    """A datamodule of one's own, whose `load` sets these."""
+
+    class Own(InMemoryDataModule):
+        def load(self) -> None:
+            self.splits, self.class_names, self.input_shape = splits, names, shape
+
+    return Own(batch_size=2, seed=0)
+
+
 RIGHT = {"train": [0, 1], "val": [0, 1], "test": [0, 1]}
 
 
@@ -445,13 +455,9 @@ RIGHT = {"train": [0, 1], "val": [0, 1], "test": [0, 1]}
     ),
 )
 def test_what_ones_own_datamodule_has_not_set_or_no_network_takes_is_one_sentence(targets, inputs, names, sentence):
-    class Own(InMemoryDataModule):
-        def load(self) -> None:
-            self.input_shape, self.class_names = [3], [*names]
-            self.splits = {part: Split(inputs, torch.tensor(y)) for part, y in targets.items()}
-
+    splits = {part: Split(inputs, torch.tensor(y)) for part, y in targets.items()}
     with pytest.raises(UserError, match=sentence) if sentence else nullcontext():
-        Own(batch_size=2, seed=0).setup()
+        own(splits, [*names], [3]).setup()
 
 
 ZEROS, ZERO_ONE = torch.zeros(2, 3), torch.tensor([0, 1])
@@ -468,35 +474,21 @@ ZEROS, ZERO_ONE = torch.zeros(2, 3), torch.tensor([0, 1])
     ids=("tuple", "dataset", "inputs_of_numpy", "targets_of_numpy"),
 )
 def test_parts_of_ones_own_data_that_are_no_split_of_tensors_are_told_to_be_one(split):
-    class Own(InMemoryDataModule):
-        def load(self) -> None:
-            self.input_shape, self.class_names = (3,), ["a", "b"]
-            self.splits = dict.fromkeys(("train", "val", "test"), split)
-
     with pytest.raises(UserError, match=r"^Own\.load gives its train part no Split\(inputs, targets\) of two tensors"):
-        Own(batch_size=2, seed=0).setup()
+        own(dict.fromkeys(RIGHT, split)).setup()
 
 
 def test_the_names_of_ones_own_classes_may_be_an_array_and_the_shape_that_of_a_tensor():
-    class Own(InMemoryDataModule):
-        def load(self) -> None:
-            self.input_shape, self.class_names = ZEROS.shape[1:], np.array(["a", "b"])
-            self.splits = dict.fromkeys(("train", "val", "test"), Split(ZEROS, ZERO_ONE))
-
-    data = Own(batch_size=2, seed=0)
+    data = own(dict.fromkeys(RIGHT, Split(ZEROS, ZERO_ONE)), np.array(["a", "b"]), ZEROS.shape[1:])
     data.setup()
     assert (type(data.class_names), data.class_names) == (list, ["a", "b"])
     assert (type(data.input_shape), data.input_shape) == (tuple, (3,))
 
 
 def test_inputs_of_ones_own_data_that_are_no_numbers_are_said_with_their_part(capsys):
-    class Own(InMemoryDataModule):
-        def load(self) -> None:
-            self.input_shape, self.class_names = (3,), ["a", "b"]
-            self.splits = {part: Split(torch.eye(3)[:2], torch.tensor(y)) for part, y in RIGHT.items()}
-            self.splits["test"].inputs[1, 2] = math.nan
-
-    Own(batch_size=2, seed=0).setup()
+    splits = {part: Split(torch.eye(3)[:2], ZERO_ONE) for part in RIGHT}
+    splits["test"].inputs[1, 2] = math.nan
+    own(splits).setup()
     assert capsys.readouterr().out == (
         "Own.load gives its test part NaN or infinite inputs, with which a network answers NaN: replace them there.\n"
     )

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from support.evaluations import evaluate
 from support.runs import events
-from support.tables import read_rows, write_rows
+from support.tables import numbers, read_rows, write_rows
 from torch import nn
 
 import proj.use.evaluation
@@ -18,7 +18,7 @@ from proj.data.datamodule import Split
 from proj.training.run import train
 from proj.use.importance import importance, leaks, print_importance
 
-COLUMNS = [{"name": "noise", "mean": 0.0, "std": 1.0}, {"name": "word", "categories": ["a", "b", "c"]}]
+COLUMNS = [*numbers("noise"), {"name": "word", "categories": ["a", "b", "c"]}]
 
 
 class ByWord(nn.Module):
@@ -71,7 +71,7 @@ def test_the_interval_holds_what_many_other_rows_give():
 
 
 def test_a_large_table_takes_fewer_rows_and_a_wide_one_the_columns_that_the_gradient_finds(monkeypatch):
-    columns = [*COLUMNS, *({"name": f"more {place}", "mean": 0.0, "std": 1.0} for place in range(98))]
+    columns = [*COLUMNS, *numbers(*(f"more {place}" for place in range(98)))]
     model, (x, y) = ByWord(102), words(2000, more=98)
     monkeypatch.setattr(proj.use.importance, "WORK", 2 * 102 * 3 * 10 * 50_000)  # ten shuffles of 500 rows a column
     found = importance(model, x, y, columns)
@@ -84,10 +84,9 @@ def test_a_large_table_takes_fewer_rows_and_a_wide_one_the_columns_that_the_grad
 
 
 def asked(columns: dict[str, np.ndarray], y: np.ndarray, accuracy: float) -> list[str]:
-    known = [{"name": name, "mean": 0.0, "std": 1.0} for name in columns]
     split = Split(torch.tensor(np.stack([*columns.values()], 1)).float(), torch.tensor(y))
     train, test = (Split(split.inputs[part], split.targets[part]) for part in (slice(None, -60), slice(-60, None)))
-    return list(leaks([{"column": name} for name in columns], train, test, known, accuracy))
+    return list(leaks([{"column": name} for name in columns], train, test, numbers(*columns), accuracy))
 
 
 def test_a_column_that_alone_gives_almost_the_whole_accuracy_is_found():

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from support.refusals import refusals
 from support.runs import rewritten
-from support.tables import read_rows
+from support.tables import numbers, read_rows
 
 import proj.pictures.drawing
 import proj.use.prediction
@@ -218,7 +218,7 @@ def tensors() -> int:
 
 def test_a_large_table_takes_little_memory_a_row(tmp_path):
     (tmp_path / "t.csv").write_text("a\n" + "1\n" * 5000)
-    examples = read_tables([str(tmp_path / "t.csv")], [{"name": "a", "mean": 0.0, "std": 1.0}])
+    examples = read_tables([str(tmp_path / "t.csv")], numbers("a"))
     before = tensors()
     next(examples)
     assert tensors() - before < 2000  # a row is made when it is its turn
@@ -344,24 +344,21 @@ def test_a_table_that_does_not_fit_is_one_sentence(iris, tmp_path, mistake, cont
     ),
 )
 def test_the_columns_of_the_training_are_found_by_place_or_name(tmp_path, names, text, found):
-    columns = [{"name": name, "mean": 0.0, "std": 1.0} for name in names.split("|")]
     (tmp_path / "t.csv").write_text(text)
-    (one,) = read_tables([str(tmp_path / "t.csv")], columns)
+    (one,) = read_tables([str(tmp_path / "t.csv")], numbers(*names.split("|")))
     assert one[1].tolist() == found
 
 
 def test_a_table_without_the_names_that_the_model_knows_says_in_which_order_it_is_read(tmp_path, capsys):
-    columns = [{"name": name, "mean": 0.0, "std": 1.0} for name in ("width", "height")]
     (tmp_path / "t.csv").write_text("1,2\n")
-    list(read_tables([str(tmp_path / "t.csv")], columns))
+    list(read_tables([str(tmp_path / "t.csv")], numbers("width", "height")))
     assert "t.csv has no header: its columns are taken for width, height, in this order" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("first", "said"), ((0, False), (1, True)))
 def test_where_a_column_may_be_away_without_a_header_it_is_said_which_ones_are_taken(tmp_path, capsys, first, said):
-    columns = [{"name": f"column {place}", "mean": 0.0, "std": 1.0} for place in (first, first + 1)]
     (tmp_path / "t.csv").write_text("1,2,3,4\n")
-    list(read_tables([str(tmp_path / "t.csv")], columns))
+    list(read_tables([str(tmp_path / "t.csv")], numbers(f"column {first}", f"column {first + 1}")))
     assert ("has no header: column 1, column 2 are taken, counted from 0" in capsys.readouterr().err) == said
 
 
@@ -376,10 +373,9 @@ def test_where_a_column_may_be_away_without_a_header_it_is_said_which_ones_are_t
     ),
 )
 def test_a_column_that_could_be_another_is_refused(tmp_path, names, header, sentence):
-    columns = [{"name": name, "mean": 0.0, "std": 1.0} for name in names.split("|")]
     (tmp_path / "t.csv").write_text(f"{header.replace('|', ',')}\n{','.join('1' for _ in header.split('|'))}\n")
     with pytest.raises(UserError, match=sentence):
-        list(read_tables([str(tmp_path / "t.csv")], columns))
+        list(read_tables([str(tmp_path / "t.csv")], numbers(*names.split("|"))))
 
 
 @refusals(

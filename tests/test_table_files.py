@@ -19,7 +19,7 @@ import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.photos import write_photos
 from support.runs import make, settings
-from support.tables import write_rows
+from support.tables import numbers, write_rows
 
 from proj.config.words import as_hydra_reads
 from proj.data.facts import Facts
@@ -638,14 +638,13 @@ def test_a_column_that_is_not_in_the_first_sheet_is_answered_with_the_other_shee
     rows = {"Info": [excel("read me")], "Data": [excel("len", "kind", "y"), excel(1, "a", "p")]}
     write(tmp_path, t__xlsx=workbook(**{name: rows[name] for name in sheets}))
     others = rf".*: the sheet {sheets[0]} is read, but not {sheets[1]}: {{}}sheet=… chooses another\.$"
-    columns = [{"name": "width", "mean": 0.0, "std": 1.0}]
     with pytest.raises(
         UserError, match=r"target=width is no column .*\. Options: " + others.format("dataset.")
     ) as raised:
         load("t.xlsx", "target=width")
     assert "separate values by" not in str(raised.value)
     with pytest.raises(UserError, match="has no column width; it has " + others.format("")):
-        list(read_tables([str(tmp_path / "t.xlsx")], columns))
+        list(read_tables([str(tmp_path / "t.xlsx")], numbers("width")))
 
 
 def test_a_title_above_a_new_table_is_told_by_the_line_of_its_header(load, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.runs import make
+from support.tables import numbers
 
 from proj.config.words import as_hydra_reads, typed
 from proj.data.facts import Facts, Standardize
@@ -56,10 +57,6 @@ def beside(columns) -> str:
     """60 rows whose columns c0, c1, … have the cells of each of these in turn."""
     rows = [[*(cells[i // 2 % len(cells)] for cells in columns), str(i * i % 37), "pq"[i % 2]] for i in range(60)]
     return "\n".join(map(";".join, [[*(f"c{place}" for place, _ in enumerate(columns)), "b", "y"], *rows]))
-
-
-def numbers(*names: str, **more) -> list[dict]:
-    return [{"name": name, "mean": 0.0, "std": 1.0, **more} for name in names]
 
 
 READ = {

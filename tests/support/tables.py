@@ -24,3 +24,8 @@ def encode(rows: list[list[str]], columns: list[dict]) -> torch.Tensor:
     """(B, F): the inputs for rows of cells, which are in the order of `columns` and have decimal points."""
     cells = [WholeColumn([row[place] for row in rows]) for place in range(len(columns))]
     return torch.cat([encode_column(*pair, str, ".", ".") for pair in zip(cells, columns, strict=True)], 1)
+
+
+def numbers(*names: str, **more) -> list[dict]:
+    """The descriptions of columns of numbers, which become inputs as they are."""
+    return [{"name": name, "mean": 0.0, "std": 1.0, **more} for name in names]
