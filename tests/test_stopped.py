@@ -44,6 +44,7 @@ def stopped(folder, number: int, place: tuple[str, str, int], *words: str) -> No
     """Run a command that is stopped at a call: (module, function, which of its calls)."""
     process = run(folder, *words, before=partial(stop_at, *place, number))
     assert (process.returncode, "Traceback" in process.stderr) == (128 + number, False), process.stderr
+    assert ("Stopped by SIGTERM: type the same command" in process.stderr) == (number == signal.SIGTERM)
     assert not list(folder.rglob("*.tmp"))
 
 

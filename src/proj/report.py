@@ -18,7 +18,7 @@ whose label may be wrong).
 import os
 from pathlib import Path
 
-from proj.config.command_line import take, words_or_help
+from proj.config.command_line import AGAIN, take, words_or_help
 from proj.config.explain import sentences
 from proj.errors import UserError, nearest
 from proj.reports.report import report
@@ -28,7 +28,7 @@ from proj.system.processes import stop_signals_as_exits
 
 def main() -> None:
     words = words_or_help(__doc__)
-    with sentences(elsewhere=""), stop_signals_as_exits(STOP_SIGNALS):
+    with sentences(elsewhere=""), stop_signals_as_exits(STOP_SIGNALS, AGAIN):
         output = take({"output": Path}, words).get("output")
         words = [local_path(word) for word in words]
         for word in words:

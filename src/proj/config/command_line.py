@@ -24,6 +24,7 @@ from proj.system.ranks import check_environment
 from proj.system.run_folder import RunFolder
 
 SCHEMA = "\n'hydra/launcher/.* is validated"  # the beginning of a warning by Hydra that does not concern the user
+AGAIN = "type the same command to do it again."  # said where a signal stops a command
 # What an option takes: str, Path (not empty), bool, float (between 0 and 1), list (of words between commas), or one of
 # a tuple of words.
 Kind = type | tuple[str, ...]
@@ -171,6 +172,6 @@ def options(kinds: Mapping[str, Kind], text: str) -> Iterator[dict[str, Any]]:
     Ctrl-C too: Lightning 2.6's loops would turn Ctrl-C into exit code 1, and ignore the other signals.
     """
     words = words_or_help(text)
-    with sentences(elsewhere=""), stop_signals_as_exits(STOP_SIGNALS):
+    with sentences(elsewhere=""), stop_signals_as_exits(STOP_SIGNALS, AGAIN):
         check_environment()
         yield read_options(kinds, words)

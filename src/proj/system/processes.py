@@ -34,10 +34,11 @@ def die_with_parent() -> None:
 
 
 @contextmanager
-def stop_signals_as_exits(numbers: Iterable[int] = BUT_CTRL_C) -> Iterator[list[int]]:
+def stop_signals_as_exits(numbers: Iterable[int] = BUT_CTRL_C, said: str = "") -> Iterator[list[int]]:
     """During the block, a signal that asks to stop raises SystemExit, unless other code sets a handler of its own.
 
     numbers: the signals. Those that this process was started to ignore, as with & in a script, stay ignored.
+    said: a sentence to print if one of them, other than Ctrl-C, ends the block.
     Yields a list of the signals that came, to be looked at later: Python ignores an exception that is raised while it
     destroys an object, so that a SystemExit can get lost.
     """
@@ -50,6 +51,10 @@ def stop_signals_as_exits(numbers: Iterable[int] = BUT_CTRL_C) -> Iterator[list[
     before = {number: signal.signal(number, end) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
     try:
         yield came
+    except SystemExit:
+        if said and came and came[0] != signal.SIGINT:
+            print(f"Stopped by {signal.Signals(came[0]).name}: {said}", file=sys.stderr)
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
