@@ -41,12 +41,16 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("how", ((), ("-m", "seed=1,2")), ids=("run", "sweep"))
-@pytest.mark.parametrize(("words", "sentence"), ABSENT.values(), ids=ABSENT)
-def test_absent_data_is_one_sentence_and_leaves_no_folder(here, mistake, how, words, sentence):
+SWEPT = {
+    f"{name} in a sweep": (("-m", "seed=1,2", *ABSENT[name][0]), ABSENT[name][1]) for name in ("no photos", "drop")
+}
+
+
+@pytest.mark.parametrize(("words", "sentence"), (ABSENT | SWEPT).values(), ids=ABSENT | SWEPT)
+def test_absent_data_is_one_sentence_and_leaves_no_folder(here, mistake, words, sentence):
     before = sorted(os.listdir(here))
     with pytest.raises(AssertionError, match=sentence):
-        raise AssertionError(mistake("proj.train", *how, *words))
+        raise AssertionError(mistake("proj.train", *words))
     assert [name for name in sorted(os.listdir(here)) if name != "outputs"] == before
     assert not [file for _, _, files in os.walk(here / "outputs") for file in files]
 
