@@ -50,7 +50,7 @@ def test_runs_of_one_script_in_a_job_of_slurm_have_a_folder_each(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURM_STEP_ID", "0")
-    taken = set()
+    taken = {}
     monkeypatch.setattr("proj.config.new_folder.TAKEN", taken)
     monkeypatch.setattr("proj.config.compose.TAKEN", taken)
     names = [Path(proj.config.configure(f"seed={seed}").output_dir).name for seed in range(3)]
@@ -62,6 +62,26 @@ def test_a_thread_other_than_the_main_one_trains_too(configure):
     words = ("trainer.max_epochs=1", "trainer.accelerator=cpu")
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(train, configure(*words)).result()["epochs"] == 1
+
+
+def test_runs_in_threads_have_the_figures_that_each_has_alone(configure, tmp_path):
+    """They take turns: all threads draw from the same random generators, and Hydra composes one of them at a time."""
+
+    def figures(seed: int, place: str) -> tuple[float, float]:
+        words = ("dataset=digits", f"seed={seed}", "trainer.max_epochs=2", "trainer.accelerator=cpu")
+        metrics = train(configure(*words, folder=tmp_path / place / str(seed)))
+        return metrics["val/loss"], metrics["test/loss"]
+
+    alone = [figures(seed, "alone") for seed in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        assert [*pool.map(figures, range(2), ["threads"] * 2)] == alone
+
+
+def test_paths_that_a_script_sets_are_stored_as_texts(configure, tmp_path):
+    cfg = configure("trainer.max_epochs=1")
+    cfg.output_dir, cfg.data_dir = tmp_path / "other", tmp_path
+    assert train(cfg)["folder"] == str(tmp_path / "other")
+    assert OmegaConf.load(tmp_path / "other/config.yaml").data_dir == str(tmp_path)
 
 
 @pytest.mark.parametrize("stdout", [SimpleNamespace(write=lambda text: None, flush=lambda: None), None])
@@ -210,6 +230,10 @@ def test_reading_a_configuration_makes_no_folder(command, tmp_path, monkeypatch)
     (
         ("optimizer.lr", "x", "optimizer.lr=x is not a number above 0"),
         ("mode", "min", "monitor=val/acc mode=min would keep the worst checkpoint"),
+        ("seed", None, "seed=null is not a number"),
+        ("test", "no", "test=no is not true or false"),  # a text would count as true
+        ("dataset.standardize", "false", "dataset.standardize='false', a text, is not true or false"),
+        ("output_dir", None, "cfg.output_dir = None is no path"),
     ),
 )
 def test_a_configuration_that_was_changed_in_python_is_checked_too(configure, key, value, sentence):

@@ -14,7 +14,7 @@ from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, read_write
 
 from proj.config.check_types import check_types, compose_defaults
-from proj.config.check_values import check_file_names, check_names, check_ranges, loggers
+from proj.config.check_values import check_file_names, check_ranges, loggers
 from proj.config.check_words import (
     OF_A_RUN,
     OF_A_SWEEP,
@@ -80,8 +80,6 @@ def check(cfg: DictConfig) -> None:
     check_length(cfg.scheduler)
     check_augmentation(cfg)
     check_arguments(cfg)
-    if cfg.model._target_.startswith("proj.models."):
-        check_names(cfg.model)
     if cfg.trainer.get("fast_dev_run") and cfg.hydra.mode == RunMode.MULTIRUN:
         raise UserError("trainer.fast_dev_run leaves no result that a sweep could compare: leave it or -m out.")
 

@@ -6,7 +6,7 @@ from pathlib import PureWindowsPath
 
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.check_types import check_annotations
+from proj.config.check_types import check_annotations, check_type
 from proj.config.declared import named_arguments, target_of
 from proj.config.monitors import check_monitors
 from proj.config.settings.table import SETTINGS, below, policy, refusal
@@ -56,6 +56,22 @@ def check_parts(cfg: DictConfig) -> None:
             )
 
 
+def check_changes(cfg: DictConfig, now: dict, composed: dict, place: str = "") -> None:
+    """Raises UserError for a value that a script has set, if it is of another kind than the composed one: the text "no"
+    for `cfg.test` would count as true.
+
+    now, composed: the values of `cfg`, and those that `configure` gave it; or those of the mapping `place` in them.
+    """
+    for name, value in now.items():
+        key, before = f"{place}{name}", composed.get(name)
+        if isinstance(value, dict) and isinstance(before, dict):
+            check_changes(cfg, value, before, f"{key}.")
+        elif (value, type(value)) != (before, type(before)) and name in composed and not is_of_own_class(key, cfg):
+            text_for_list = isinstance(before, list) and isinstance(value, str)
+            if value is None or isinstance(before, bool) or text_for_list:  # `check_ranges` refuses others
+                check_type(key, value, before)
+
+
 def check_ranges(cfg: DictConfig) -> None:
     """Raises UserError for a value out of its range, and for settings that do not go together."""
     for key, setting in SETTINGS.items():
@@ -68,6 +84,7 @@ def check_ranges(cfg: DictConfig) -> None:
     check_callbacks(cfg)
     check_monitors(cfg)
     check_annotations(cfg)
+    check_names(cfg.model)
     for name, node in loggers(cfg).items():
         library = NEEDS.get(target_of(node))
         if library and not find_spec(library):
@@ -101,6 +118,8 @@ def check_folds(dataset: DictConfig) -> None:
 
 def check_names(model: DictConfig) -> None:
     """Raises UserError for a name, such as an activation's, that this project's models do not know."""
+    if not model._target_.startswith("proj.models."):
+        return
     annotated = named_arguments(model._target_)[0]
     for key in NAMES.keys() & model.keys() & annotated.keys():
         value, optional = model[key], "None" in ast.unparse(annotated[key])

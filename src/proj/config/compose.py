@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from proj.errors import UserError, causes, in_own_file, message_of, named, neare
 CONF = Path(__file__).parents[1] / "conf"  # in an installed package
 if not CONF.is_dir():
     CONF = Path(__file__).parents[3] / "conf"  # in a checkout
+COMPOSING = threading.RLock()  # Hydra composes one configuration at a time; other threads wait
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it would log an error that it also raises
 
 
@@ -62,7 +64,10 @@ def following(written: Any, meant: Any) -> Any:
 
 
 def literal(node: Any) -> Any:
-    """Plain values with every ${ escaped, so that OmegaConf takes it as text and not as a reference."""
+    """Plain values with every ${ escaped, so that OmegaConf takes it as text and not as a reference. A path, which a
+    script may have set, becomes a text."""
+    if isinstance(node, os.PathLike):
+        node = os.fspath(node)
     if isinstance(node, dict):
         return {key: literal(value) for key, value in node.items()}
     if isinstance(node, list):
@@ -167,15 +172,15 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
         if not os.path.isdir(config_dir):
             raise UserError(f"--config-dir={config_dir}: there is no such folder.")
         words.append(f"hydra.searchpath=[{as_text(f'file://{os.path.abspath(config_dir)}')}]")
-    with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
+    with COMPOSING, initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
         cfg = compose("train", words, return_hydra_config=True)
         check_single(cfg)
-    HydraConfig.instance().set_config(cfg)
-    runtime = HydraConfig.get().runtime
-    with read_write(runtime), open_dict(runtime):
-        runtime.output_dir = cfg.hydra.run.dir
-    refuse_run_in_a_sweep(cfg.hydra.run.dir)
-    TAKEN.add(cfg.hydra.run.dir)
-    with open_dict(cfg):
-        cfg.pop("hydra")
-    return OmegaConf.create(following(OmegaConf.to_container(cfg), resolved_values(cfg)), flags={"struct": True})
+        HydraConfig.instance().set_config(cfg)
+        runtime = HydraConfig.get().runtime
+        with read_write(runtime), open_dict(runtime):
+            runtime.output_dir = cfg.hydra.run.dir
+        refuse_run_in_a_sweep(cfg.hydra.run.dir)
+        with open_dict(cfg):
+            cfg.pop("hydra")
+        TAKEN[runtime.output_dir] = values = resolved_values(cfg)
+    return OmegaConf.create(following(OmegaConf.to_container(cfg), values), flags={"struct": True})

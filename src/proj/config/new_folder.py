@@ -15,7 +15,8 @@ from proj.system.run_folder import RunFolder, SweepFolder, parse_yaml, read_flat
 from proj.system.slurm import slurm_name
 
 NAMED: set[str] = set()  # folders that this process has named by the time, and not made yet
-TAKEN: set[str] = set()  # folders of the configurations that `configure` has composed in this process
+# The values of each configuration that `configure` has composed in this process, by its run's folder.
+TAKEN: dict[str, dict] = {}
 
 
 def new_folder(parent: str, name: str | None = None) -> str:

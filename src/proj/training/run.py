@@ -1,5 +1,6 @@
 """One run from beginning to end: training, from scratch or resumed, calibration and test."""
 
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from lightning.pytorch.loggers.logger import DummyLogger
 from omegaconf import DictConfig, OmegaConf
 
 from proj.checkpoint.writing import contents
-from proj.config.check_values import check_parts, check_ranges
+from proj.config.check_values import check_changes, check_parts, check_ranges
 from proj.config.check_words import check_momentum
 from proj.config.compose import resolved
 from proj.config.new_folder import TAKEN, make_new_folder
@@ -41,6 +42,9 @@ from proj.training.services import services_finished
 from proj.training.threads import choose_threads, threads_restored
 from proj.training.threshold import as_text, summary
 
+# Trainings in several threads take turns, since all threads of a process draw from the same random generators.
+TURN = threading.RLock()
+
 
 def train(cfg: DictConfig) -> dict[str, Any]:
     """Train, test the best checkpoint, write metrics.json to `cfg.output_dir`, and return the metrics.
@@ -52,8 +56,11 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     """
     if not OmegaConf.is_dict(cfg) or "output_dir" not in cfg:
         raise UserError("train takes a configuration, as configure makes it: train(configure('dataset=iris'))")
+    if not isinstance(cfg.output_dir, str | Path):
+        raise UserError(f"cfg.output_dir = {cfg.output_dir!r} is no path: give a text or a pathlib.Path.")
     if cfg.output_dir in TAKEN:  # the configuration was composed in Python, and may have been changed since
         check_parts(cfg)
+        check_changes(cfg, OmegaConf.to_container(cfg, resolve=True), TAKEN[cfg.output_dir])
         check_ranges(cfg)
         check_momentum(cfg)
     cfg = resolved(cfg)
@@ -61,7 +68,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     cfg.output_dir = make_new_folder(cfg.output_dir)
     folder = shorter(Path(cfg.output_dir))
     refuse_no_text(folder)
-    with run_errors(folder, cfg.dataset.batch_size), threads_restored():
+    with TURN, run_errors(folder, cfg.dataset.batch_size), threads_restored():
         folder.mkdir(parents=True, exist_ok=True)
         if cfg.trainer.fast_dev_run:
             try:
