@@ -246,7 +246,6 @@ def test_a_run_that_its_epochs_have_ended_within_its_time_can_be_given_more_epoc
         ("trainer.max_steps=22",),
         ("scheduler=plateau", "+scheduler.cooldown=1", "scheduler.patience=0", "trainer.max_steps=33"),
         ("scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=5"),
-        ("trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=7"),
         ("trainer.val_check_interval=3",),
         (*STOPS_LATE, "trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=7"),
         ("scheduler=onecycle", "trainer.max_steps=25", "trainer.accumulate_grad_batches=2"),
