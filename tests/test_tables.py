@@ -415,6 +415,13 @@ def test_an_unnamed_column_that_numbers_the_rows_is_left_out_and_named(table, ca
     assert [one["name"] for one in old.columns] == [one["name"] for one in kept.columns]
 
 
+@pytest.mark.parametrize("names", (",", "Unnamed: 0,Unnamed: 1"))
+def test_a_table_whose_target_alone_has_a_name_is_read_again_as_in_the_training(table, names):
+    text = "\n".join([f"{names},y", *(f"{i * i % 37},{i * i % 41},{'pq'[i % 2]}" for i in range(60))])
+    data = table(text)
+    assert table(text, facts=data.facts).checksum() == data.checksum()
+
+
 @pytest.mark.parametrize("ends", (("", ","), (",", ","), (",", "")))
 def test_separators_at_the_ends_of_lines_make_no_column(table, ends):
     text = "\n".join([f"a,b,y{ends[0]}", *(f"{i % 7},{i % 5},{'pq'[i % 2]}{ends[1]}" for i in range(40))])

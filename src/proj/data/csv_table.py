@@ -82,7 +82,8 @@ class CSVDataModule(InMemoryDataModule):
         self.trained = {column["name"]: column for column in facts.columns or []}
         self.class_names = facts.class_names  # their order is kept
         if self.trained:
-            self.header, self.target = not all(map(is_unnamed, self.trained)), facts.target or self.target
+            self.header = not all(map(is_unnamed, {*self.trained, facts.target} - {None}))
+            self.target = facts.target or self.target
 
     def load(self) -> None:
         table, target, parts_of_files = self._read()
