@@ -462,6 +462,25 @@ def test_dates_of_which_a_spreadsheet_has_exchanged_day_and_month_are_doubted(ta
     assert "swapped" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("form", "days", "doubted"),
+    (
+        ("%d/%m/%Y", [day for day in DAYS if day.day <= 12], True),
+        ("%m/%d/%Y", DAYS, False),
+        ("%m/%d/%Y", [day for day in DAYS if day.day == 1], False),  # such as the first days of months
+    ),
+)
+def test_a_file_that_has_day_and_month_the_other_way_round_is_doubted(tmp_path, capsys, form, days, doubted):
+    for file, how, its_own in (("a.csv", form, days), ("b.csv", "%m/%d/%Y", DAYS)):
+        rows = [[f"{day:{how}}", "ab"[i % 2]] for i, day in enumerate(its_own)]
+        write_rows(tmp_path / file, [["day", "y"], *rows])
+    make("csv", f"data_dir={tmp_path}", "target=y", "batch_size=4")
+    doubt = (
+        f"day: read as month/day/year; {tmp_path}/a.csv has no day above 12, others have: are day and month swapped?"
+    )
+    assert (doubt in " ".join(capsys.readouterr().out.split())) == doubted
+
+
 def test_a_model_of_before_takes_dates_of_another_form_for_missing_ones_as_it_did(table, new):
     days = [f"{day:%d.%m.%Y}" for day in DAYS]
     today = table(["2021-03-05" if i % 3 else day for i, day in enumerate(days)], words=["dates=[a]"])

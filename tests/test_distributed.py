@@ -26,6 +26,7 @@ from proj.system.processes import fit_to_processes, let_the_first_process_report
 from proj.system.ranks import SRUN, TORCHRUN, launched_processes
 from proj.system.run_folder import RunFolder
 from proj.system.slurm import slurm_name
+from proj.training.results import failure_recorded
 from proj.training.robustness import lost_process
 from proj.training.robustness.faults import run_errors
 
@@ -227,10 +228,11 @@ def killed():
 
 
 def test_the_first_process_says_which_one_has_died_and_how_to_continue(killed, tmp_path):
-    with pytest.raises(UserError) as error, run_errors(tmp_path, 1):
+    with pytest.raises(UserError) as error, run_errors(tmp_path, 1), failure_recorded(tmp_path):
         raise RuntimeError("Connection closed by peer [127.0.0.1]:1")
-    said = rf"process 3 of 3 \(process id {killed[1].pid}\) of this run ended with signal SIGKILL.* resume={tmp_path}"
-    assert re.search(said, str(error.value))
+    said = rf"process 3 of 3 \(process id {killed[1].pid}\) of this run ended with signal SIGKILL"
+    assert re.search(rf"{said}.* resume={tmp_path}", str(error.value))
+    assert re.match(said, RunFolder(tmp_path).status()[1])
 
 
 def test_a_process_that_dies_while_the_first_one_waits_for_it_ends_the_run_with_a_sentence(

@@ -18,10 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from proj.checkpoint.file import load_checkpoint
-from proj.config.explain import explain
 from proj.config.monitors import BY_CLASS
 from proj.config.stored import resume_command
-from proj.errors import UserError, file_fault, how_many, named
+from proj.errors import UserError, file_fault, how_many
 from proj.models.logits import UNCALIBRATED, calibrated, decided
 from proj.models.measuring import tested
 from proj.reports.curves import read_scalars
@@ -30,6 +29,7 @@ from proj.system.names import one_line
 from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder
 from proj.training.calibration import logits_of
+from proj.training.robustness.faults import reason
 from proj.training.threshold import at_threshold
 
 SHOWN = 40  # the table has the accuracies of at most so many classes, the lowest ones
@@ -159,9 +159,8 @@ def failure_recorded(folder: Path) -> Iterator[None]:
                 run.failure.write_bytes(before)
             raise
         with suppress(OSError):  # the disk may be what has failed
-            reason = explain(error) or named(error)
             stopped = not isinstance(error, UserError) and file_fault(error)
-            run.write_failure("interrupted" if stopped else getattr(error, "status", "failed"), reason)
+            run.write_failure("interrupted" if stopped else getattr(error, "status", "failed"), reason(error))
         raise
 
 

@@ -13,6 +13,7 @@ from proj.data.tables.chosen_columns import KINDS, chosen_columns, is_index
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import PARTS, parts_of
 from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
+from proj.data.tables.dates_of_files import doubt_files
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.encode import find_truth, kind_of, measure_numbers, measure_words, remarks, truth_values, words_in
 from proj.data.tables.header import check_second_header, describe_gaps, describe_totals
@@ -181,7 +182,8 @@ class Columns:
         seconds = moments(column, cells, self.line) if form else np.array([np.nan])
         if np.isnan(seconds).all():
             raise UserError(f"column {name} has no date in the training rows: leave it out of dataset.dates.")
-        self.notes += [] if self.trained else date_remarks(column, cells, seconds)
+        if not self.trained:
+            self.notes += [*date_remarks(column, cells, seconds), *doubt_files(column, seconds, self.table, self.rows)]
         parts, low, high = parts_of(seconds), np.nanmin(seconds), np.nanmax(seconds)
         possible = [part for part in PARTS if (part == "hours") == (form == DURATION)]
         names = [part for part in possible if np.nanmin(parts[part]) < np.nanmax(parts[part])]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from proj.config.explain import explain
 from proj.config.stored import resume_command
-from proj.errors import UserError, causes, file_fault, out_of_memory, peer_is_lost
+from proj.errors import UserError, causes, file_fault, named, out_of_memory, peer_is_lost
 from proj.system.ranks import rank
 from proj.training.robustness.lost_process import death, others
 
@@ -39,11 +39,16 @@ def run_errors(folder: Path, batch_size: int | None) -> Iterator[None]:
         if sentence := what_broke(error, command, batch_size):
             raise UserError(sentence) from error
         if peer_is_lost(error):
-            raise UserError(f"{death() or explain(error)}. To continue: {command}") from error
+            raise UserError(f"{reason(error)}. To continue: {command}") from error
         raise
     finally:
         threading.excepthook = hook
         others.clear()
+
+
+def reason(error: Exception) -> str:
+    """Why a run has failed, in words. If another process of the run has died: which one, and how it ended."""
+    return (peer_is_lost(error) and death()) or explain(error) or named(error)
 
 
 def what_broke(error: Exception, command: str, batch_size: int | None) -> str | None:

@@ -1,0 +1,29 @@
+"""Doubts whether one of the files of a table has day and month the other way round than the others."""
+
+import numpy as np
+
+from proj.data.tables.date_forms import DAY_FIRST, MONTH_FIRST
+from proj.data.tables.date_parts import parts_of
+from proj.data.tables.text_table import Table
+
+# So many different dates are not all in the first twelve days of a month by chance: 0.4 ** 20 is 1e-8.
+EVIDENCE = 20
+
+
+def doubt_files(column: dict, seconds: np.ndarray, table: Table, rows: np.ndarray) -> list[str]:
+    """A remark on each file whose dates, read in the form of the column, all have a day up to 12, while other files
+    have later ones: 3/4/2020 fits both day/month and month/day.
+
+    seconds: (N,) the column's dates. rows: (N,) the rows of the table in which they are.
+    """
+    if column["date"] not in (DAY_FIRST, MONTH_FIRST) or len(table.files) == 1:
+        return []
+    file_of = np.searchsorted([before for _, before in table.files], np.array(table.lines)[rows]) - 1
+    is_late, notes = parts_of(seconds)["day"] > 12, []
+    for place, (file, _) in enumerate(table.files):
+        its_own = file_of == place
+        dates = np.unique(seconds[its_own & ~np.isnan(seconds)] // 86_400)
+        if len(dates) >= EVIDENCE and not is_late[its_own].any() and is_late.any():
+            why = "has no day above 12, others have: are day and month swapped? Write its dates as 2020-01-31"
+            notes.append(f"{column['name']}: read as {column['date']}; {file} {why}")
+    return notes
