@@ -231,9 +231,9 @@ class Weights(Callback):
         self.validated.append(model.network[-1].bias.detach().clone())
 
 
-@pytest.mark.parametrize(("epochs", "said"), ((2, True), (30, False)))
-def test_a_run_too_short_for_its_average_says_so(configure, capsys, epochs, said):
-    train(configure("callbacks=average", f"trainer.max_epochs={epochs}", "~callbacks.dashboard"))
+@pytest.mark.parametrize(("words", "said"), (((), True), (("callbacks.average.decay=0.5",), False)))
+def test_a_run_too_short_for_its_average_says_so(configure, capsys, words, said):
+    train(configure("callbacks=average", "trainer.max_epochs=2", "~callbacks.dashboard", *words))
     assert ("at the end, 81% of the average still comes from the initial weights" in capsys.readouterr().out) == said
 
 

@@ -81,7 +81,7 @@ def both(steps, tmp_path):
     return both
 
 
-PLAIN = "scheduler=onecycle scheduler=none trainer.precision=bf16-mixed on_nan=skip trainer.val_check_interval=3"
+PLAIN = "scheduler=none trainer.precision=bf16-mixed on_nan=skip trainer.val_check_interval=3"  # onecycle but for one
 
 
 @pytest.mark.parametrize("setting", PLAIN.split())

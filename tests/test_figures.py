@@ -70,7 +70,9 @@ def test_a_finished_run_that_is_trained_on_and_killed_is_interrupted_and_keeps_i
     assert RunFolder(folder).status()[0] == "finished" and last["epochs"] == 6
 
 
-def test_a_stopped_run_is_as_it_was_after_a_command_that_asks_what_it_cannot_do(configure, tmp_path, killed_at):
+def test_a_stopped_run_is_as_it_was_after_a_command_that_asks_what_it_cannot_do_and_a_job_of_its_sweep_has_failed(
+    configure, tmp_path, killed_at, monkeypatch
+):
     run = RunFolder(tmp_path / "run")
     killed_at(40, configure(*LONG, "trainer.max_epochs=6", "save_every=0"))
     run.job.write_text("of a sweep", encoding="utf-8")  # whose job is given a command of its own
@@ -80,14 +82,10 @@ def test_a_stopped_run_is_as_it_was_after_a_command_that_asks_what_it_cannot_do(
             train(configure(*LONG, "trainer.max_epochs=1"))
         assert run.status() == before
         run.write_failure("failed", "a reason")
-
-
-def test_a_stopped_job_that_its_sweep_cannot_go_on_with_has_failed(configure, tmp_path, killed_at, monkeypatch):
-    killed_at(40, configure(*LONG, "trainer.max_epochs=6", "save_every=0"))
-    monkeypatch.setenv("PROJ_PARENT", "1")  # of isolate=true
+    monkeypatch.setenv("PROJ_PARENT", "1")  # as a sweep with isolate=true sets it
     with pytest.raises(UserError, match="has trained 3 epochs already"):
         train(configure(*LONG, "trainer.max_epochs=1"))
-    status, reason = RunFolder(tmp_path / "run").status()
+    status, reason = run.status()
     assert status == "failed" and "has trained 3 epochs already" in reason
 
 
