@@ -609,6 +609,15 @@ def test_cells_of_libreoffice_that_are_read_as_empty_are_said(attribute, said):
     assert [said in note for note in table.notes] == ([True] if said else [])
 
 
+def test_a_sheet_of_libreoffice_with_too_many_cells_is_told_what_to_delete():
+    members = unzipped(Path(__file__).with_name("spreadsheets") / "table.ods")
+    cell = '<table:table-cell office:value-type="float" office:value="2" table:number-columns-repeated="1000"/>'
+    row = f'<table:table-row table:number-rows-repeated="1000000">{cell}</table:table-row></table:table>'
+    members["content.xml"] = members["content.xml"].replace(b"</table:table>", row.encode())
+    with pytest.raises(UserError, match=r"too many cells, counting the repeated ones: delete those without values"):
+        read_table(io.BytesIO(zipped(members)), "t")
+
+
 def test_a_sheet_of_a_chart_is_not_the_first_sheet():
     members = unzipped(io.BytesIO(workbook(Plot=[], Data=[excel("len", "y"), excel(1, "p")])))
     links = members["xl/_rels/workbook.xml.rels"]

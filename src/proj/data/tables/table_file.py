@@ -126,7 +126,16 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
     if stream.read(4) == b"\xd0\xcf\x11\xe0" and "EncryptedPackage".encode("utf-16-le") in stream.read():
         raise UserError(f"{name} is protected by a password: open it, and save it without one.")
     stream.seek(0)
-    book = load_workbook(stream)
+    is_ods = b"opendocument.spreadsheet" in stream.read(SEEN)
+    stream.seek(0)
+    try:
+        book = load_workbook(stream)
+    except Exception as error:
+        if not is_ods:
+            raise
+        # Of too many cells, python-calamine 0.9 says only that it cannot detect the format of what it reads.
+        cure = "delete those without values, or save it as CSV"
+        raise UserError(f"{name} is damaged, or has too many cells, counting the repeated ones: {cure}.") from error
     shown = (SheetTypeEnum.WorkSheet, SheetVisibleEnum.Visible)
     names = [one.name for one in book.sheets_metadata if (one.typ, one.visible) == shown] or book.sheet_names
     sheet = str(how.sheet)
