@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.pages import python_lines
 from support.refusals import refusals
 from support.runs import rewritten
 from support.tables import numbers, read_rows
@@ -449,3 +450,14 @@ def test_where_nothing_can_be_written_is_said_before_anything_is_read(trained, t
         words = (f"run={trained()}", f"input={tmp_path}/rows.csv", f"output={tmp_path}/{place}")
         said = mistake("proj.predict", *words)
         assert f"{place} could not be written (" in said and f"{why}): name another place, output=" in said
+
+
+def test_the_pages_lines_classify_a_photo_in_python_as_the_command_does(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(digits, "best.ckpt")
+    Image.effect_noise((50, 40), 60).save("photo.jpg")
+    exec(python_lines("for row in predict"), found := {})
+    exec(python_lines("facts.read_image"), found)
+    row = found["row"]
+    assert found["probabilities"].tolist() == pytest.approx([*row["probabilities"].values()], abs=1e-6)
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"{row['class']} ")

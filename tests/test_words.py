@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -415,7 +416,7 @@ def test_a_file_may_be_named_as_an_address_or_in_quotation_marks(tmp_path, monke
 
 def test_python_answers_what_is_no_path_no_configuration_or_no_word_in_a_sentence(trained):
     folder = trained("trainer.max_epochs=1")
-    for wrong in (None, 3, [folder], b"best.ckpt"):
+    for wrong in (None, 3, [folder], b"best.ckpt", np.zeros((8, 8))):
         for function in (load_model, evaluate, export, lambda path: predict(folder / "best.ckpt", path)):
             with pytest.raises(UserError, match=r"is no path: give a text or a pathlib\.Path"):
                 function(wrong)

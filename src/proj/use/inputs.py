@@ -40,13 +40,14 @@ class Example(NamedTuple):
 
 
 def find_files(pattern: str, kind: str = "image") -> list[str]:
-    """The files for input=…, which is a file, a pattern, or a folder, of which the files of this kind are taken.
+    """The files for input=…, which is a file, a pattern, or a folder, of which the files of this kind are taken, or "-"
+    for standard input.
 
     kind: "image" or "table". Hidden files, and those that operating systems leave behind, are ignored; the endings of
     a folder's other files are printed. Raises UserError if no file is found, or the folder cannot be read.
     """
     folder, others = os.path.isdir(pattern), Counter[str]()
-    if not folder and os.path.exists(pattern):  # it may be a pipe, or a file whose name holds brackets
+    if pattern == "-" or (os.path.exists(pattern) and not folder):  # which may be a pipe, or have brackets in its name
         return [pattern]
     if folder:
         try:

@@ -101,7 +101,7 @@ def predict(
     encoding: str = "",
 ) -> Predictions:
     """Return the predictions for all inputs; print the three most probable classes of each, or write the file `output`.
-    input: see `find_files`, or "-" for standard input. show: "true", or a file for a picture of results. coverage: see
+    input: see `find_files`. show: "true", or a file for a picture of results. coverage: see
     `prediction_set_limit`; 0: no sets. max_pixels: "" for the training's. Others: see `read_images`, `read_tables`.
     Raises UserError for what the user can fix; for skipped files, only after all others are done.
     """
@@ -113,7 +113,7 @@ def predict(
     picture = {"true": "predictions.png", "false": ""}.get(str(show).lower(), str(show))
     refuse_unfitting(images, picture, sheet or encoding, settings)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
-    files = ["-"] if input == "-" else find_files(local_path(input), facts.kind)
+    files = find_files(local_path(input), facts.kind)
     refuse_to_overwrite(files, input, ".png" if images else ".csv", output=output, show=picture)
     rows, skipped, shown, inverted = Predictions(classes, limit), list[str](), list[tuple](), 0
     if images:
