@@ -171,6 +171,8 @@ def test_numbers_that_may_say_that_there_is_none_and_codes_are_said(table):
         (["-9", *"123"], "-9 is far from all other values"),
         (["7", "9", *"12"], "7 and 9 are far from all other values"),
         (["00501", "10115", "94105"], "numbers such as 00501 may be codes: 'dataset.categorical=[c10]' reads"),
+        (["9", *"1234"], "9 is far from all other values, and 20% of the column: if it marks missing values"),
+        (["9", *"12345"], "9 is far from all other values"),
     )
     notes = table(beside([cells for cells, _ in strange])).notes
     assert len(notes) == len(strange)
@@ -192,6 +194,8 @@ def test_numbers_among_which_none_is_strange_are_not_doubted(table):
         ["-2", "-1", "0", "1", "2"],
         ["50", "51", *"12345"],
         ["1", "99"],
+        [*"1249"],
+        [*"1234569"],
         ["98", "99", *map(str, range(90, 98))],
     )
     assert table(beside(usual)).notes == []

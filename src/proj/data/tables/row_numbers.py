@@ -23,6 +23,8 @@ GROUP = re.compile(
 )
 CODE = re.compile(r"-?(99+|9+[78]|77+|88+)|-[1-9]|[789]")  # what surveys write for "don't know" and the like
 OFTEN = 5  # a number that may mark missing values occurs at least so often; beside fewer different ones only a code may
+# So far above a scale without gaps, a number is a code: 9 above 1 to 4 or 1 to 5, where a count would have 6, too.
+SKIPPED = 4
 YEAR = re.compile(r"year|jahr|ann[eé]e|año", re.I)
 
 
@@ -87,7 +89,7 @@ def far_values(found: np.ndarray, lowest: bool, written: Callable[[float], str])
     """The lowest (or highest) of these numbers if it is frequent, there are enough others, and its distance from them
     exceeds their range; a fifth of their range suffices if it is a code, that is, the only negative number or one as
     CODE. Of codes, as 98 and 99, up to three may stand beside each other, and the others may be a few different ones,
-    as 1 to 4, at three times their range. [] if there is no such number."""
+    as 1 to 4, at three times their range, or SKIPPED above a scale without gaps. [] if there is no such number."""
     least = max(OFTEN, 0.01 * len(found))
     others, far = found, list[float]()
     while len(far) < 3 and len(others):
@@ -104,6 +106,8 @@ def far_values(found: np.ndarray, lowest: bool, written: Callable[[float], str])
         elif are_codes and end not in (7, 8, 9):  # 8 may be a count
             ranges = 0.2
         are_enough = different >= (2 if are_codes else OFTEN)
-        if are_enough and (are_codes or len(far) == 1) and max(low - end, end - high) > ranges * (high - low):
+        distance, is_scale = max(low - end, end - high), not (others % 1).any() and different == high - low + 1
+        is_beyond_a_scale = are_codes and is_scale and end - high >= SKIPPED
+        if are_enough and (are_codes or len(far) == 1) and (is_beyond_a_scale or distance > ranges * (high - low)):
             return far
     return []
