@@ -148,7 +148,7 @@ def test_groups_that_cannot_be_dealt_are_one_sentence(tmp_path, name, words, sen
     ("folds=3 fold=3", "dataset.fold=3 does not exist: dataset.folds=3 are numbered 0 to 2"),
     ("folds=3", "dataset.folds=3 trains one fold in each run: add .*dataset.fold=0,1,2"),
     ("fold=3", "dataset.fold=3 needs the number of folds"),
-    ("folds=true fold=0", "dataset.folds=True is not a whole number"),
+    ("folds=true fold=0", "dataset.folds=true is not a whole number"),
 )
 def test_folds_that_are_none_are_one_sentence(configure, words, sentence):
     with pytest.raises(UserError, match=sentence):

@@ -17,6 +17,7 @@ from proj.config.compose import CONF
 from proj.config.explain import sentences
 from proj.config.stored import TRUSTED
 from proj.config.stored_run import stored_config
+from proj.errors import UserError
 from proj.system.processes import die_with_parent, exit_unless_first
 from proj.system.ranks import check_environment, rank
 
@@ -55,6 +56,8 @@ def main() -> None:
             if TRUSTED and "" not in sys.path:
                 sys.path.insert(0, "")  # to find the user's own modules, which lie in the working folder
             trained(stored_config(folder, words, TRUSTED))  # sys.argv stays: Lightning starts more processes by it
+        elif TRUSTED and not any(word.startswith(("-m", "--m")) for word in words):
+            raise UserError("trust=… works only with resume=<folder>, and for a sweep that goes on: leave it out.")
         else:
             tries = any(re.match(r"\+*trainer\.fast_dev_run=(?!false|0)", word, re.IGNORECASE) for word in words)
             sys.argv[1:] = [*words, *QUIET] if rank() or tries else words

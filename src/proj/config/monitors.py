@@ -32,7 +32,7 @@ def check_monitors(cfg: DictConfig) -> None:
     # The user's own model or callback may measure other metrics.
     all_known = all(str(target).startswith(("proj.", "lightning.")) for target in targets)
     if all_known:
-        choose("monitor", str(cfg.monitor), dict.fromkeys(MONITORS))
+        choose("monitor", "null" if cfg.monitor is None else str(cfg.monitor), dict.fromkeys(MONITORS))
     if cfg.mode != (best := mode_of(cfg.monitor, cfg.mode)):
         raise UserError(f"monitor={cfg.monitor} mode={cfg.mode} would keep the worst checkpoint: use mode={best}.")
     for name, callback in callbacks.items():

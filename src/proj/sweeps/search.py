@@ -32,6 +32,8 @@ def distribution(override: Override, now=None):
         raise UserError(f"{text} is no range to search: both ends are finite numbers.")
     if start > end:
         raise UserError(f"{text} is no range to search: give the smaller end first.")
+    if "log" in value.tags and start <= 0:
+        raise UserError(f"{text} is no range to search: on a logarithmic scale both ends are above 0.")
     whole = "int" in value.tags or type(start) is type(end) is int
     whole = whole or (WHOLE.search(text) and "float(" not in text and not isinstance(now, float))
     try:

@@ -1,5 +1,6 @@
 """The ranges of settings' values: in words for the user, and as JSON schemas for the checks and for editors."""
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -37,7 +38,7 @@ class Range:
         if not self.holds(value):
             if isinstance(value, float) and not math.isfinite(value):
                 raise UserError(f"{key}={value} is not finite: give {self.words}.")
-            shown = "null" if value is None else value
+            shown = json.dumps(value) if value is None or isinstance(value, bool) else value  # as it is typed
             if isinstance(value, str) and re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?|true|false|null", value, re.I):
                 shown = f"'{value}', a text,"
             raise UserError(f"{key}={shown} is not {self.words}.")
