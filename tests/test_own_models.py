@@ -55,6 +55,23 @@ class Alone(Classifier):
         return self.layer(x.flatten(1))
 
 
+class Lazy(Classifier):
+    """Has layers that take their shapes from what comes."""
+
+    def __init__(self, input_shape, num_classes, **training) -> None:
+        super().__init__(num_classes, **training)
+        layers = nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(num_classes)
+        self.network = nn.Sequential(*layers)
+
+
+class Misshapen(Lazy):
+    """Its second layer expects more numbers than the first one gives."""
+
+    def __init__(self, input_shape, num_classes, **training) -> None:
+        super().__init__(input_shape, num_classes, **training)
+        self.network = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Linear(9, num_classes))
+
+
 class Frozen(Classifier):
     """Keeps the statistics of a norm, which it never trains."""
 
@@ -115,12 +132,21 @@ def own(model: type) -> list[str]:
     return ["model=iris", f"model._target_={__name__}.{model.__name__}", *WORDS]
 
 
-@pytest.mark.parametrize("model", (Before, After, Alone))
+@pytest.mark.parametrize("model", (Before, After, Alone, Lazy))
 def test_a_forward_of_ones_own_is_what_training_evaluation_and_augmentation_measure(configure, model, tmp_path):
     metrics = train(configure("dataset=digits", "optimizer.lr=0.02", "tta=true", *own(model)))
     assert metrics["test/acc"] > 0.7 and metrics["test/acc_tta"] > 0.6
     figures = evaluate(tmp_path / "run/best.ckpt", tta=True, trust=[__name__], output=str(tmp_path))
     assert figures["acc"] == pytest.approx(metrics["test/acc_tta"])
+
+
+def test_a_layer_that_does_not_fit_is_named_with_what_it_got(configure, tmp_path):
+    sentence = (
+        rf"{__name__}\.Misshapen: its layer network\.2, Linear\(in_features=9, .*, cannot take the shape \(\d+, 8\): "
+    )
+    with pytest.raises(UserError, match=sentence):
+        train(configure("dataset=digits", *own(Misshapen)))
+    assert "its layer network.2" in (tmp_path / "run/status.json").read_text()  # which the report of a sweep shows
 
 
 def test_where_a_model_looked_is_asked_of_its_forward_without_what_calibrates_it():

@@ -116,6 +116,7 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
         with torch.device("meta"):
             build(node, **facts).load_state_dict(checkpoint["state_dict"], assign=True)
     model = build(node, **facts)
+    model.take_shapes(facts["input_shape"])
     model.load_state_dict(checkpoint["state_dict"])
     calibration = contents.get("calibration", UNCALIBRATED)
     model.temperature, model.smoothing = float(calibration["temperature"]), float(calibration["smoothing"])

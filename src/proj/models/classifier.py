@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from proj.config.check_values import NAMES
@@ -50,6 +51,12 @@ class Classifier(Measuring):
         self.loss = loss or nn.CrossEntropyLoss()
         self.optimizer, self.scheduler = optimizer, scheduler
         self.tallies, self.epoch_means = make_tallies(num_classes), EpochMeans()
+
+    def take_shapes(self, input_shape: tuple[int, ...]) -> None:
+        """Let lazy layers, such as `nn.LazyLinear`, take their shapes from two examples of zeros."""
+        if any(map(is_lazy, (*self.parameters(), *self.buffers()))):
+            with self.evaluating():
+                self(torch.zeros(2, *input_shape))
 
     @property
     def multiplications(self) -> int:

@@ -127,6 +127,7 @@ def build_model(cfg: DictConfig, data: InMemoryDataModule, contents: dict | None
     with enough_for_parameters(cfg):
         training = {"optimizer": build(cfg.optimizer), "scheduler": schedule}
         model = build_a(Classifier, "model", cfg.model, **facts, **training, **measured)
+        model.take_shapes(data.input_shape)
     if not hasattr(model, "network") and type(model).forward is Classifier.forward:
         raise UserError(f"model._target_={cfg.model._target_} has no network: set self.network in its __init__.")
     model.measured = measured

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from torch import Tensor, nn
+
 from proj.config.explain import explain
 from proj.config.stored import resume_command
-from proj.errors import UserError, causes, file_fault, named, out_of_memory, peer_is_lost
+from proj.errors import UserError, causes, file_fault, message_of, named, out_of_memory, peer_is_lost
+from proj.models.classifier import Classifier
 from proj.system.ranks import rank
 from proj.training.robustness.lost_process import death, others
 
@@ -48,7 +51,8 @@ def run_errors(folder: Path, batch_size: int | None) -> Iterator[None]:
 
 def reason(error: Exception) -> str:
     """Why a run has failed, in words. If another process of the run has died: which one, and how it ended."""
-    return (peer_is_lost(error) and death()) or explain(error) or named(error)
+    of_a_peer = peer_is_lost(error) and death()
+    return of_a_peer or explain(error) or what_a_layer_refuses(error) or named(error)
 
 
 def what_broke(error: Exception, command: str, batch_size: int | None) -> str | None:
@@ -87,4 +91,24 @@ def what_broke(error: Exception, command: str, batch_size: int | None) -> str | 
             f"a checkpoint of this run does not fit {unfit[1]} ({unfit[2].rstrip('. ')}): whenever the class is built, "
             "its parameters and buffers need the same names and shapes as at the end of a training."
         )
-    return None
+    return what_a_layer_refuses(error)
+
+
+def what_a_layer_refuses(error: Exception) -> str | None:
+    """The sentence for a layer of torch's that cannot take what a model of one's own gives it, as a linear layer of
+    another width; None for any other error. The traceback's frames hold the model and the layer."""
+    model = layer = shape = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        here = frame.f_locals.get("self")
+        if isinstance(here, Classifier):
+            model = here
+        if isinstance(here, nn.Module) and frame.f_code.co_name == "forward":
+            layer = here
+            shape = next((tuple(one.shape) for one in frame.f_locals.values() if isinstance(one, Tensor)), None)
+    if model is None or layer is None or type(model).__module__.startswith("proj."):
+        return None
+    place = next((name for name, part in model.named_modules() if part is layer), "")
+    if not place or not type(layer).__module__.startswith("torch.nn."):
+        return None
+    kind = f"{type(model).__module__}.{type(model).__name__}"
+    return f"{kind}: its layer {place}, {layer}, cannot take the shape {shape}: {message_of(error)}."
