@@ -24,7 +24,7 @@ from support.tables import numbers, write_rows
 from proj.config.words import as_hydra_reads
 from proj.data.facts import Facts
 from proj.data.table_parts import describe_copies
-from proj.data.tables import csv_file, one_column, table_file
+from proj.data.tables import csv_file, one_column, table_file, text_table
 from proj.data.tables.table_file import Reading, open_table, read_table
 from proj.data.tables.table_files import named_files
 from proj.errors import UserError
@@ -496,10 +496,16 @@ def test_a_line_that_would_fill_the_memory_is_refused(monkeypatch):
         read_table(io.BytesIO(b"a,b\n" + b"1," * 1000), "t.csv")
 
 
+def test_a_compressed_csv_file_of_more_cells_than_the_memory_holds_is_refused_while_it_is_read(monkeypatch):
+    monkeypatch.setattr(text_table, "memory", lambda: 100_000)
+    with pytest.raises(UserError, match=r"t.csv.gz has 20,000 cells, more than fit into this machine's memory: take"):
+        read_table(io.BytesIO(gzip.compress(b"a,b\n" + b"1,\n" * 1_000_000)), "t.csv.gz")
+
+
 def test_a_parquet_file_of_more_cells_than_the_memory_holds_is_refused(monkeypatch):
     file = io.BytesIO()
     pa.parquet.write_table(pa.table({"a": [1] * 1000, "b": ["x"] * 1000}), file)
-    monkeypatch.setattr(table_file, "memory", lambda: 10_000)
+    monkeypatch.setattr(text_table, "memory", lambda: 10_000)
     with pytest.raises(UserError, match=r"t.parquet has 2,000 cells, more than fit into this machine's memory: take"):
         read_table(file, "t.parquet")
 

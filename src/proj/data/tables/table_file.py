@@ -18,13 +18,11 @@ from proj.data.tables.compressed import refuse_other_formats, unpacked
 from proj.data.tables.csv_file import read_csv
 from proj.data.tables.sheet_xml import doubts_in
 from proj.data.tables.text_encoding import BLOCK, NO_TEXT, find_encoding
-from proj.data.tables.text_table import CELLS, Table, table_of_rows
+from proj.data.tables.text_table import CELLS, Table, most_cells, refuse_too_many, table_of_rows
 from proj.errors import UserError, message_of, nearest
-from proj.system.platform import memory
 from proj.system.ranks import is_terminal, rank
 
 LARGE = 30_000_000  # bytes, from which on reading takes a second or more and shows a progress bar
-LEAST = 6  # bytes that a cell takes in memory: its text and a separator, and its code or number
 SEEN = 1 << 14  # bytes from which the format is recognised; so many because some files begin with comments
 
 
@@ -179,8 +177,7 @@ def read_parquet(stream: BinaryIO, name: str) -> Table | None:
     names = sorted(file.schema_arrow.names, key=lambda one: not index.fullmatch(one))
     if not names:
         return None
-    if (cells := file.metadata.num_rows * len(names)) * LEAST > (memory() or cells * LEAST):
-        raise UserError(f"{name} has {cells:,} cells, more than fit into this machine's memory: take fewer rows of it.")
+    refuse_too_many(file.metadata.num_rows * len(names), most_cells(), name)
     table = Table(name, [index.sub("", one).strip() for one in names], 1, [])
     table.is_named = True
     table.take_header(True)  # before reading, since two columns of one name could not be told apart

@@ -14,8 +14,10 @@ import numpy as np
 
 from proj.data.tables.one_column import SPACES, WholeColumn
 from proj.errors import UserError, agree, first_of
+from proj.system.platform import memory
 
 CELLS, ROWS = 10_000, 50  # cells (in a wide table, rows) that are added at once: so many strings fit the CPU's cache
+LEAST = 6  # bytes that a cell takes in memory: its text and a separator, and its code or number
 AROUND = f'{SPACES}"\ufeff'  # with quotation marks, which the reader keeps behind the byte order mark of a second file
 
 
@@ -125,6 +127,17 @@ def where(files: list[tuple[str, int]], line: int) -> str:
     return f"{name}:{line - before}"
 
 
+def most_cells() -> float:
+    """The most cells that a table may have: more would not fit into the memory."""
+    return (memory() or math.inf) / LEAST
+
+
+def refuse_too_many(cells: int, most: float, name: str) -> None:
+    """Raises UserError if the table `name` has more than the `most` cells."""
+    if cells > most:
+        raise UserError(f"{name} has {cells:,} cells, more than fit into this machine's memory: take fewer rows of it.")
+
+
 def table_of_rows(
     rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str] = (), cure: str = ""
 ) -> Table | None:
@@ -144,6 +157,7 @@ def table_of_rows(
         return None
     table, width, waiting = Table(name, first, line, empty), len(first), list[list[str]]()
     enough, names = max(CELLS // width, ROWS), {cell.strip(AROUND) for cell in table.first}
+    most = most_cells()
     for line, row in rows:
         if len(row) != width:
             row = [cell.strip() for cell in row]
@@ -167,6 +181,7 @@ def table_of_rows(
         if len(waiting) == enough:
             table.add(zip(*waiting, strict=True))
             waiting.clear()
+            refuse_too_many(len(table.lines) * width, most, name)  # a small compressed file may hold any number of rows
     if waiting:
         table.add(zip(*waiting, strict=True))
     return table
