@@ -35,7 +35,9 @@ IN_OWN_WORDS = {
     r"(.+): .*Cannot convert '\w+' to string: '(.+)'": r"\1=\2 is not a text.",
     r"(.+): Value '(.+)' of type '\w+' could not be converted to Integer": r"\1=\2 is not a whole number.",
     r"(.+): Value '(.+)' of type '\w+' could not be converted to Float": r"\1=\2 is not a number.",
-    r"(.+): Invalid type assigned: .* value: (.+)": r"\1=\2 replaces several settings: name one of them, \1.…=…",
+    r"(.+): (Invalid type assigned|Cannot merge DictConfig with|Cannot assign \w+ to Dict).*": (
+        r"\1 holds several settings: name one of them, \1.…=…"
+    ),
     r"(.+): .* does not support deletion": r"~\1 cannot be left out: leave that word out.",
 }
 
