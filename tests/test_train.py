@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from support import processes
 from support.classes import ENV, slow
 from support.evaluations import evaluate
+from support.pages import python_lines
 from support.processes import PATIENCE, start, wait_for
 from support.runs import events
 
@@ -75,6 +76,13 @@ def test_runs_in_threads_have_the_figures_that_each_has_alone(configure, tmp_pat
     alone = [figures(seed, "alone") for seed in range(2)]
     with ThreadPoolExecutor(2) as pool:
         assert [*pool.map(figures, range(2), ["threads"] * 2)] == alone
+
+
+def test_the_pages_lines_train_in_python(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(python_lines("import configure, train\n\ncfg"), found := {})
+    assert found["metrics"] == json.loads(Path(found["metrics"]["folder"], "metrics.json").read_text())
+    assert load_model(found["metrics"]["checkpoint"])[1]["config"]["optimizer"]["lr"] == 0.01
 
 
 def test_paths_that_a_script_sets_are_stored_as_texts(configure, tmp_path):
