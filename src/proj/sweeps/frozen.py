@@ -1,6 +1,5 @@
 """Hands the frozen configuration of a job to a launcher; Hydra's own config loader would compose it anew."""
 
-import copy
 import sys
 
 from omegaconf import DictConfig, OmegaConf
@@ -30,7 +29,7 @@ class FrozenJobs:
         frozen = job.pop("hydra")
         config = OmegaConf.create(job)
         # Hydra's settings come from the current command: only what identifies the job is taken from the frozen file.
-        config.hydra = copy.deepcopy(master_config.hydra)
+        config.hydra = master_config.hydra  # OmegaConf assigns a copy
         for part, key in (("overrides", "task"), ("job", "num"), ("sweep", "subdir"), ("runtime", "choices")):
             OmegaConf.update(config.hydra, f"{part}.{key}", literal(frozen[part][key]), force_add=True)
         config.hydra.output_subdir = None  # Hydra would write a copy of what is in job.yaml
