@@ -76,6 +76,7 @@ def test_no_value_of_an_argument_of_the_trainer_ends_in_a_traceback(configure, m
     ("~callbacks.best", "leave ~callbacks.best out"),
     ("callbacks.best=3", "callbacks.best=3 is no class"),
     ("callbacks.best.filename=3", "callbacks.best.filename=3 is not a file's name"),
+    ("hydra.output_subdir=../x", "output_subdir=../x leads out of the run's folder"),
     ("callbacks.best.filename=../../x", "filename=../../x leads out of the run's folder: give a name without folders"),
     ("callbacks.best.filename=/tmp/x", "filename=/tmp/x leads out of the run's folder"),
     ("callbacks.best.filename='{epoch:x.y}'", "callbacks.best.filename={epoch:x.y} is not a file's name"),

@@ -184,14 +184,15 @@ def check_callbacks(cfg: DictConfig) -> None:
 
 
 def check_file_names(cfg: DictConfig) -> None:
-    """Raises UserError for a callback's file name that leads out of its folder, such as ../../x."""
-    for name, callback in cfg.callbacks.items():
-        file = PureWindowsPath(str(callback.get("filename") or "")) if OmegaConf.is_dict(callback) else None
-        if file and (file.anchor or ".." in file.parts):  # PureWindowsPath takes both / and \\ for separators
-            raise UserError(
-                f"callbacks.{name}.filename={callback.filename} leads out of the run's folder: give a name without "
-                "folders before it."
-            )
+    """Raises UserError for a name, of a callback's file or Hydra's folder, that leads out of the run's, as ../../x."""
+    names = {"hydra.output_subdir": cfg.hydra.output_subdir}
+    names |= {
+        f"callbacks.{name}.filename": OmegaConf.select(cfg.callbacks, f"{name}.filename") for name in cfg.callbacks
+    }
+    for key, name in names.items():
+        path = PureWindowsPath(str(name or ""))  # which takes both / and \\ for separators
+        if path.anchor or ".." in path.parts:
+            raise UserError(f"{key}={name} leads out of the run's folder: give a name without folders before it.")
 
 
 def check_argument(place: str, name: str, value: object) -> None:
