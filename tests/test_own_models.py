@@ -1,6 +1,8 @@
 """A model of one's own: its `forward` is what is trained, measured and drawn, and its parts stay as it says."""
 
+import json
 import math
+import re
 
 import pytest
 import torch
@@ -72,6 +74,13 @@ class Misshapen(Lazy):
         self.network = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Linear(9, num_classes))
 
 
+class Mistaken(Lazy):
+    """Names a layer that it does not have."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.netwrk(x)
+
+
 class Frozen(Classifier):
     """Keeps the statistics of a norm, which it never trains."""
 
@@ -140,13 +149,20 @@ def test_a_forward_of_ones_own_is_what_training_evaluation_and_augmentation_meas
     assert figures["acc"] == pytest.approx(metrics["test/acc_tta"])
 
 
-def test_a_layer_that_does_not_fit_is_named_with_what_it_got(configure, tmp_path):
-    sentence = (
-        rf"{__name__}\.Misshapen: its layer network\.2, Linear\(in_features=9, .*, cannot take the shape \(\d+, 8\): "
-    )
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    (
+        (Misshapen, r"Misshapen: its network\.2, Linear\(in_features=9, .*, cannot take the shape \(\d+, 8\): "),
+        (
+            Mistaken,
+            r"Mistaken\.forward fails, in test_own_models\.py, line \d+: AttributeError: .* no attribute 'netwrk'",
+        ),
+    ),
+)
+def test_an_error_in_a_forward_of_ones_own_is_one_sentence_with_its_place(configure, model, sentence, tmp_path):
     with pytest.raises(UserError, match=sentence):
-        train(configure("dataset=digits", *own(Misshapen)))
-    assert "its layer network.2" in (tmp_path / "run/status.json").read_text()  # which the report of a sweep shows
+        train(configure("dataset=digits", *own(model)))
+    assert re.search(sentence, json.loads((tmp_path / "run/status.json").read_text())["reason"])  # a sweep shows it
 
 
 def test_where_a_model_looked_is_asked_of_its_forward_without_what_calibrates_it():

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from proj.config.explain import explain
 from proj.config.stored import resume_command
-from proj.errors import UserError, causes, file_fault, message_of, named, out_of_memory, peer_is_lost
+from proj.errors import UserError, causes, file_fault, in_own_file, message_of, named, out_of_memory, peer_is_lost
 from proj.models.classifier import Classifier
 from proj.system.ranks import rank
 from proj.training.robustness.lost_process import death, others
@@ -52,7 +52,7 @@ def run_errors(folder: Path, batch_size: int | None) -> Iterator[None]:
 def reason(error: Exception) -> str:
     """Why a run has failed, in words. If another process of the run has died: which one, and how it ended."""
     of_a_peer = peer_is_lost(error) and death()
-    return of_a_peer or explain(error) or what_a_layer_refuses(error) or named(error)
+    return of_a_peer or explain(error) or what_a_forward_refuses(error) or named(error)
 
 
 def what_broke(error: Exception, command: str, batch_size: int | None) -> str | None:
@@ -91,12 +91,12 @@ def what_broke(error: Exception, command: str, batch_size: int | None) -> str | 
             f"a checkpoint of this run does not fit {unfit[1]} ({unfit[2].rstrip('. ')}): whenever the class is built, "
             "its parameters and buffers need the same names and shapes as at the end of a training."
         )
-    return what_a_layer_refuses(error)
+    return what_a_forward_refuses(error)
 
 
-def what_a_layer_refuses(error: Exception) -> str | None:
-    """The sentence for a layer of torch's that cannot take what a model of one's own gives it, as a linear layer of
-    another width; None for any other error. The traceback's frames hold the model and the layer."""
+def what_a_forward_refuses(error: Exception) -> str | None:
+    """The sentence for an error in the `forward` of a model of one's own, or of a layer of torch's that cannot take
+    what it gets there; None for any other error. The traceback's frames hold the model and the layer."""
     model = layer = shape = None
     for frame, _ in traceback.walk_tb(error.__traceback__):
         here = frame.f_locals.get("self")
@@ -105,10 +105,14 @@ def what_a_layer_refuses(error: Exception) -> str | None:
         if isinstance(here, nn.Module) and frame.f_code.co_name == "forward":
             layer = here
             shape = next((tuple(one.shape) for one in frame.f_locals.values() if isinstance(one, Tensor)), None)
-    if model is None or layer is None or type(model).__module__.startswith("proj."):
+    if isinstance(error, UserError) or model is None or layer is None or type(model).__module__.startswith("proj."):
         return None
-    place = next((name for name, part in model.named_modules() if part is layer), "")
-    if not place or not type(layer).__module__.startswith("torch.nn."):
-        return None
-    kind = f"{type(model).__module__}.{type(model).__name__}"
-    return f"{kind}: its layer {place}, {layer}, cannot take the shape {shape}: {message_of(error)}."
+    if type(layer).__module__.startswith("torch.nn."):
+        place = next((name for name, part in model.named_modules() if part is layer), "layer")
+        return f"{class_of(model)}: its {place}, {layer}, cannot take the shape {shape}: {message_of(error)}."
+    own = in_own_file(error)
+    return f"{class_of(layer)}.forward fails{own}: {named(error)}." if own else None
+
+
+def class_of(one: nn.Module) -> str:
+    return f"{type(one).__module__}.{type(one).__qualname__}"
