@@ -74,6 +74,14 @@ class Misshapen(Lazy):
         self.network = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Linear(9, num_classes))
 
 
+class Attends(Lazy):
+    """Has a layer of several layers, which expects more numbers than come."""
+
+    def __init__(self, input_shape, num_classes, **training) -> None:
+        super().__init__(input_shape, num_classes, **training)
+        self.network = nn.Sequential(nn.Flatten(), nn.TransformerEncoderLayer(66, 2))
+
+
 class Mistaken(Lazy):
     """Names a layer that it does not have."""
 
@@ -152,6 +160,7 @@ def test_a_forward_of_ones_own_is_what_training_evaluation_and_augmentation_meas
 @pytest.mark.parametrize(
     ("model", "sentence"),
     (
+        (Attends, r"^[^\n]*network\.1\.self_attn, MultiheadAttention\(\), cannot take the shape \(\d+, 64\): [^\n]*66"),
         (Misshapen, r"Misshapen: its network\.2, Linear\(in_features=9, .*, cannot take the shape \(\d+, 8\): "),
         (
             Mistaken,

@@ -66,7 +66,7 @@ def make_folder(folder: Path, option: str = "hydra.sweep.dir") -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     except (FileExistsError, NotADirectoryError) as error:
-        raise UserError(f"{error.filename} is a file where the sweep needs a folder: move it away.") from error
+        raise UserError(f"{error.filename} is a file where a folder is needed: move it away.") from error
     except FileNotFoundError as error:  # in /proc, and on a missing drive of Windows
         raise UserError(f"{error.filename} cannot be made: choose another folder, {option}=…") from error
 
