@@ -415,7 +415,7 @@ def test_a_signal_saves_and_leaves_with_128_plus_its_number_also_under_slurm(
     assert not list(tmp_path.rglob("hpc_ckpt*"))
 
 
-def test_a_second_signal_ends_the_process_where_it_is_the_same_and_no_copy_of_the_first(monkeypatch):
+def test_a_second_signal_ends_the_process_where_it_is_the_same_and_no_copy_of_the_first(monkeypatch, capfd):
     left: list[int] = []
     monkeypatch.setattr("os._exit", left.append)
     signals = StopSignals()
@@ -423,7 +423,7 @@ def test_a_second_signal_ends_the_process_where_it_is_the_same_and_no_copy_of_th
         assert not left
         monkeypatch.setattr("proj.training.robustness.signals.time", SimpleNamespace(monotonic=lambda now=seconds: now))
         signals._note(number, None)
-    assert left == [128 + 15] and signals.number == 15
+    assert left == [128 + 15] and signals.number == 15 and "Stopped at once" in capfd.readouterr().err
 
 
 def test_several_processes_stop_at_the_same_batch_and_only_the_first_says_by_what():

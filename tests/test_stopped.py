@@ -65,6 +65,17 @@ def test_a_signal_leaves_what_predict_has_answered_under_another_name(trained, t
     assert len(read_rows(tmp_path / "out_unfinished.csv")) == 200
 
 
+PLACES = {"": ("proj.data.sklearn", "IrisDataModule.load", 1), "-m seed=1,2": ("proj.sweeps.rehearsal", "rehearse", 1)}
+
+
+@pytest.mark.parametrize("words", PLACES)
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_before_a_training_begins_ends_in_a_sentence_and_leaves_no_run(tmp_path, number, words):
+    stopped(tmp_path, number, PLACES[words], "proj.train", *words.split())
+    left = {file.name for file in tmp_path.rglob("*") if file.is_file() and file.parent.name != ".hydra"}
+    assert left <= {".lock", "train.log"}
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_while_a_report_is_written_leaves_whole_files_alone(trained, tmp_path, number):
     stopped(tmp_path, number, ("proj.system.files", "replace", 2), "proj.report", str(trained()), "output=.")

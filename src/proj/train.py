@@ -12,13 +12,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.command_line import run_hydra, take, words_or_help
+from proj.config.command_line import AGAIN, run_hydra, take, words_or_help
 from proj.config.compose import CONF
 from proj.config.explain import sentences
 from proj.config.stored import TRUSTED
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
-from proj.system.processes import die_with_parent, exit_unless_first
+from proj.system.processes import die_with_parent, exit_unless_first, stop_signals_as_exits
 from proj.system.ranks import check_environment, rank
 
 # Hydra's settings for a process that keeps no log and none of Hydra's files: all but the first of those that train
@@ -46,7 +46,8 @@ def trained(cfg: DictConfig) -> dict[str, Any]:
 def main() -> None:
     with sentences():
         check_environment()
-        if rank() or os.environ.get("PROJ_PARENT") == str(os.getppid()):
+        in_a_sweep = os.environ.get("PROJ_PARENT") == str(os.getppid())
+        if rank() or in_a_sweep:
             die_with_parent()
         # Help is printed here: Hydra would first compose the configuration, which takes twice the time.
         words = words_or_help(OmegaConf.load(CONF / "hydra" / "help" / "proj.yaml").template, needed=False)
@@ -55,7 +56,8 @@ def main() -> None:
         if folder := chosen.get("resume"):
             if TRUSTED and "" not in sys.path:
                 sys.path.insert(0, "")  # to find the user's own modules, which lie in the working folder
-            trained(stored_config(folder, words, TRUSTED))  # sys.argv stays: Lightning starts more processes by it
+            with stop_signals_as_exits(said="" if in_a_sweep else AGAIN):
+                trained(stored_config(folder, words, TRUSTED))  # sys.argv stays: Lightning starts more processes by it
         elif TRUSTED and not any(word.startswith(("-m", "--m")) for word in words):
             raise UserError("trust=… works only with resume=<folder>, and for a sweep that goes on: leave it out.")
         else:

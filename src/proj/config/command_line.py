@@ -33,7 +33,7 @@ PATHS = ("ckpt", "run", "resume", "input", "output", "show", "data_dir", "config
 
 def run_hydra(command: Callable[[], object]) -> None:
     """Run a function that is decorated with `hydra.main`. Errors end as `sentences` says."""
-    with sentences():
+    with sentences(), stop_signals_as_exits(said=AGAIN):
         if "${" in (here := os.getcwd()):
             raise UserError(f"Hydra takes ${{…}} in the name of {here} for a setting: rename it, or start elsewhere.")
         flags, settings = flags_and_settings(sys.argv[1:])

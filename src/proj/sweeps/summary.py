@@ -13,6 +13,7 @@ from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import job_words
 from proj.system.names import one_line
 from proj.system.platform import as_command, shorter
+from proj.system.processes import Stopped
 
 
 def how_to_continue(sweep: Sweep) -> str:
@@ -27,9 +28,11 @@ def telling_how_to_continue(sweep: Sweep) -> Iterator[None]:
     Raises UserError with that command if a file cannot be written, or if the sweep's folder was moved or deleted."""
     try:
         yield
-    except (SystemExit, KeyboardInterrupt):
+    except (SystemExit, KeyboardInterrupt) as stop:
         if sweep.files.manifest.is_file():
             print(how_to_continue(sweep))
+            if isinstance(stop, Stopped):
+                raise SystemExit(stop.code) from None
         raise
     except Exception as error:
         if not sweep.folder.is_dir():

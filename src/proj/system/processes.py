@@ -33,27 +33,31 @@ def die_with_parent() -> None:
         library.prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 
 
+class Stopped(SystemExit):
+    """Raised by a signal that asks to stop, as long as the user has not been told so."""
+
+
 @contextmanager
 def stop_signals_as_exits(numbers: Iterable[int] = BUT_CTRL_C, said: str = "") -> Iterator[list[int]]:
-    """During the block, a signal that asks to stop raises SystemExit, unless other code sets a handler of its own.
+    """During the block, a signal that asks to stop raises `Stopped`, unless other code sets a handler of its own.
 
     numbers: the signals. Those that this process was started to ignore, as with & in a script, stay ignored.
     said: a sentence to print if one of them, other than Ctrl-C, ends the block.
     Yields a list of the signals that came, to be looked at later: Python ignores an exception that is raised while it
-    destroys an object, so that a SystemExit can get lost.
+    destroys an object, so that an exit can get lost.
     """
     came: list[int] = []
 
     def end(number: int, frame) -> None:
         came.append(number)
-        raise SystemExit(128 + number)
+        raise Stopped(128 + number)
 
     before = {number: signal.signal(number, end) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
     try:
         yield came
-    except SystemExit:
-        if said and came and came[0] != signal.SIGINT:
-            print(f"Stopped by {signal.Signals(came[0]).name}: {said}", file=sys.stderr)
+    except Stopped as stop:
+        if said and stop.code != 128 + signal.SIGINT and not rank():
+            print(f"Stopped by {signal.Signals(stop.code - 128).name}: {said}", file=sys.stderr)
         raise
     finally:
         for number, handler in before.items():

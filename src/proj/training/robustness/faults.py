@@ -14,6 +14,7 @@ from proj.config.stored import resume_command
 from proj.errors import UserError, causes, file_fault, in_own_file, message_of, named, out_of_memory, peer_is_lost
 from proj.models.classifier import Classifier
 from proj.system.ranks import rank
+from proj.system.run_folder import RunFolder
 from proj.training.robustness.lost_process import death, others
 
 # Parts of torch's messages on a batch of one example, a kernel that adds in no fixed order, other weights.
@@ -30,8 +31,9 @@ def run_errors(folder: Path, batch_size: int | None) -> Iterator[None]:
     try:
         yield
     except SystemExit as stop:
-        if type(stop.code) is int and stop.code > 128:  # ended by a signal, after `Resume` has saved
+        if type(stop.code) is int and stop.code > 128 and RunFolder(folder).config.is_file():  # ended by a signal
             print(f"\nStopped. To continue:\n    {resume_command(folder)}")
+            raise SystemExit(stop.code) from None
         raise
     except Exception as error:
         if rank() and peer_is_lost(error):

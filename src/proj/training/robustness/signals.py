@@ -31,6 +31,7 @@ class StopSignals:
 
     def _note(self, number: int, frame) -> None:
         if self.number == number and time.monotonic() > self.came + 1:  # Slurm and others send each signal twice
+            os.write(2, b"\nStopped at once, without saving once more.\n")  # `print` may be at work in this thread
             os._exit(128 + number)
         if not self.number:
             self.number, self.came = number, time.monotonic()
