@@ -658,6 +658,15 @@ class Own:
         pass
 
 
+def test_a_setting_of_ones_own_that_nothing_reads_is_noted_in_a_sweep_once(tmp_path, capsys):
+    note = "note is only kept with the other settings: no part of the program reads it.\n"
+    configure("+note=first")
+    assert capsys.readouterr().out == note
+    assert configure("+w=32", "model=mlp", "model.hidden=[${w}]", "+to={a:1}", "seed=${to.a}").model.hidden == [32]
+    assert not capsys.readouterr().out
+    assert run(tmp_path, "+note=first,second").count(note) == 1
+
+
 def test_what_a_class_of_ones_own_does_not_take_is_answered_with_what_it_takes():
     with pytest.raises(UserError, match=r"Own takes no wdth\. Did you mean 'width'\?"):
         build({"_target_": f"{__name__}.Own", "wdth": 2})

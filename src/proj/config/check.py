@@ -26,6 +26,7 @@ from proj.config.check_words import (
     check_momentum,
     refuse_data_without_dataset,
     refuse_words,
+    unread_additions,
 )
 from proj.config.declared import accepted, declared, kind_of_data, takes
 from proj.config.explain import sentences
@@ -33,6 +34,7 @@ from proj.config.new_folder import make_folder, make_new_folder, refuse_run_in_a
 from proj.config.settings.ranges import JOBS_AT_ONCE
 from proj.errors import UserError
 from proj.system.platform import local_path, refuse_no_text
+from proj.system.ranks import say
 from proj.system.run_folder import RunFolder, SweepFolder
 
 
@@ -42,6 +44,7 @@ def check_single(cfg: DictConfig) -> None:
         raise UserError("sweep=… and sweep_name=… work only in a sweep: add -m, as in python -m proj.train -m …")
     refuse_words(cfg.hydra.overrides, OF_A_SWEEP)
     check(cfg)
+    say(*unread_additions(cfg))
 
 
 def check(cfg: DictConfig) -> None:

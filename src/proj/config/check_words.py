@@ -62,10 +62,26 @@ def check_additions(cfg: DictConfig) -> None:
         top, _, rest = key.partition(".")
         if rest and top in {one.partition(".")[0] for one in SETTINGS}:
             refuse_unknown_argument(key, cfg)
-        elif meant := (rest and similar(key, top, cfg)) or elsewhere(key, cfg) or similar_top(key, cfg):
-            is_referred_to = re.search(rf"\$\{{\.*({key}|{top})\}}", OmegaConf.to_yaml(cfg))
-            if not is_referred_to:
-                raise UserError(f"{word} adds a setting that nothing reads.{meant}")
+            continue
+        meant = (rest and similar(key, top, cfg)) or elsewhere(key, cfg) or similar_top(key, cfg)
+        if meant and not is_referred_to(top, cfg):
+            raise UserError(f"{word} adds a setting that nothing reads.{meant}")
+
+
+def is_referred_to(key: str, cfg: DictConfig) -> bool:
+    """Whether a setting refers to the one of the top level, as ${key}, ${key.name} or ${a_resolver:key}."""
+    return re.search(rf"\$\{{([\w.]+:)?\.*{re.escape(key)}\b", OmegaConf.to_yaml(cfg)) is not None
+
+
+def unread_additions(*configs: DictConfig) -> list[str]:
+    """A note on each setting that a word adds to the top level, such as +note=first, which nothing reads."""
+    notes = []
+    for cfg in configs:
+        for word in cfg.hydra.overrides.task:
+            key, known = key_of(word), {one.partition(".")[0] for one in SETTINGS} | cfg.hydra.runtime.choices.keys()
+            if word.startswith("+") and (top := key.partition(".")[0]) not in known and not is_referred_to(top, cfg):
+                notes.append(f"{key} is only kept with the other settings: no part of the program reads it.")
+    return list(dict.fromkeys(notes))
 
 
 def similar_top(key: str, cfg: DictConfig) -> str:

@@ -16,7 +16,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.check import check, check_data
-from proj.config.check_words import refuse_data_without_dataset
+from proj.config.check_words import refuse_data_without_dataset, unread_additions
 from proj.config.loader import Loader
 from proj.config.new_folder import make_folder
 from proj.config.own_code import own_code
@@ -73,8 +73,7 @@ class GridSweeper(Sweeper):
 
         resumes = self.kept.was_begun(self.config)
         frozen = loader_of_copy(self.loader, self.kept.files.conf)
-        if resumes:
-            self.loader = frozen
+        self.loader = frozen if resumes else self.loader
         with no_folder_if_refused(self.kept.folder):
             words = self.understand(arguments)
             jobs = [] if resumes else self.check()
@@ -115,6 +114,7 @@ class GridSweeper(Sweeper):
         if not self.config.hydra.launcher._target_.endswith(("SlurmLauncher", "RayLauncher")):
             for _, config in composed:
                 check_data(config)  # only here: a cluster's nodes may have other disks
+        say(*unread_additions(*(config for _, config in composed)))
         from proj.sweeps.rehearsal import rehearse  # it imports torch: only once all overrides are valid
 
         rehearse(composed)

@@ -30,7 +30,7 @@ class Range:
 
     def holds(self, value: Any) -> bool:
         """Whether a value of the configuration is in the range."""
-        value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
         return fits(value, self.schema) and (self.also is None or self.also(value))
 
     def check(self, key: str, value: Any) -> None:
