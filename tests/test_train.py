@@ -244,8 +244,10 @@ def test_reading_a_configuration_makes_no_folder(command, tmp_path, monkeypatch)
         ("output_dir", None, "cfg.output_dir = None is no path"),
     ),
 )
-def test_a_configuration_that_was_changed_in_python_is_checked_too(configure, key, value, sentence):
+@pytest.mark.parametrize("folder", (None, "another"))
+def test_a_configuration_that_was_changed_in_python_is_checked_too(configure, tmp_path, key, value, sentence, folder):
     cfg = configure("trainer.max_epochs=1")
+    cfg.output_dir = tmp_path / folder if folder else cfg.output_dir
     OmegaConf.update(cfg, key, value)
     with pytest.raises(UserError, match=sentence):
         train(cfg)

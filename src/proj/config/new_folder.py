@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from proj.errors import UserError
 from proj.system.platform import as_command
@@ -17,6 +17,13 @@ from proj.system.slurm import slurm_name
 NAMED: set[str] = set()  # folders that this process has named by the time, and not made yet
 # The values of each configuration that `configure` has composed in this process, by its run's folder.
 TAKEN: dict[str, dict] = {}
+
+
+def as_composed(cfg: DictConfig) -> dict | None:
+    """The values that `configure` gave to `cfg`, or None if it was not composed in this process. A script may have set
+    its folder since: then those of the latest configuration of the same options."""
+    alike = [values for values in TAKEN.values() if values["choices"] == cfg.get("choices")]
+    return TAKEN.get(cfg.output_dir) or (alike[-1] if alike else None)
 
 
 def new_folder(parent: str, name: str | None = None) -> str:

@@ -13,7 +13,7 @@ from proj.checkpoint.writing import contents
 from proj.config.check_values import check_changes, check_parts, check_ranges
 from proj.config.check_words import check_momentum
 from proj.config.compose import resolved
-from proj.config.new_folder import TAKEN, make_new_folder
+from proj.config.new_folder import as_composed, make_new_folder
 from proj.config.stored_run import bring_up_to_date
 from proj.data.tables.column_list import SHOWN
 from proj.errors import UserError, how_many
@@ -58,9 +58,9 @@ def train(cfg: DictConfig) -> dict[str, Any]:
         raise UserError("train takes a configuration, as configure makes it: train(configure('dataset=iris'))")
     if not isinstance(cfg.output_dir, str | Path):
         raise UserError(f"cfg.output_dir = {cfg.output_dir!r} is no path: give a text or a pathlib.Path.")
-    if cfg.output_dir in TAKEN:  # the configuration was composed in Python, and may have been changed since
+    if composed := as_composed(cfg):  # in Python, where it may have been changed since
         check_parts(cfg)
-        check_changes(cfg, OmegaConf.to_container(cfg, resolve=True), TAKEN[cfg.output_dir])
+        check_changes(cfg, OmegaConf.to_container(cfg, resolve=True), composed)
         check_ranges(cfg)
         check_momentum(cfg)
     cfg = resolved(cfg)
