@@ -87,7 +87,9 @@ def test_the_pages_lines_train_in_python(tmp_path, monkeypatch):
 
 def test_paths_that_a_script_sets_are_stored_as_texts(configure, tmp_path):
     cfg = configure("trainer.max_epochs=1")
-    cfg.output_dir, cfg.data_dir = tmp_path / "other", tmp_path
+    cfg.data_dir = tmp_path
+    assert train(cfg)["epochs"] == 1
+    cfg.output_dir = tmp_path / "other"
     assert train(cfg)["folder"] == str(tmp_path / "other")
     assert OmegaConf.load(tmp_path / "other/config.yaml").data_dir == str(tmp_path)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Range:
     def holds(self, value: Any) -> bool:
         """Whether a value of the configuration is in the range."""
         value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        value = os.fspath(value) if isinstance(value, os.PathLike) else value  # a script may have set it
         return fits(value, self.schema) and (self.also is None or self.also(value))
 
     def check(self, key: str, value: Any) -> None:
