@@ -446,11 +446,13 @@ RIGHT = {"train": [0, 1], "val": [0, 1], "test": [0, 1]}
         (RIGHT | {"other": [0, 1]}, torch.zeros(2, 3), "ab", "Own.load sets a part 'other': self.splits takes tra"),
         (RIGHT, torch.zeros(2, 3), "a", "Own.load sets 1 class name, and a network needs two or more"),
         (RIGHT | {"train": [0, 2]}, torch.zeros(2, 3), "ab", "its train part other targets than .* 0 to 1 for its 2"),
+        (RIGHT | {"train": [1, 2]}, torch.zeros(2, 3), "ab", r"0 to 1 for its 2 classes, .* \(not 1 to 2\)"),
         (RIGHT | {"val": [0.0, 1.0]}, torch.zeros(2, 3), "ab", "its val part other targets than whole numbers"),
         (RIGHT | {"test": [[0], [1]]}, torch.zeros(2, 3), "ab", r"its 2 classes, one for each example \(not \(2, 1\)"),
         (RIGHT, torch.zeros(0, 3), "ab", "its train part 0 inputs and 2 targets"),
         (RIGHT, torch.zeros(2, 4), "ab", r"inputs of the shape \(4,\) in float32, and not \(3,\) in float32"),
         (RIGHT, torch.zeros(2, 3).double(), "ab", r"\(3,\) in float64, and not \(3,\) in float32"),
+        (RIGHT, torch.zeros(2, 3).requires_grad_(), "ab", r"the network that made them: give inputs\.detach\(\)"),
         (RIGHT, torch.zeros(2, 3), [0, 1], "class_names that are no texts: give '0' for 0."),
     ),
 )
@@ -492,3 +494,68 @@ def test_inputs_of_ones_own_data_that_are_no_numbers_are_said_with_their_part(ca
     assert capsys.readouterr().out == (
         "Own.load gives its test part NaN or infinite inputs, with which a network answers NaN: replace them there.\n"
     )
+
+
+@pytest.mark.parametrize(
+    "divide", (lambda y: stratified(y, 0.5, 0), lambda y: draw_parts(y, ["a", "b"], {"val": 0.5}, 0))
+)
+@pytest.mark.parametrize(
+    ("targets", "given"),
+    (
+        (torch.tensor([0.0, 1.0]), r"\(2,\) in float32"),
+        (torch.eye(2).long(), r"\(2, 2\) in int64"),
+        (torch.tensor([-1, 1]), "as low as -1"),
+        (torch.tensor([True, False]), r"\(2,\) in bool"),
+    ),
+)
+def test_classes_of_ones_own_data_that_cannot_be_divided_are_told_to_be_whole_numbers(divide, targets, given):
+    with pytest.raises(UserError, match=f"^the classes to divide are whole numbers from 0, .* and not {given}.$"):
+        divide(targets)
+
+
+def own_images(images: torch.Tensor, **facts) -> InMemoryDataModule:
+    """A datamodule of one's own with these float32 images."""
+    data = own(dict.fromkeys(RIGHT, Split(images, ZERO_ONE)), shape=images.shape[1:])
+    data.kind = "image"
+    for name, value in facts.items():
+        setattr(data, name, value)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("shape", "sentence"),
+    (((2, 8, 9), r"=\(8, 9\), and .* give x.unsqueeze\(1\).$"), ((2, 3), r"=\(3,\), and .* kind = 'table' takes any")),
+)
+def test_images_of_ones_own_have_channels_rows_and_columns(shape, sentence):
+    with pytest.raises(UserError, match=rf"^Own.load sets input_shape{sentence}"):
+        own_images(torch.zeros(shape)).setup()
+
+
+def test_images_of_ones_own_whose_channels_seem_to_come_last_are_said(capsys):
+    own_images(torch.zeros(2, 8, 9, 3)).setup()
+    assert "if it should be (height, width, channels), give x.permute(0, 3, 1, 2)." in capsys.readouterr().out
+
+
+def test_images_of_ones_own_that_predict_would_make_otherwise_are_said(capsys):
+    """With a mean and a deviation, predict and exported files normalise the pixels of a file by these."""
+    pixels = torch.linspace(0, 1, 2 * 3 * 4 * 5).view(2, 3, 4, 5)
+    mean, std = torch.full((3,), 0.5), np.full(3, 0.25)
+    data = own_images((pixels - 0.5) / 0.25, mean=mean, std=std)
+    data.setup()
+    assert (data.mean, data.std) == ([0.5] * 3, [0.25] * 3) and not capsys.readouterr().out
+    own_images(pixels, mean=mean, std=std).setup()
+    assert "its own inputs are 0 to 1, as pixels are: make them in the same way" in capsys.readouterr().out
+    own_images(pixels * 255, mean=mean, std=std).setup()
+    assert "its own inputs are made from pixels of 128 to 16384: make" in capsys.readouterr().out
+    with pytest.raises(UserError, match="other mean and std than two lists of 3 numbers each"):
+        own_images(pixels, mean=0.5, std=0.25).setup()
+
+
+def test_a_mistake_in_a_load_of_ones_own_is_named_with_its_file_and_line():
+    class Own(InMemoryDataModule):
+        def load(self) -> None:
+            self.inputs = {}["train"]
+
+    for call in (Own(2, 0).setup, lambda: Own(2, 0).load_all(None, ["a"])):
+        with pytest.raises(UserError, match=r"^Own\.load fails, in test_data\.py, line \d+: KeyError: 'train'\.$"):
+            call()

@@ -21,10 +21,12 @@ from support.tables import encode
 
 import proj.export
 from proj.checkpoint.file import load_model
+from proj.data.datamodule import Split
+from proj.data.facts import Facts
 from proj.data.photos.image_file import fit_image
 from proj.errors import UserError
 from proj.use.evaluation import open_data
-from proj.use.export import export
+from proj.use.export import export, make_inputs, some_inputs
 from proj.use.prediction import predict
 from proj.use.raw_pixels import RawPixels
 
@@ -266,3 +268,18 @@ def test_raw_is_for_pictures_and_tables_that_say_their_columns(checkpoints, tmp_
         checkpoint["proj"]["columns"] = None
     with pytest.raises(UserError, match="raw=true is for grey or coloured pictures, and for tables whose datamodule"):
         export(tmp_path / "x.ckpt", raw=True)
+
+
+def test_normalised_images_of_ones_own_data_are_pixels_in_a_file_that_normalises_them():
+    facts = Facts([3, 4, 5], ["a", "b"], False, [0.5] * 3, [0.25] * 3, None, "")
+    pixels = torch.randint(256, (7, 4, 5, 3), dtype=torch.uint8)
+    kept = facts.normalizer()(pixels)
+    for prepare in (facts.normalizer(), None):
+        given, seen = make_inputs(kept, facts, prepare)
+        assert torch.equal(seen, kept) and torch.equal(given, pixels if prepare else kept)
+
+
+def test_a_test_set_smaller_than_the_batches_that_are_compared_is_repeated():
+    data = SimpleNamespace(splits={"test": Split(torch.tensor([[1.0], [2.0]]), torch.tensor([0, 1]))})
+    facts = Facts([1], ["a", "b"], False, None, None, None, "")
+    assert some_inputs(data, facts)[0].flatten().tolist() == [1, 2, 1, 2, 1, 2, 1]

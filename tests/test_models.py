@@ -341,3 +341,8 @@ def test_a_plateau_that_names_no_mode_takes_that_of_the_monitor(mode):
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], 0.1)
     assert make_schedule(partial(ReduceLROnPlateau), optimizer, 10, mode).mode == mode
     assert make_schedule(partial(ReduceLROnPlateau, mode="max"), optimizer, 10, mode).mode == "max"
+
+
+def test_the_network_of_iris_takes_a_table_of_ones_own_whose_rows_have_several_dimensions():
+    assert IrisClassifier((5, 4), 3)(torch.zeros(2, 5, 4)).shape == (2, 3)
+    assert next(iter(IrisClassifier((4,), 3).network.state_dict())) == "0.weight"  # as in checkpoints

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.pictures.graph import graph_of
+from proj.training.fitting import refuse_unfitting
 from proj.training.run import train
 from proj.use.evaluation import evaluate
 from proj.use.heat_map import heat_map
@@ -358,3 +360,15 @@ class Speechless:
 def test_an_error_that_says_nothing_is_named_by_its_class_once():
     with pytest.raises(UserError, match=r"\.Speechless: ArithmeticError, in test_own_models\.py, line \d+$"):
         build({"_target_": f"{__name__}.Speechless"})
+
+
+def test_an_error_in_code_that_belongs_to_no_module_is_left_to_python():
+    with pytest.raises(ZeroDivisionError) as caught:
+        eval("1 / 0", {})
+    assert explain(caught.value) is None
+
+
+def test_a_network_for_images_is_refused_where_the_inputs_of_data_without_a_kind_are_none(configure):
+    cfg = configure("dataset=digits", "model=cnn")
+    with pytest.raises(UserError, match=r"^model=cnn takes images .* dataset=digits have the shape \(5, 4\): use"):
+        refuse_unfitting(cfg, SimpleNamespace(input_shape=(5, 4)))

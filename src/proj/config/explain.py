@@ -92,7 +92,7 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     if isinstance(error, MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return f"{mark.name}, line {mark.line + 1}, is no YAML: {error.problem}."
-    raised_in = ["", *(frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__))][-1]
+    raised_in = ["", *(frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))][-1]
     if raised_in.startswith(("omegaconf.", "hydra._internal.config")) and isinstance(error, ValueError | TypeError):
         return f"a list is given as a whole, such as optimizer.betas=[0.9,0.99], or one place by its number ({text})."
     if isinstance(error, HydraException):

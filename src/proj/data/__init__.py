@@ -1,6 +1,7 @@
 """The datamodules, and the loader that cuts their data into batches.
 
 datamodule.py     the base class of all datamodules: three splits in memory, and one loader factory
+splits.py         the three splits, and checks of what a user's own class has loaded
 sklearn.py        Iris and the digits
 torchvision.py    MNIST, Fashion-MNIST and CIFAR-10
 image_folder.py   the user's own photos, which photos/ finds, reads and resizes

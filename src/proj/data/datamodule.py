@@ -5,7 +5,6 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import NamedTuple
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -16,15 +15,11 @@ from proj.data.class_names import describe_alike
 from proj.data.facts import Facts
 from proj.data.features import pick_view
 from proj.data.parts import draw_parts, stratified
-from proj.errors import UserError, how_many
+from proj.data.splits import Split, check_loaded
+from proj.errors import UserError, how_many, in_own_file, named, out_of_memory
 from proj.system.ranks import say
 
 __all__ = ["InMemoryDataModule", "Split", "draw_parts", "stratified"]  # what users' own datamodules import from here
-
-
-class Split(NamedTuple):
-    inputs: Tensor  # (N, ...), or `resized.OnDisk`, which is indexed like a tensor
-    targets: Tensor  # (N,) int64
 
 
 def checksum_of(*tensors: Tensor) -> str:
@@ -82,12 +77,24 @@ class InMemoryDataModule(LightningDataModule):
     def load(self) -> None:
         raise UserError(f"{type(self).__name__} does not say how it loads its splits: write its `load`.")
 
+    def load_or_say_where(self) -> None:
+        """Call `load`. Raises UserError that names file and line for a mistake in a user's own one."""
+        try:
+            self.load()
+        except (UserError, OSError):
+            raise
+        except Exception as error:
+            own = in_own_file(error)
+            if not own or out_of_memory(error):
+                raise
+            raise UserError(f"{type(self).__name__}.load fails{own}: {named(error)}.") from error
+
     def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
         """Make all examples the test part, for a model that was trained on other data.
 
         columns, class_names: the model's, as stored in its `contents`; a table is encoded by them.
         """
-        self.load()
+        self.load_or_say_where()
         inputs, targets = zip(*self.splits.values(), strict=True)
         together = torch.cat if isinstance(inputs[0], Tensor) else inputs[0].together
         numbered = self.numbers.keys() >= self.splits.keys()  # the images of an official test set have no numbers
@@ -124,10 +131,10 @@ class InMemoryDataModule(LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         if self.splits:
             return
-        self.load()
+        self.load_or_say_where()
         if self.fold and not self.whole:
             raise UserError(f"{type(self).__name__} deals no folds: leave dataset.folds out.")
-        self._check_splits()
+        check_loaded(self, as_kept=type(self).prepare is InMemoryDataModule.prepare)
         if twice := [name for name, count in Counter(self.class_names).items() if count > 1]:
             raise UserError(f"two classes of the data are called {twice[0]!r}: give each a name of its own.")
         say(*describe_alike("classes", self.class_names))
@@ -138,42 +145,6 @@ class InMemoryDataModule(LightningDataModule):
     def fitting_batch_size(self, examples: int) -> int:
         smallest, largest = self.batch_sizes
         return min(max(2 ** round(math.log2(examples / self.batches)), smallest), largest, examples)
-
-    def _check_splits(self) -> None:
-        """Raises UserError if `load` of a user's own class has not set what the training needs."""
-        name, parts = type(self).__name__, {"train", "val", "test"}
-        if wrong := parts ^ self.splits.keys():
-            sets = f"no {min(wrong & parts)} part" if wrong & parts else f"a part {min(wrong)!r}"
-            raise UserError(f"{name}.load sets {sets}: self.splits takes train, val and test.")
-        if (classes := len(self.class_names)) < 2:
-            raise UserError(f"{name}.load sets {how_many(classes, 'class name')}, and a network needs two or more.")
-        if other := [one for one in self.class_names if not isinstance(one, str)]:
-            raise UserError(f"{name}.load sets class_names that are no texts: give {str(other[0])!r} for {other[0]!r}.")
-        if isinstance(self.input_shape, list | tuple):
-            self.input_shape = tuple(self.input_shape)  # x.shape[1:], too, is as a checkpoint can hold it
-        self.class_names = list(self.class_names)
-        as_kept = type(self).prepare is InMemoryDataModule.prepare
-        for part, split in self.splits.items():
-            if not (isinstance(split, Split) and all(isinstance(one, Tensor) for one in split[not as_kept :])):
-                what = "no Split(inputs, targets) of two tensors, as README.md shows it"
-                raise UserError(f"{name}.load gives its {part} part {what}.")
-            inputs, targets = split
-            if len(inputs) != len(targets) or not len(targets):
-                raise UserError(f"{name}.load gives its {part} part {len(inputs)} inputs and {len(targets)} targets.")
-            if as_kept:  # another `prepare` may take other inputs, such as photos on the disk
-                right = f"{self.input_shape} in float32"
-                given = f"{tuple(inputs.shape[1:])} in {inputs.dtype}".replace("torch.", "")
-                if given != right:
-                    raise UserError(f"{name}.load gives its {part} part inputs of the shape {given}, and not {right}.")
-                if not math.isfinite(sum(inputs.aminmax())):
-                    what = "NaN or infinite inputs, with which a network answers NaN"
-                    say(f"{name}.load gives its {part} part {what}: replace them there.")
-            if targets.ndim != 1 or targets.dtype != torch.long or not ((targets >= 0) & (targets < classes)).all():
-                right = f"whole numbers (int64), 0 to {classes - 1} for its {how_many(classes, 'class')}"
-                given = f"{tuple(targets.shape)} in {targets.dtype}".replace("torch.", "")
-                raise UserError(
-                    f"{name}.load gives its {part} part other targets than {right}, one for each example (not {given})."
-                )
 
     def checksum(self) -> str:
         """`whole`, or else the CRC-32 of all inputs and targets in the order of the splits; 184 MB take 0.05 s."""

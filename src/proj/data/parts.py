@@ -22,6 +22,7 @@ def stratified(targets: Tensor, fraction: float, seed: int, keep: int = 0) -> tu
 
     keep: if not 0, `part` holds at least one example of every class, and `rest` at least `keep`.
     """
+    refuse_no_classes(targets)
     generator = torch.Generator().manual_seed(seed)
     part = torch.zeros(len(targets), dtype=torch.bool)
     sizes = targets.bincount()
@@ -32,6 +33,17 @@ def stratified(targets: Tensor, fraction: float, seed: int, keep: int = 0) -> tu
         chosen = torch.randperm(len(members), generator=generator)[:count]
         part[members[chosen]] = True
     return (~part).nonzero().flatten(), part.nonzero().flatten()
+
+
+def refuse_no_classes(targets: Tensor) -> None:
+    """Raises UserError if targets, which users' own datamodules also give, are no indices of classes."""
+    if not isinstance(targets, Tensor):
+        raise UserError(f"the classes to divide are a tensor of whole numbers from 0, and no {type(targets).__name__}.")
+    countable = targets.ndim == 1 and not targets.is_floating_point() and targets.dtype != torch.bool
+    if not countable or (len(targets) and targets.min() < 0):
+        given = f"{tuple(targets.shape)} in {targets.dtype}".replace("torch.", "")
+        given = f"as low as {targets.min()}" if countable else given
+        raise UserError(f"the classes to divide are whole numbers from 0, one for each example, and not {given}.")
 
 
 def draw_parts(
@@ -49,6 +61,7 @@ def draw_parts(
     fold: (its number, the number of folds); this fold becomes the first part, whose fraction is not used.
     Raises UserError for fewer than two classes, and for a class that has too few examples to be in every part.
     """
+    refuse_no_classes(targets)
     if len(class_names) < 2:
         only = f"only {class_names[0]}" if class_names else "none"
         raise UserError(f"a classifier needs at least two classes, and there is {only}.")

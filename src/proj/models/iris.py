@@ -11,7 +11,7 @@ from proj.models.classifier import Classifier, make_activation
 class IrisClassifier(Classifier):
     """Three linear layers, with hidden widths of 16 and 8, and an activation between them or none.
 
-    (B, features) -> (B, num_classes) logits. Without an activation it is a linear classifier.
+    (B, *input_shape) -> (B, num_classes) logits. Without an activation it is a linear classifier.
     """
 
     accepts = ("table",)
@@ -25,6 +25,6 @@ class IrisClassifier(Classifier):
         def between() -> nn.Module:
             return make_activation(activation) if activation else nn.Identity()
 
-        self.network = nn.Sequential(
-            nn.Linear(prod(input_shape), 16), between(), nn.Linear(16, 8), between(), nn.Linear(8, num_classes)
-        )
+        layers = nn.Linear(prod(input_shape), 16), between(), nn.Linear(16, 8), between(), nn.Linear(8, num_classes)
+        flatten = [nn.Flatten()] if len(input_shape) > 1 else []  # old checkpoints of Iris itself have none
+        self.network = nn.Sequential(*flatten, *layers)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import warnings
 from pathlib import Path
 
 import lightning
@@ -10,13 +9,12 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from omegaconf import DictConfig
-from torch import nn
 
 from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.compose import build, build_a
 from proj.data.datamodule import InMemoryDataModule
 from proj.data.facts import Facts
-from proj.errors import UserError, in_own_file, message_of
+from proj.errors import UserError
 from proj.models.backbones import find, weights_of
 from proj.models.balance import WeightedLoss, class_counts, classes_without_examples, inequality
 from proj.models.classifier import Classifier
@@ -26,11 +24,11 @@ from proj.system.processes import BAR
 from proj.system.ranks import say
 from proj.training.checkpoints import build_callbacks
 from proj.training.fast import fast_loop
+from proj.training.fitting import check_loss, refuse_larger_sizes, refuse_unfitting
 from proj.training.library_defaults import TESTED, is_tested
 from proj.training.progress_bar import JobBar
 from proj.training.robustness.enough_memory import enough_for_parameters
 from proj.training.run_length import share_of_initial_weights, training_batches
-from proj.training.threshold import check_threshold
 
 FEW_IMAGES = 100  # of each class: docs/photos.md measures that a pretrained network is better with 50, and with 10
 FROM_SCRATCH = ("proj.models.CNN", "proj.models.WhitenedCNN", "proj.models.MLP")
@@ -109,15 +107,6 @@ def read_data(cfg: DictConfig, contents: dict | None) -> InMemoryDataModule:
     return data
 
 
-def refuse_unfitting(cfg: DictConfig, data: InMemoryDataModule) -> None:
-    """Raises UserError for a setting that does not apply to this kind of data, or to this number of classes."""
-    if cfg.tta and len(data.input_shape) != 3:
-        raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
-    if cfg.monitor == "val/auc" and data.num_classes != 2:
-        raise UserError(f"monitor=val/auc is for two classes, not {data.num_classes}: use monitor=val/balanced_acc.")
-    check_threshold(cfg.threshold, data.class_names)
-
-
 def build_model(cfg: DictConfig, data: InMemoryDataModule, contents: dict | None) -> Classifier:
     """The model for the data. contents: see `build_data_and_model`."""
     network = build({**cfg.model, "_partial_": True}, "model").func
@@ -135,41 +124,6 @@ def build_model(cfg: DictConfig, data: InMemoryDataModule, contents: dict | None
     if cfg.balance == "loss":
         model.weighted_loss = WeightedLoss(model.loss, class_counts(data))
     return model
-
-
-def refuse_larger_sizes(data) -> None:
-    """Raises UserError if dataset.sizes, which is there to shrink images, would enlarge them."""
-    height = data.input_shape[1] if len(data.input_shape) == 3 else 0
-    if larger := [size for size in getattr(data, "sizes", None) or [] if size > height > 0]:
-        raise UserError(
-            f"dataset.sizes={data.sizes} shrinks images, which are {height} pixels high: give {height} or less in "
-            f"place of {max(larger)}, or dataset.sizes=null."
-        )
-
-
-def check_loss(loss: nn.Module, classes: int) -> None:
-    """Raises UserError for a loss that does not take logits and classes, or is not the mean over the examples.
-
-    With logits of 0 the network knows nothing: a loss that is 0 then expects log probabilities, as NLLLoss does.
-    """
-    name, cure = type(loss).__name__, "use model.loss._target_=torch.nn.CrossEntropyLoss"
-    if isinstance(loss, nn.CrossEntropyLoss):
-        cure = "leave out what model.loss has beside _target_ and label_smoothing"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of shapes that it broadcasts
-            found = [float(loss(torch.zeros(size, classes), torch.zeros(size, dtype=torch.long))) for size in (2, 4)]
-    except Exception as error:
-        reason = message_of(error)
-        if where := in_own_file(error):
-            raise UserError(f"the loss {name} fails at a batch's logits and classes ({reason}{where}).") from error
-        raise UserError(f"the loss {name} does not take a batch's logits and classes ({reason}): {cure}.") from error
-    if found[0] <= 0:
-        raise UserError(f"the loss {name} is {found[0]:g} if all logits are 0, so it does not expect logits: {cure}.")
-    if abs(found[0] - found[1]) > 1e-4 * found[0]:
-        raise UserError(
-            f"the loss {name} is no mean over the examples: leave model.loss.reduction, size_average and reduce out."
-        )
 
 
 def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: list, environment: list, loggers=()):

@@ -1,0 +1,61 @@
+"""Refuses settings, networks and losses that do not fit the data, or each other."""
+
+import warnings
+
+import torch
+from omegaconf import DictConfig
+from torch import nn
+
+from proj.config.declared import takes
+from proj.data.datamodule import InMemoryDataModule
+from proj.errors import UserError, in_own_file, message_of
+from proj.training.threshold import check_threshold
+
+
+def refuse_unfitting(cfg: DictConfig, data: InMemoryDataModule) -> None:
+    """Raises UserError for a model or setting that does not apply to this kind of data, or to this many classes."""
+    if len(data.input_shape) != 3 and not takes(cfg.model, "table"):
+        raise UserError(
+            f"model={cfg.choices.model} takes images (channels, height, width), and the inputs of "
+            f"dataset={cfg.choices.dataset} have the shape {data.input_shape}: use model=mlp."
+        )
+    if cfg.tta and len(data.input_shape) != 3:
+        raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
+    if cfg.monitor == "val/auc" and data.num_classes != 2:
+        raise UserError(f"monitor=val/auc is for two classes, not {data.num_classes}: use monitor=val/balanced_acc.")
+    check_threshold(cfg.threshold, data.class_names)
+
+
+def refuse_larger_sizes(data) -> None:
+    """Raises UserError if dataset.sizes, which is there to shrink images, would enlarge them."""
+    height = data.input_shape[1] if len(data.input_shape) == 3 else 0
+    if larger := [size for size in getattr(data, "sizes", None) or [] if size > height > 0]:
+        raise UserError(
+            f"dataset.sizes={data.sizes} shrinks images, which are {height} pixels high: give {height} or less in "
+            f"place of {max(larger)}, or dataset.sizes=null."
+        )
+
+
+def check_loss(loss: nn.Module, classes: int) -> None:
+    """Raises UserError for a loss that does not take logits and classes, or is not the mean over the examples.
+
+    With logits of 0 the network knows nothing: a loss that is 0 then expects log probabilities, as NLLLoss does.
+    """
+    name, cure = type(loss).__name__, "use model.loss._target_=torch.nn.CrossEntropyLoss"
+    if isinstance(loss, nn.CrossEntropyLoss):
+        cure = "leave out what model.loss has beside _target_ and label_smoothing"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of shapes that it broadcasts
+            found = [float(loss(torch.zeros(size, classes), torch.zeros(size, dtype=torch.long))) for size in (2, 4)]
+    except Exception as error:
+        reason = message_of(error)
+        if where := in_own_file(error):
+            raise UserError(f"the loss {name} fails at a batch's logits and classes ({reason}{where}).") from error
+        raise UserError(f"the loss {name} does not take a batch's logits and classes ({reason}): {cure}.") from error
+    if found[0] <= 0:
+        raise UserError(f"the loss {name} is {found[0]:g} if all logits are 0, so it does not expect logits: {cure}.")
+    if abs(found[0] - found[1]) > 1e-4 * found[0]:
+        raise UserError(
+            f"the loss {name} is no mean over the examples: leave model.loss.reduction, size_average and reduce out."
+        )
