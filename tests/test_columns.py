@@ -481,6 +481,25 @@ def test_a_file_that_has_day_and_month_the_other_way_round_is_doubted(tmp_path, 
     assert (doubt in " ".join(capsys.readouterr().out.split())) == doubted
 
 
+def test_a_test_file_and_a_new_table_that_have_day_and_month_the_other_way_round_are_doubted(tmp_path, new, capsys):
+    early = [datetime(2021, 1 + i % 12, 1 + (i + i // 12) % 12) for i in range(60)]
+    for days, form, doubted in ((early, "%m/%d/%Y", True), (DAYS, "%d/%m/%Y", False), (early[:12], "%m/%d/%Y", False)):
+        for file, how, its_own in (("train", "%d/%m/%Y", DAYS), ("test", form, days)):
+            rows = [[f"{day:{how}}", "ab"[i % 2]] for i, day in enumerate(its_own)]
+            write_rows(tmp_path / f"{file}.csv", [["day", "y"], *rows])
+        data = make("csv", f"data_dir={tmp_path}", "target=y", "batch_size=4")
+        new([["day", "y"], *rows], data.columns)
+        said, doubt = (
+            capsys.readouterr(),
+            "csv: column day: read as day.month.year, and no day is above 12: are day and",
+        )
+        assert (doubt in said.out, doubt in said.err) == (doubted, doubted)
+    with pytest.raises(
+        UserError, match=r"'03/31/2021' is not a date as the others are \(day.month.year\), but month/day"
+    ):
+        new([["day"], ["01/02/2021"], ["03/31/2021"]], data.columns)
+
+
 def test_a_model_of_before_takes_dates_of_another_form_for_missing_ones_as_it_did(table, new):
     days = [f"{day:%d.%m.%Y}" for day in DAYS]
     today = table(["2021-03-05" if i % 3 else day for i, day in enumerate(days)], words=["dates=[a]"])

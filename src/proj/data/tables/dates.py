@@ -54,6 +54,9 @@ def moments(column: dict, cells: Column, line: Callable[[int], str]) -> np.ndarr
             others = [word for word, *_ in different if word != cell and not is_no_date(word, no_end)]
             if others and all(read(word, form) is None for word in others):  # the whole table is of another form
                 raise UserError(f"{said} as in the training ({form}), nor are the others: write all of them that way.")
+            swapped = {DAY_FIRST: MONTH_FIRST, MONTH_FIRST: DAY_FIRST}.get(form)
+            if swapped and moment(cell, swapped) is not None:
+                raise UserError(f"{said} as the others are ({form}), but {swapped}: write all of them as 2020-01-31.")
             how = f"delete the row if it is a note, or train with {typed('dataset.dates', name, listed=True)}"
             raise UserError(f"{said} as the others are ({form}): empty the cell if it is unknown, {how}.")
         known[cell] = np.nan if found is None else found

@@ -6,6 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from proj.data.tables.cells import count, examples_of, is_no_number
+from proj.data.tables.dates_of_files import doubt_new_dates
 from proj.data.tables.encode import answer_codes, kind_of, remarks, width, words_in
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
@@ -19,8 +20,9 @@ SCALED, MANY = 8, 20  # the factor that suggests another unit; the fewest number
 def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, rows: np.ndarray) -> list[str]:
     """Warnings of columns that differ from those of the training.
 
-    They are about numbers in another unit, or many numbers far from the training's; limits such as <5; words that are
-    unknown or spelled differently; a third answer in a column of two; and columns in which all cells are missing.
+    They are about numbers in another unit, or many numbers far from the training's; limits such as <5; dates whose day
+    and month seem to be swapped; words that are unknown or spelled differently; a third answer in a column of two; and
+    columns in which all cells are missing.
     columns: the descriptions of the columns by index. rows: indices of rows. encoded: their inputs, see `encode_table`.
     """
     notes, widths = [], [*map(width, columns.values())]
@@ -38,6 +40,8 @@ def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, row
             elif far.sum() >= max(ENOUGH, 0.02 * len(far)):  # of any numbers, up to 1 % can be 10 deviations away
                 such = f"{int(far.sum()):,} numbers such as {cells.at(int(far.flatten().nonzero()[0]))} are {its}"
                 notes.append(f"{name}: {such}: if they mark missing values, empty these cells")
+        if kind_of(column) == "dates":
+            notes += [f"{name}: {note}" for note in doubt_new_dates(column, inputs)]
         known, truth = column.get("categories", []), column.get("truth", [])
         notes += [f"{name}: {note}" for note in (unknown_words(cells, known, truth) if known or truth else [])]
         if len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any():  # missing cells are encoded as 0
