@@ -9,6 +9,7 @@ from support.refusals import refusals
 from support.tables import write_rows
 
 import proj.data.there
+from proj.config.compose import configure
 from proj.data.there import refuse_absent_columns
 from proj.errors import UserError
 from proj.sweeps import grid, rehearsal
@@ -101,6 +102,20 @@ def test_the_data_of_jobs_on_other_machines_may_be_on_their_disks_alone(monkeypa
     monkeypatch.setattr(sweeper, "compose", lambda own: config)
     with pytest.raises(UserError, match="cannot be read") if is_asked else nullcontext():
         sweeper.compose_all([[]])
+
+
+def test_a_tilde_is_the_home_folder_in_a_file_of_options_and_in_the_variable_too(here, monkeypatch):
+    monkeypatch.setenv("HOME", str(here))
+    (here / "photos/cat").mkdir(parents=True)
+    (here / "own/dataset").mkdir(parents=True)
+    (here / "own/dataset/mine.yaml").write_text("defaults: [csv]\ndata_dir: ~/t.csv\ntarget: y\n")
+    for variable, words, place in (
+        ("~/nowhere", ["dataset=mine"], "t.csv"),
+        ("~/t.csv", ["dataset=csv", "dataset.target=y"], "t.csv"),
+        ("~/photos", ["dataset=image_folder"], "photos"),
+    ):
+        monkeypatch.setenv("PROJ_DATA_DIR", variable)
+        assert configure(*words, config_dir="~/own").dataset.data_dir == str(here / place)
 
 
 def test_a_run_with_a_checkpoint_may_be_finished_though_its_data_is_gone(here, mistake):

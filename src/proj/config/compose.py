@@ -169,6 +169,7 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
     refuse_left_out(overrides)
     words = [as_hydra_reads(word) for word in overrides]
     if config_dir:
+        config_dir = os.path.expanduser(config_dir)
         if not os.path.isdir(config_dir):
             raise UserError(f"--config-dir={config_dir}: there is no such folder.")
         words.append(f"hydra.searchpath=[{as_text(f'file://{os.path.abspath(config_dir)}')}]")

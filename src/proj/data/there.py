@@ -14,6 +14,7 @@ from proj.data.tables.table_file import Reading, read_table
 from proj.data.tables.table_files import find_tables, open_tables
 from proj.errors import UserError
 from proj.system.folders import folders_in
+from proj.system.platform import local_path
 
 BEGINNING = 1_000_000  # bytes that are read of a large file, enough for its header
 LISTS = ("numeric", "categorical", "dates", "drop")
@@ -21,7 +22,7 @@ LISTS = ("numeric", "categorical", "dates", "drop")
 
 def refuse_absent_photos(dataset: DictConfig) -> None:
     """Raises UserError if `data_dir` is not a folder that holds folders."""
-    folder = os.path.abspath(dataset.data_dir)
+    folder = os.path.abspath(local_path(dataset.data_dir))
     if not (os.path.isdir(folder) and folders_in(folder)):
         from proj.data.photos.class_folders import find_images  # here, since it imports Pillow
 
@@ -33,7 +34,7 @@ def refuse_absent_columns(dataset: DictConfig) -> None:
     named = [(setting, key) for setting in LISTS for key in dataset.get(setting) or []]
     named += [] if dataset.get("group") is None else [("group", dataset.group)]
     how = Reading(dataset.get("sheet"), dataset.get("encoding"))
-    refuse_absent(str(dataset.data_dir), how, dataset.get("header"), (("target", dataset.target), *named))
+    refuse_absent(local_path(str(dataset.data_dir)), how, dataset.get("header"), (("target", dataset.target), *named))
 
 
 @cache

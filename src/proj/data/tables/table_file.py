@@ -28,7 +28,7 @@ SEEN = 1 << 14  # bytes from which the format is recognised; so many because som
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read a file. sheet: a spreadsheet's sheet, by name or place; None takes the first.
+    """How to read a file. sheet: a spreadsheet's sheet, by name or place; None takes the first that is not hidden.
 
     encoding: of a CSV file; None detects it. is_hint: whether both come from the training's file, so that they apply
     only if this file has such a sheet, or is not UTF-8. prefix: what precedes both settings when they are typed.
