@@ -696,6 +696,20 @@ def test_a_sheet_of_what_is_no_spreadsheet_is_said(load, tmp_path, capsys):
     assert "t.csv is no spreadsheet, so dataset.sheet=2 has no effect" in capsys.readouterr().out
 
 
+def test_another_table_takes_the_column_of_classes_from_the_model_or_says_how_to_name_it(load, tmp_path):
+    write(tmp_path, t__csv=flowers())
+    known, file = known_of(load("t.csv")), str(tmp_path / "t.csv")
+    assert open_data(known, "csv", file).target_name == "y"
+    with pytest.raises(UserError, match=r"^dataset=csv does not say which column .* write two lines"):
+        open_data(known | {"target": None}, "csv", file, everything=True)
+
+
+def test_a_dataset_of_other_columns_is_not_told_to_measure_all_rows_where_it_does(load, tmp_path):
+    write(tmp_path, t__csv=flowers())
+    with pytest.raises(UserError, match="other columns or values than the training's: choose another dataset, or the"):
+        open_data(known_of(load("t.csv")), "iris", everything=True)
+
+
 def test_a_table_that_the_model_cannot_be_measured_on_is_told_from_one_of_other_columns(load, tmp_path):
     renamed = flowers(header="length,kind,y")
     write(tmp_path, t__csv=flowers(), renamed__csv=renamed, unknown__csv=flowers(header="len,kind,z"))

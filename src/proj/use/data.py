@@ -32,11 +32,7 @@ def open_data(
     if dataset:
         # No run is started, so any folder will do as long as it is not a sweep's, which is refused.
         chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=/", config_dir=config_dir).dataset)
-    if data_dir and "data_dir" not in chosen:
-        raise UserError("data_dir=… has no effect here, since this dataset comes with scikit-learn: leave it out.")
-    if reading and "sheet" not in chosen:
-        option = next(iter(reading))
-        raise UserError(f"{option}=… is for tables in files, and this data is something else: leave it out.")
+    refuse_unfitting(chosen, facts, dataset, data_dir, reading)
     if "source" in chosen:
         named = data_dir or (dataset and os.environ.get("PROJ_DATA_DIR"))
         chosen["download"] = bool(named)  # a folder that only the checkpoint or the default names is not written into
@@ -62,8 +58,23 @@ def open_data(
             f"{len(facts.class_names)} classes: choose another dataset."
         )
     if data.columns != facts.columns:
-        raise UserError(
-            "the table has other columns or values than the training's: split=all measures all of its rows, "
-            "python -m proj.predict also those without a class."
-        )
+        cure = "choose another dataset, or the table's file: dataset=csv data_dir=…"
+        if not everything:
+            cure = "split=all measures all of its rows, python -m proj.predict also those without a class"
+        raise UserError(f"the table has other columns or values than the training's: {cure}.")
     return data
+
+
+def refuse_unfitting(chosen: dict, facts: Facts, dataset: str, data_dir: str, reading: Mapping[str, str]) -> None:
+    """Raises UserError for an option that the dataset does not take, or that it lacks. chosen: its settings."""
+    if data_dir and "data_dir" not in chosen:
+        raise UserError("data_dir=… has no effect here, since this dataset reads no file or folder: leave it out.")
+    if "target" in chosen and chosen["target"] is None and facts.target is None:
+        raise UserError(
+            f"dataset={dataset} does not say which column has the classes, and neither does the model: write two lines "
+            f"into conf/dataset/new.yaml, defaults: [{dataset}] and target: <column>, and give dataset=new, and "
+            "--config-dir=conf if that folder is your own."
+        )
+    if reading and "sheet" not in chosen:
+        option = next(iter(reading))
+        raise UserError(f"{option}=… is for tables in files, and this data is something else: leave it out.")
