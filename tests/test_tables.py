@@ -305,6 +305,7 @@ def test_groups_of_which_most_are_limits_are_words(table, predict, capsys):
         (("5.2%", "0.07"), r"row 4, column a: '0.07' is among numbers in %"),
         (("$5", "€7"), r"row 4, column a: '€7' is among numbers in \$"),
         (("1,200", "950"), r"'1,200' can be 1.200 or 1200; .*dataset.decimal=point or dataset.decimal=comma"),
+        (("1,200 €", "950 €"), r"'1,200 €' can be 1.200 € or 1200 €; .* \(1.2000 € or 1200 €\)"),
         (("1,5", "2.5", "1,234", "5,678"), r"'1,234' can be 1.234 or 1234"),
         ((*("1",) * 25, "inf"), "'inf' is no number"),
     ),

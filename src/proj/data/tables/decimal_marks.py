@@ -98,7 +98,8 @@ def refuse_doubtful(table: Table, place: int, name: str, row: int) -> NoReturn:
     """Raises UserError for a number that can be read in two ways. place: its column's index. row: its row's index."""
     cell, line = table.columns[place].at(row), table.line(row)
     point, whole = re.sub("[.,]", ".", cell), re.sub("[.,]", "", cell)
+    clear = re.sub(r"(\d)(\D*)$", r"\g<1>0\2", point)  # 2.1540 € for 2.154 €
     raise UserError(
         f"row {line}, column {name}: {cell!r} can be {point} or {whole}; write numbers with a decimal point, and "
-        f"thousands without a mark ({point}0 or {whole}), or train with dataset.decimal=point or dataset.decimal=comma."
+        f"thousands without a mark ({clear} or {whole}), or train with dataset.decimal=point or dataset.decimal=comma."
     )
