@@ -10,22 +10,39 @@ from proj.config.settings.table import SETTINGS, policy, refusal, with_above
 from proj.config.words import GROUPS
 from proj.errors import nearest
 
-# Names under which users look for a setting, such as those of other programs, and what to type.
-OTHER_NAMES = {
-    "learning_rate": "optimizer.lr",
-    "epochs": "trainer.max_epochs",
-    "gpus": "trainer.devices",
-    "early_stopping": "callbacks=early_stopping",
-    "augment": "augment=strong",
-    "run": "resume",
-    "ckpt": "resume",
-    "dir": "hydra.run.dir",
-    "output": "hydra.run.dir",
-    "launcher": "hydra/launcher",
-    "sweeper": "hydra/sweeper",
-    "n_jobs": "hydra/launcher=joblib hydra.launcher.n_jobs",
-    "n_trials": "hydra/sweeper=optuna hydra.sweeper.n_trials",
+# What to type, and names under which users look for it, such as those of other programs.
+MEANT = {
+    "optimizer.lr": "learning_rate lr_rate",
+    "optimizer.weight_decay": "wd",
+    "dataset.batch_size": "batch bs",
+    "dataset.val_fraction": "val_split val_size",
+    "dataset.test_fraction": "test_split test_size",
+    "dataset=csv dataset.target": "target",
+    "data_dir": "data_path path file csv input",
+    "data_dir or hydra.run.dir": "folder directory",
+    "model": "net network arch architecture",
+    "model=pretrained": "pretrained",
+    "seed": "random_state",
+    "trainer.max_epochs": "epochs epoch num_epochs n_epochs nepochs",
+    "trainer.max_steps": "steps iterations",
+    "trainer.devices": "gpus",
+    "trainer=gpu": "gpu cuda",
+    "trainer=cpu": "cpu",
+    "trainer=gpu or trainer=cpu": "device",
+    "trainer=debug": "debug",
+    "trainer.precision": "fp16 bf16 amp",
+    "trainer.gradient_clip_val": "clip grad_clip clip_grad",
+    "callbacks=early_stopping": "early_stopping early_stop",
+    "callbacks=early_stopping callbacks.early_stopping.patience": "patience",
+    "augment=strong": "augment",
+    "resume": "run ckpt checkpoint",
+    "hydra.run.dir": "dir out output outputs output_folder save_dir log_dir logdir name run_name",
+    "hydra/launcher": "launcher",
+    "hydra/sweeper": "sweeper",
+    "hydra/launcher=joblib hydra.launcher.n_jobs": "n_jobs",
+    "hydra/sweeper=optuna hydra.sweeper.n_trials": "n_trials",
 }
+OTHER_NAMES = {name: meant for meant, names in MEANT.items() for name in names.split()}
 OLD = ("dataset.kind", "model.accepts")  # settings that only the configurations of older versions have
 
 
@@ -51,7 +68,8 @@ def unknown_setting(error: ConfigKeyError | ConfigAttributeError, typed: str) ->
         taken = arguments(str(node["_target_"]))
         if taken is None or error.key in taken:
             plus = f" For another argument of its class, add a plus: +{key}=…"
-    options = {*node} if place else {*node, "resume", "trust", "sweep", *GROUPS} - {key}
+    options = {*node} if place else {*node, "resume", "trust", "sweep", *GROUPS} - {key, "hydra"}
+    options = {name for name in options if not policy(f"{place}{name}").instead}
     return f"There is no setting {key!r}.{nearest(str(error.key), options, place)}{plus}"
 
 
@@ -71,11 +89,13 @@ def elsewhere(key: str, cfg: DictConfig) -> str:
     """The end of a message on a setting that does not exist: suggests others of that name, such as optimizer.lr for lr,
     from the table of settings and from this configuration."""
     (place, _, name), known = key.rpartition("."), []
+    if place in GROUPS and name in ("name", "type"):  # model.name=cnn
+        return f" Did you mean {place!r}?"
     groups = OmegaConf.to_container(cfg, resolve=False)
     groups.pop("hydra", None)  # its settings are others: hydra.run is none, and hydra.launcher is hydra/launcher=…
     composed = [f"{group}.{setting}" for group, node in groups.items() if isinstance(node, dict) for setting in node]
     settings = dict.fromkeys([*SETTINGS, *(setting for setting in composed if setting != key)])
-    names = {setting.rpartition(".")[2] for setting in settings}
+    names = {setting.rpartition(".")[2] for setting in settings} - {"_target_"}
     # A misspelt name without a point is more likely a setting's than a group's: max_epoch means trainer.max_epochs.
     if not place and name not in names | OTHER_NAMES.keys():
         name = next(iter(get_close_matches(name, names - {*cfg}, n=1, cutoff=0.8)), name)

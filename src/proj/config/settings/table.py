@@ -50,6 +50,7 @@ SETTINGS: dict[str, Setting] = {
     "dataset.identical": free(ranges.one_of("together", "apart")),  # if it matters, the data's checksum differs too
     "dataset.mean": Setting(ranges.or_null(ranges.NUMBERS)),
     "dataset.std": Setting(ranges.or_null(ranges.NUMBERS_ABOVE_ZERO)),
+    "dataset.flip": Setting(ranges.SWITCH),
     "dataset.shift": Setting(ranges.whole(0)),
     "dataset.sizes": Setting(ranges.or_null(ranges.SIZES)),
     "dataset.augment.crop": Setting(ranges.PART_OR_ALL),
