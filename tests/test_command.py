@@ -157,10 +157,17 @@ def test_help_explains_every_option_of_a_command_in_80_columns(name):
 
 
 def test_the_package_itself_names_its_commands(command):
-    process = command("-m", "proj", "train", fresh=True)
+    process = command("-m", "proj", "classify", fresh=True)
     named = re.findall(r"proj\.(\w+)", process.stderr)
     assert process.returncode == 1 and {"train", "evaluate", "predict", "export", "report", "sweep"} == {*named}
     assert all(hasattr(importlib.import_module(f"proj.{name}"), "main") for name in named)
+
+
+def test_a_command_that_is_misspelt_or_stands_apart_is_told_as_it_is_typed(monkeypatch):
+    for words in (["trian", "data_dir=my set"], ["proj.train", "data_dir=my set"]):
+        monkeypatch.setattr("sys.argv", ["proj", *words])
+        with pytest.raises(SystemExit, match=r"type python -m proj\.train 'data_dir=my set'$"):
+            importlib.import_module("proj.__main__").main()
 
 
 def test_the_versions_are_told_without_an_installation_too(monkeypatch, capsys):
