@@ -104,6 +104,23 @@ def test_a_column_that_alone_gives_almost_the_whole_accuracy_is_found():
     assert asked({"weak": weak, "noise": noise}, rare, float((rare[-60:] == 0).mean())) == []  # always the same class
 
 
+def test_the_limits_of_what_is_called_a_leak_and_of_the_rows_are_those_of_the_page():
+    draws = np.random.default_rng(0)
+    y = draws.integers(0, 3, 300)
+    columns = {"leak": y + draws.normal(size=300) * 0.05, "noise": draws.normal(size=300)}
+    most = np.bincount(y[-60:]).max() / 60
+    assert [asked(columns, y, most + (1 - most) * gain) for gain in (0.49, 0.51)] == [[], ["leak"]]
+    columns["leak"][-60:][y[-60:] == 0] = 1  # a tree takes it for the second class
+    reached = 1 - (y[-60:] == 0).mean()
+    found = [asked(columns, y, most + (reached - most) / share) for share in (0.94, 0.96)]
+    assert found == [[], ["leak"]]
+    x, targets = torch.tensor(y)[:, None].float().repeat(1, 2), torch.tensor(y)
+    rows = [{"column": name} for name in "ab"]
+    few = [leaks(rows, Split(x, targets), Split(x[:size], targets[:size]), numbers("a", "b"), 1.0) for size in (29, 30)]
+    assert few[0] == {} and list(few[1]) == ["a", "b"]
+    assert {row["rows"] for row in importance(ByWord(), *words(10_500), COLUMNS)} == {10_000}
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     """The run of a table with 11 columns of noise, a strong column of words and one that leaks the class."""

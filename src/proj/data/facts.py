@@ -92,7 +92,8 @@ class Facts:
         """(uint8 (H, W, C) pixels of the first image in a file, whether they were inverted, whether it holds others).
 
         invert: whether to invert the image; None inverts dark drawings on light, if the network takes drawings.
-        Raises UserError if the network does not take such images, and Pillow's errors if the file is no image.
+        Raises UserError if the network does not take such images. For a file that is no image, is damaged, or has more
+        than max_pixels, it raises errors of many kinds, as Pillow does.
         """
         channels, *size = self.input_shape
         if not self.mean:

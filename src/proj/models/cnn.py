@@ -24,7 +24,8 @@ class CNN(Classifier):
     bias: whether convolutions have a bias; without a norm they always do. norm: "batch" or "none".
     head: "max" or "average" pooling over all positions, or "flatten".
     channels_last: whether the weights have this memory layout, in which CPUs and tensor cores convolve fastest.
-    Raises UserError if the image is too small for the groups.
+    Raises UserError if the image is too small for the groups, for a name that does not exist, and for another number of
+    `pool` factors than groups.
     """
 
     accepts = ("image",)

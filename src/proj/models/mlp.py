@@ -15,7 +15,7 @@ class MLP(Classifier):
 
     (B, *input_shape) -> (B, num_classes) logits.
     hidden: the widths of the hidden layers. norm: "batch" or "none". activation: a name of torch.nn, or a list of one
-    for each hidden layer. Raises UserError if the list is shorter or longer.
+    for each hidden layer. Raises UserError if the list is shorter or longer, and for a name that does not exist.
     """
 
     def __init__(

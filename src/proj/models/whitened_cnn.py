@@ -19,7 +19,7 @@ class WhitenedCNN(CNN):
     init: "dirac" makes each convolution pass its input on at first, and the head's outputs small; or "default".
     norm_scale: whether the norms have a trained scale. norm_momentum: the weight of a new batch in their statistics.
     network: further arguments, for `CNN`.
-    Raises UserError if the image is too small for the groups, or the stem too wide to whiten.
+    Raises UserError for what `CNN` refuses, and for a stem that is too wide to whiten, or odd.
     """
 
     def __init__(

@@ -51,7 +51,8 @@ def train(cfg: DictConfig) -> dict[str, Any]:
 
     The metrics are those in metrics.json, by name, such as `test/acc` in 0..1, `seconds` (of training and validation),
     the run's `folder` and its best `checkpoint`. If the folder holds the checkpoint of a stopped run, the run is
-    resumed; if it holds a finished run, its metrics are only read.
+    resumed; if it holds a finished run, its metrics are only read. `trainer.fast_dev_run` writes nothing, and returns
+    neither `folder` nor `checkpoint`.
     Raises UserError for mistakes that the user can correct.
     """
     if not OmegaConf.is_dict(cfg) or "output_dir" not in cfg:
