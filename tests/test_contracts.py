@@ -4,6 +4,7 @@ A new version may change any of it. Each contract then fails with a sentence tha
 it no longer keeps and the file of ours that relies on it. `docs/design.md` lists the private names.
 """
 
+import argparse
 import ast
 import contextlib
 import functools
@@ -637,6 +638,24 @@ def test_every_private_name_of_another_library_is_listed_in_the_design():
         assert not strange, f"docs/design.md does not say that {place} uses {strange}"
     listed_names = set(re.findall(r"(?<![\w])_[A-Za-z]\w*[A-Za-z]_?\b", listed))
     assert listed_names <= names, f"docs/design.md lists {listed_names - names}, which src/ no longer uses"
+
+
+@contract("Hydra", "its options can be defined where Python looks at the help of each", "config/command_line.py")
+def test_hydras_options_are_defined_also_in_python_3_14(monkeypatch):
+    from hydra._internal.utils import get_args_parser
+
+    from proj.config.command_line import accept_hydras_help
+
+    def define_and_check(parser, *names, **settings):
+        parser._check_help(action := define(parser, *names, **settings))
+        return action
+
+    define, look = argparse.ArgumentParser.add_argument, lambda parser, action: "%" in (action.help or "")
+    if sys.version_info < (3, 14):  # as Python 3.14 does it
+        monkeypatch.setattr(argparse.ArgumentParser, "_check_help", look, raising=False)
+        monkeypatch.setattr(argparse.ArgumentParser, "add_argument", define_and_check)
+    accept_hydras_help()
+    assert "Hydra" in get_args_parser().description
 
 
 @contract("torchmetrics", "a metric wraps its update and its compute by methods", "models/metrics.py")

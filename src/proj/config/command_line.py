@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import warnings
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -45,7 +46,17 @@ def run_hydra(command: Callable[[], object]) -> None:
         os.environ["PROJ_FULL_ERROR"] = str(int(FULL_ERROR))  # the user's wish, for the processes that this one starts
         warnings.filterwarnings("ignore", SCHEMA)
         os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises errors instead of printing them
+        accept_hydras_help()
         command()
+
+
+def accept_hydras_help() -> None:
+    """Let Hydra 1.3 describe --shell-completion by an object that becomes a text only when it is shown.
+
+    Python 3.14 and later refuse this one when the option is defined
+    (https://github.com/facebookresearch/hydra/issues/3121).
+    """
+    ArgumentParser._check_help = lambda parser, action: None
 
 
 def take(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:

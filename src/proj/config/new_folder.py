@@ -22,7 +22,7 @@ TAKEN: dict[str, dict] = {}
 def as_composed(cfg: DictConfig) -> dict | None:
     """The values that `configure` gave to `cfg`, or None if it was not composed in this process. A script may have set
     its folder since: then those of the latest configuration of the same options."""
-    alike = [values for values in TAKEN.values() if values["choices"] == cfg.get("choices")]
+    alike = [values for values in list(TAKEN.values()) if values["choices"] == cfg.get("choices")]
     return TAKEN.get(cfg.output_dir) or (alike[-1] if alike else None)
 
 
