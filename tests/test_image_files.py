@@ -23,7 +23,7 @@ import proj.use.evaluation
 from proj.checkpoint.file import load_model
 from proj.data.facts import Facts
 from proj.data.photos.deep_pixels import black_and_white, to_8_bits
-from proj.data.photos.image_file import Refused, open_image
+from proj.data.photos.image_file import Recipe, Refused, open_image, read_picture
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.inputs import read_images
@@ -546,3 +546,13 @@ def test_a_photo_for_which_predict_lacks_memory_is_not_called_no_image(monkeypat
     files, skipped = [str(tmp_path / "large.jpg")], list[str]()
     assert not [*read_images(files, facts, "auto", 10**6, skipped)] and skipped == files
     assert capsys.readouterr().err == f"skipped {files[0]}: the memory does not suffice to read it\n"
+
+
+def test_deep_pixels_for_which_the_memory_is_too_small_are_refused_before_they_are_decoded(monkeypatch, tmp_path):
+    Image.fromarray(np.zeros((100, 100), np.uint16)).save(tmp_path / "deep.png")
+    Image.fromarray(np.zeros((100, 100), np.uint8)).save(tmp_path / "plain.png")
+    monkeypatch.setattr("proj.data.photos.image_file.memory", lambda: 100_000)
+    assert open_image(tmp_path / "plain.png", (8, 8), 1).size == (100, 100)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda image: pytest.fail("it was decoded"))
+    with pytest.raises(UserError, match=r"the memory does not suffice to read .*deep\.png"):
+        read_picture(str(tmp_path / "deep.png"), Recipe((8, 8, 1)))

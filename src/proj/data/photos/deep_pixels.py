@@ -68,10 +68,13 @@ def deep_values(image: Image.Image, file: str | Path | BinaryIO, how: str) -> np
             type(tile)(*tile[:3], (swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped)
             for tile in again.tile
         ]
-        lower = np.asarray(ImageOps.exif_transpose(again), np.float64)
+        upper, lower = np.asarray(image), np.asarray(ImageOps.exif_transpose(again))
     if how.startswith("LA"):
-        return lower[..., ::2] * 256 + lower[..., 1::2]
-    return np.asarray(image, np.float64) * 256 + lower
+        upper, lower = lower[..., ::2], lower[..., 1::2]
+    values = upper.astype(np.float64)
+    values *= 256  # in place, as these are the largest arrays
+    values += lower
+    return values
 
 
 def to_bytes(values: np.ndarray, black: float, white: float) -> np.ndarray:

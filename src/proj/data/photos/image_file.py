@@ -1,5 +1,6 @@
 """Opens image files of many formats, and converts them to the pixels that a network gets."""
 
+import math
 import os
 import re
 import struct
@@ -14,6 +15,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from proj.data.photos.deep_pixels import deep_values, packing, to_8_bits
 from proj.errors import UserError, out_of_memory
+from proj.system.platform import memory
 
 with suppress(ImportError):  # an extra: pip install 'proj[heic]'
     from pillow_heif import register_heif_opener
@@ -43,6 +45,7 @@ FRAMES = ("GIF", "TIFF", "WEBP", "PNG", "AVIF")  # may hold several images; othe
 MAX_PIXELS = 178_956_970  # Pillow's limit, above which a file may be a decompression bomb
 Image.MAX_IMAGE_PIXELS = None  # `open_file` has its own limit, which can be set and is reported in one sentence
 
+DEEP = 16  # bytes that a deep pixel takes for each channel while it is converted; measured: 16 to 26
 REMARKS = "deep", "frames", "cut"
 Source = str | Path | BinaryIO
 Levels = dict[str, list[float]] | None  # the values that become black and white in deep pixels, see `Facts`
@@ -127,6 +130,9 @@ def open_image(
         # Pillow decodes a JPEG at 1/2, 1/4 or 1/8 of its size, as long as that is at least twice the size asked for.
         opened.draft(mode, (2 * max(size), 2 * max(size)))
         how = packing(opened)
+        deep = how or opened.mode[0] in "IF"
+        if deep and DEEP * opened.width * opened.height * len(opened.getbands()) > (memory() or math.inf):
+            raise MemoryError  # before any pixel is decoded
         image = ImageOps.exif_transpose(opened)
         about: dict = {}
         with suppress(Exception):  # Pillow raises many kinds if the file is damaged behind its first image
@@ -135,6 +141,7 @@ def open_image(
     if values is not None:
         kind = "F" if image.mode == "F" else "I"
         scaled, *span = to_8_bits(values, (levels or {}).get(kind))
+        del values  # eight times as large as the image, which is copied below
         image, about["deep"] = (to_8_bits_without_levels(image) if levels is None else scaled), (kind, *span)
     if image.mode == "LAB":
         profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
