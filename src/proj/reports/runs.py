@@ -185,7 +185,7 @@ def find_runs(folders: list[Path]) -> list[Run]:
     for folder in folders:
         if not folder.is_dir():
             if folder.is_file():
-                raise UserError(f"{folder} is a file: give the folder of its run, {folder.parent}")
+                raise UserError(f"{folder} is a file: give the folder of its run, {folder.absolute().parent}")
             raise UserError(f"there is no folder {folder}: give folders of runs or sweeps.{nearest_to(str(folder))}")
         runs = []
         for path, below, _ in os.walk(folder, onerror=say_left_out):

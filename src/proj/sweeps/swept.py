@@ -14,6 +14,7 @@ from proj.sweeps.sweep_file import job_words
 from proj.system.platform import as_command
 
 OF_ALL_JOBS = ("sweep_name", "log")  # settings of the whole sweep, which cannot be swept
+SHARES = ("trainer.limit_", "trainer.overfit_batches", "trainer.val_check_interval")  # a share, or a number of batches
 
 
 def fixed_and_swept(words: list[str], loader: ConfigLoader) -> tuple[list[str], dict[str, Override]]:
@@ -43,13 +44,16 @@ def values(override: Override) -> list[str]:
 
 
 def refuse_repeated(override: Override) -> None:
-    """Raises UserError for a choice that has a value twice, also if it is written in two ways: 0.01 and 1e-2."""
-    seen = set[str]()
+    """Raises UserError for a choice that has a value twice, also if it is written in two ways: 0.01 and 1e-2; and for
+    one between 0.5 of the batches and 1, which is one batch."""
+    seen, key = set[str](), override.get_key_element()
     for text in values(override) if override.is_choice_sweep() else ():
-        value = repr(parsed(f"{override.get_key_element()}={text}").value())
+        value = repr(parsed(f"{key}={text}").value())
         if value in seen:
             raise UserError(f"{override.input_line} has {text} twice: leave one out.")
         seen.add(value)
+    if key.lstrip("+").startswith(SHARES) and "1" in seen and any(value.startswith("0.") for value in seen):
+        raise UserError(f"{override.input_line} has 1, which is a single batch here: 1.0 is the share of all batches.")
 
 
 def how_to_continue(folder: Path, manifest: dict, config: DictConfig, resume: str) -> str:
