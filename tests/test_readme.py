@@ -245,6 +245,35 @@ def test_the_defaults_that_the_pages_name_are_those_of_conf(file, place):
         assert f"`{setting}={OmegaConf.select(conf, setting.removeprefix(place))}`" in README
 
 
+LIMITS = {  # of the program, with the words of the pages about them
+    "proj.use.evaluation.LISTED": (1000, "with more than 1,000 classes its cells"),
+    "proj.use.evaluation.SHOWN": (30, "the 30 most confident mistakes"),
+    "proj.use.prediction.SHOWN": (30, "draws the first 30 images"),
+    "proj.use.quantization.SEEN": (500, "calibrated on 500 training examples"),
+    "proj.use.quantization.LOST": (0.005, "more than 0.5 points of accuracy"),
+    "proj.use.export.BATCHES": ((1, 2, 7), "in batches of 1, 2 and 7"),
+    "proj.training.precision.FEW_MULTIPLICATIONS": (200_000, "from 200,000 multiplications per example on"),
+    "proj.training.precision.FEW_WEIGHTS": (1_000_000, "from a million weights on"),
+    "proj.training.threads.SMALL": (1e8, "fewer than 10⁸ multiplications"),
+    "proj.training.build.FEW_IMAGES": (100, "fewer than a hundred to train on of each class"),
+    "proj.training.progress_bar.LINE_INTERVAL": (60, "at most once a minute"),
+    "proj.models.tabm.LARGE": (10_000, "256 from 10,000 training examples on"),
+    "proj.models.tabm.EMBEDDING": (8, "Eight weighted sums"),
+    "proj.system.locks.SILENCE": (12, "waits 12 s for a sign of life"),
+    "proj.data.tables.table_file.LARGE": (30_000_000, "a file of more than 30 MB"),
+    "proj.data.tables.new_table.FAR": (10, "ten standard deviations or more"),
+    "proj.data.tables.new_table.SCALED": (8, "more than eight times"),
+    "proj.data.photos.image_file.MAX_PIXELS": (178_956_970, "more than 178,956,970 pixels"),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_limits_that_the_pages_name_are_those_of_the_program(name):
+    value, words = LIMITS[name]
+    module, _, constant = name.rpartition(".")
+    assert getattr(importlib.import_module(module), constant) == value and words in " ".join(README.split())
+
+
 def test_the_readme_is_read_in_minutes():
     assert len(PAGES[0].read_bytes()) <= 10_000
 
