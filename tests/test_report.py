@@ -293,7 +293,9 @@ def test_a_run_given_twice_counts_once_and_other_programs_configs_do_not(tmp_pat
     assert [run.folder.name for run in runs] == ["run"]
 
 
-def test_a_folder_without_runs_or_that_is_not_there_is_one_sentence(tmp_path):
+def test_a_folder_without_runs_or_that_is_not_there_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "elsewhere"))  # where what cannot be written is kept
+    (tmp_path / "elsewhere").mkdir()
     with pytest.raises(UserError, match=r"there is no folder .*nowhere: give"):
         report([tmp_path / "nowhere"])
     (tmp_path / "sweeps/best").mkdir(parents=True)

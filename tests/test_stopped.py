@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import logging
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from support.classes import ENV
 from support.processes import run
 from support.tables import read_rows
 
+from proj.config.command_line import run_hydra
 from proj.errors import UserError
 from proj.system.files import write_atomically, write_output, write_outputs
 
@@ -74,6 +76,14 @@ def test_a_signal_before_a_training_begins_ends_in_a_sentence_and_leaves_no_run(
     stopped(tmp_path, number, PLACES[words], "proj.train", *words.split())
     left = {file.name for file in tmp_path.rglob("*") if file.is_file() and file.parent.name != ".hydra"}
     assert left <= {".lock", "train.log"}
+
+
+def test_an_import_of_torch_that_a_signal_breaks_off_logs_nothing_at_the_exit(monkeypatch):
+    """torch itself sets the level of its loggers at the end of its import, and Hydra that of all others to INFO."""
+    monkeypatch.setattr("sys.argv", ["proj.train"])
+    monkeypatch.setattr(logging.getLogger("torch"), "level", logging.NOTSET)
+    run_hydra(lambda: None)
+    assert logging.getLogger("torch").level == logging.WARNING
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -1,6 +1,7 @@
 """Reads command lines: those whose settings Hydra composes, and those of commands that take options as `key=value`."""
 
 import glob
+import logging
 import os
 import signal
 import sys
@@ -45,6 +46,8 @@ def run_hydra(command: Callable[[], object]) -> None:
             sys.path.insert(0, "")  # to find the user's own modules in the working folder, as `python -m` does
         os.environ["PROJ_FULL_ERROR"] = str(int(FULL_ERROR))  # the user's wish, for the processes that this one starts
         warnings.filterwarnings("ignore", SCHEMA)
+        # An import of torch that a signal breaks off would leave this at Hydra's INFO, and print figures at the exit.
+        logging.getLogger("torch").setLevel(logging.WARNING)
         os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises errors instead of printing them
         accept_hydras_help()
         command()
