@@ -27,7 +27,7 @@ class Classifier(Measuring):
     loss: (logits, targets) -> scalar, the mean over the batch. Targets are (B,) classes; or, if the training mixes
         examples (MixUp, CutMix), the shares of the classes in them, (B, num_classes).
     optimizer: parameters -> torch optimizer.
-    scheduler: a partial of torch's (`make_schedule`); it steps with the optimizer, ReduceLROnPlateau with validated epochs.
+    scheduler: a partial of torch's (`make_schedule`); it steps with the optimizer, or (ReduceLROnPlateau) with epochs.
     accepts: the kinds of data that the network accepts, as literals, since they are read from the source code.
     """
 
