@@ -21,7 +21,7 @@ from support.tables import encode
 
 import proj.export
 from proj.checkpoint.file import load_model
-from proj.data.datamodule import Split
+from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.photos.image_file import fit_image
 from proj.errors import UserError
@@ -279,7 +279,12 @@ def test_normalised_images_of_ones_own_data_are_pixels_in_a_file_that_normalises
         assert torch.equal(seen, kept) and torch.equal(given, pixels if prepare else kept)
 
 
-def test_a_test_set_smaller_than_the_batches_that_are_compared_is_repeated():
-    data = SimpleNamespace(splits={"test": Split(torch.tensor([[1.0], [2.0]]), torch.tensor([0, 1]))})
+def test_a_file_is_compared_on_what_ones_own_datamodule_makes_of_its_data_which_is_repeated_if_it_is_small():
+    class Own(InMemoryDataModule):
+        def prepare(self, inputs, index, generator, epoch=0):
+            return inputs[index].float()[:, None] / 10
+
+    data = Own(1, 0)
+    data.splits = {"test": Split(torch.tensor([10, 20], dtype=torch.uint8), torch.tensor([0, 1]))}
     facts = Facts([1], ["a", "b"], False, None, None, None, "")
-    assert some_inputs(data, facts)[0].flatten().tolist() == [1, 2, 1, 2, 1, 2, 1]
+    assert some_inputs(data, facts)[0].tolist() == [[1.0], [2.0], [1.0], [2.0], [1.0], [2.0], [1.0]]

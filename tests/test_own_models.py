@@ -76,6 +76,13 @@ class Misshapen(Lazy):
         self.network = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Linear(9, num_classes))
 
 
+class Single(Lazy):
+    """Is built for a single class, which its loss finds out."""
+
+    def __init__(self, input_shape, num_classes, **training) -> None:
+        super().__init__(input_shape, 1, **training)
+
+
 class Attends(Lazy):
     """Has a layer of several layers, which expects more numbers than come."""
 
@@ -164,6 +171,7 @@ def test_a_forward_of_ones_own_is_what_training_evaluation_and_augmentation_meas
     (
         (Attends, r"^[^\n]*network\.1\.self_attn, MultiheadAttention\(\), cannot take the shape \(\d+, 64\): [^\n]*66"),
         (Misshapen, r"Misshapen: its network\.2, Linear\(in_features=9, .*, cannot take the shape \(\d+, 8\): "),
+        (Single, r"Single: its loss, CrossEntropyLoss\(\), cannot take the shape \(\d+, 1\): [^\n]* out of bounds\.$"),
         (
             Mistaken,
             r"Mistaken\.forward fails, in test_own_models\.py, line \d+: AttributeError: .* no attribute 'netwrk'",

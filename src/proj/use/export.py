@@ -29,10 +29,10 @@ TOLERANCE = 1e-4  # the largest difference allowed, relative to the largest answ
 
 
 def some_inputs(data, facts: Facts) -> tuple[torch.Tensor, str]:
-    """(Seven inputs as a datamodule stores them, "test inputs"); with data=None, (as many, "random inputs")."""
+    """(Seven inputs of the network, "test inputs"); with data=None, (as many, or pixels, "random inputs")."""
     if data:
-        kept = data.splits["test"].inputs[: max(BATCHES)]
-        return kept[torch.arange(max(BATCHES)) % len(kept)], "test inputs"  # a small test set has to be repeated
+        kept = data.splits["test"].inputs
+        return data.prepare(kept, torch.arange(max(BATCHES)) % len(kept), None), "test inputs"  # repeats a few
     generator = torch.Generator().manual_seed(0)
     channels, *size = facts.input_shape  # for a table: the number of its inputs, and an empty list
     if facts.mean:
@@ -43,9 +43,9 @@ def some_inputs(data, facts: Facts) -> tuple[torch.Tensor, str]:
 
 def make_inputs(kept: torch.Tensor, facts: Facts, prepare: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """(The inputs of the exported file, the inputs of the model that follow from them).
-    kept: the same inputs as a datamodule stores them. prepare: the preprocessing inside the exported file, or None."""
-    if facts.mean:  # `kept` are uint8 pixels: without preprocessing, the file takes them normalised
-        if kept.is_floating_point():  # a datamodule of the user's own keeps them normalised
+    kept: `some_inputs`. prepare: the preprocessing inside the exported file, or None."""
+    if facts.mean:  # without preprocessing, the file takes the pixels normalised
+        if kept.is_floating_point():
             kept = facts.normalizer().undo(kept).round().clamp(0, 255).byte()
         seen = facts.normalizer()(kept).contiguous()
         return (kept, seen) if prepare else (seen, seen)

@@ -18,18 +18,18 @@ LOST = 0.005  # a larger loss of accuracy is pointed out
 def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> bytes:
     """The content of an ONNX file with its convolutions and its products with weights in 8-bit integers, by ONNX
     Runtime's static quantisation. Size, time and accuracy before and after, on the test part of `data`, are printed.
-    data: the datamodule of the training. make_inputs: turns inputs as it stores them into the file's inputs by name."""
+    data: the datamodule of the training. make_inputs: turns the network's inputs into the file's inputs by name."""
     from onnx import load  # here, since only the extra proj[export] installs it
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    train, test = data.splits["train"].inputs, data.splits["test"]
+    train = data.splits["train"].inputs
     parts = iter(torch.linspace(0, len(train) - 1, min(SEEN, len(train))).long().split(BATCH))
 
     class Reader(CalibrationDataReader):
         def get_next(self) -> dict | None:
             part = next(parts, None)
-            return None if part is None else make_inputs(train[part])
+            return None if part is None else make_inputs(data.prepare(train, part, None))
 
     with tempfile.TemporaryDirectory() as folder:
         file, prepared = Path(folder, "file.onnx"), Path(folder, "prepared.onnx")
@@ -46,7 +46,7 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> byte
     accuracies = []
     print("           size   an example   test accuracy")
     for name, made in {"float32": content, "int8": smaller}.items():
-        seconds, accuracy = measure(made, test, data.class_names, make_inputs)
+        seconds, accuracy = measure(made, data, make_inputs)
         accuracies.append(accuracy)
         print(f"{name:<7} {len(made) / 1000:>5,.0f} kB  {1000 * seconds:>8.3f} ms  {accuracy:>13.2%}")
     if (lost := accuracies[0] - accuracies[1]) > LOST:
@@ -54,16 +54,17 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> byte
     return smaller
 
 
-def measure(content: bytes, test, class_names: list[str], make_inputs: Callable[[Tensor], dict]) -> tuple[float, float]:
-    """(Seconds for each example in one thread, accuracy) of an ONNX file on the examples `test`.
+def measure(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> tuple[float, float]:
+    """(Seconds for each example in one thread, accuracy) of an ONNX file on the test part of `data`.
     The class is the one that the file names, or if it names none, the one with the largest logit."""
     import onnxruntime
 
-    names, options, seconds, right = np.array(class_names, object), onnxruntime.SessionOptions(), 0.0, 0
+    test, names = data.splits["test"], np.array(data.class_names, object)
+    options, seconds, right = onnxruntime.SessionOptions(), 0.0, 0
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     for part in torch.arange(len(test.targets)).split(BATCH):
-        x, start = make_inputs(test.inputs[part]), time.perf_counter()
+        x, start = make_inputs(data.prepare(test.inputs, part, None)), time.perf_counter()
         answers, *classes = session.run(None, x)
         seconds += time.perf_counter() - start
         predicted = classes[0] if classes else names[answers.argmax(1)]

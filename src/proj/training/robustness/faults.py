@@ -112,7 +112,9 @@ def what_a_forward_refuses(error: Exception) -> str | None:
     if type(layer).__module__.startswith("torch.nn."):
         place = next((name for name, part in model.named_modules() if part is layer), "layer")
         what = f"{type(layer).__name__}({layer.extra_repr()})"  # its own arguments, without the layers within it
-        return f"{class_of(model)}: its {place}, {what}, cannot take the shape {shape}: {message_of(error)}."
+        return (
+            f"{class_of(model)}: its {place}, {what}, cannot take the shape {shape}: {message_of(error).rstrip('.')}."
+        )
     own = in_own_file(error)
     return f"{class_of(layer)}.forward fails{own}: {named(error)}." if own else None
 
