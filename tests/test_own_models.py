@@ -14,13 +14,16 @@ from proj.checkpoint.file import load_model
 from proj.config.compose import build
 from proj.config.explain import explain
 from proj.data.datamodule import InMemoryDataModule
+from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.pictures.graph import graph_of
 from proj.training.fitting import refuse_unfitting
 from proj.training.run import train
 from proj.use.evaluation import evaluate
+from proj.use.export import export
 from proj.use.heat_map import heat_map
+from proj.use.prediction import probabilities_of
 
 WORDS = ("~model.activation", "trainer.max_epochs=2")
 
@@ -380,3 +383,20 @@ def test_a_network_for_images_is_refused_where_the_inputs_of_data_without_a_kind
     cfg = configure("dataset=digits", "model=cnn")
     with pytest.raises(UserError, match=r"^model=cnn takes images .* dataset=digits have the shape \(5, 4\): use"):
         refuse_unfitting(cfg, SimpleNamespace(input_shape=(5, 4)))
+
+
+class Squeezes(After):
+    """Gives a vector for a batch of one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).squeeze()
+
+
+def test_a_forward_of_ones_own_that_loses_a_batch_of_one_is_said_by_predict_and_export(configure, tmp_path):
+    facts = Facts([3], ["a", "b"], False, None, None, [], "")
+    assert probabilities_of(Squeezes((3,), 2), facts, torch.zeros(2, 3)).shape == (2, 2)
+    with pytest.raises(UserError, match=r"^the network gives numbers of the shape \(2,\) for a batch of 1, and "):
+        probabilities_of(Squeezes((3,), 2), facts, torch.zeros(1, 3))
+    train(configure("dataset=digits", *own(Squeezes), "trainer=debug"))
+    with pytest.raises(UserError, match=r"^the network gives numbers of the shape \(10,\) for a batch of 1, and "):
+        export(tmp_path / "run/best.ckpt", trust=[__name__])

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from proj.config.compose import build, configure
 from proj.data.facts import Facts
-from proj.errors import UserError
+from proj.errors import UserError, message_of
+from proj.system.ranks import say
 
 
 def open_data(
@@ -78,3 +79,12 @@ def refuse_unfitting(chosen: dict, facts: Facts, dataset: str, data_dir: str, re
     if reading and "sheet" not in chosen:
         option = next(iter(reading))
         raise UserError(f"{option}=… is for tables in files, and this data is something else: leave it out.")
+
+
+def open_or_say_why(contents: dict, data_dir: str):
+    """The datamodule of the checkpoint's training; None if it cannot be opened, after the reason has been printed."""
+    try:
+        return open_data(contents, data_dir=data_dir, download=False)
+    except (UserError, OSError, RuntimeError) as error:
+        say(f"The data could not be opened: {message_of(error)}")
+        return None

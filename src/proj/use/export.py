@@ -14,12 +14,13 @@ from torch import nn
 
 from proj.checkpoint import file as checkpoints
 from proj.data.facts import Facts
-from proj.errors import UserError, message_of
+from proj.errors import UserError
 from proj.models.classifier import Classifier
+from proj.models.logits import check_outputs
 from proj.system.files import refuse_unwritable, write_output
 from proj.system.platform import local_path
 from proj.system.ranks import say
-from proj.use.data import open_data
+from proj.use.data import open_or_say_why
 from proj.use.quantization import to_int8
 from proj.use.raw_columns import RawColumns
 from proj.use.raw_pixels import RawPixels
@@ -110,6 +111,7 @@ def export(
     shapes = {place: torch.export.Dim(name) for place, name in enumerate(free)}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # they are about torch's own code
+        check_outputs(model(seen[:1]), 1, len(facts.class_names))  # training has no batch of one
         program = torch.export.export(nn.Sequential(*layers).eval(), (given[:2],), dynamic_shapes=(shapes,))
         content, exported = to_onnx(program, described, columns) if format == "onnx" else to_pt2(program, described)
         compare(exported, given, model(seen).softmax(1) if raw else model(seen), f"on {source}", what)
@@ -172,15 +174,6 @@ def refuse_unfitting(facts: Facts, format: str, normalize: bool, raw: bool, quan
         )
     if format != "onnx" and (raw or quantize != "none"):
         raise UserError("raw=true and quantize=int8 are for format=onnx: leave format=torch_export out.")
-
-
-def open_or_say_why(contents: dict, data_dir: str):
-    """The datamodule of the checkpoint's training; None if it cannot be opened, after the reason has been printed."""
-    try:
-        return open_data(contents, data_dir=data_dir, download=False)
-    except (UserError, OSError, RuntimeError) as error:
-        say(f"The data could not be opened: {message_of(error)}")
-        return None
 
 
 def feed(x: torch.Tensor, columns: RawColumns | None) -> dict[str, np.ndarray]:

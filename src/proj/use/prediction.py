@@ -16,7 +16,7 @@ from proj.data.facts import Facts
 from proj.data.photos.image_file import MAX_PIXELS, open_image
 from proj.errors import UserError, agree, first_of, how_many
 from proj.models.classifier import Classifier
-from proj.models.logits import decided
+from proj.models.logits import check_outputs, decided
 from proj.pictures import drawing
 from proj.system.files import refuse_unwritable, write_output
 from proj.system.names import readable
@@ -71,6 +71,7 @@ def refuse_to_overwrite(inputs: list[str], folder: str, ending: str, **written: 
 def probabilities_of(model: Classifier, facts: Facts, x: Tensor) -> Tensor:
     """(B, C) float64 probabilities on the CPU. x: (B, H, W, C) pixels or (B, F) rows, on the model's device."""
     logits = model(facts.normalizer().to(x.device)(x) if facts.kind == "image" else x)
+    check_outputs(logits, len(x), len(facts.class_names))  # a forward of the user's own may lose a batch of one
     return logits.cpu().double().softmax(1)
 
 
