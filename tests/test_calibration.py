@@ -14,7 +14,13 @@ from support.tables import read_rows
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.errors import UserError
 from proj.models.logits import trusted
-from proj.training.calibration import calibration_error, fit_temperature, in_prediction_set, prediction_set_limit
+from proj.training.calibration import (
+    calibration_error,
+    doubt_logits,
+    fit_temperature,
+    in_prediction_set,
+    prediction_set_limit,
+)
 from proj.training.run import train
 from proj.use.data import open_data
 from proj.use.prediction import predict
@@ -179,6 +185,15 @@ def test_a_network_with_infinite_logits_is_left_as_it_is(configure, tmp_path, mo
     metrics = train(configure("trainer.max_epochs=1", "test=false"))
     assert "calibration" not in metrics and "calibration" not in load_checkpoint(tmp_path / "run/best.ckpt")["proj"]
     assert load_model(tmp_path / "run/best.ckpt")[0].temperature == 1
+
+
+def test_a_network_that_gives_probabilities_in_place_of_logits_is_doubted(configure, monkeypatch, capsys):
+    logits = torch.randn(6, 3).double()
+    assert not doubt_logits(logits, "Net") and not doubt_logits(logits.log_softmax(1), "Net")
+    probabilities = logits.softmax(1), torch.arange(6) % 3
+    monkeypatch.setattr("proj.training.calibration.logits_of", lambda trainer, part: probabilities)
+    train(configure("trainer=debug", "test=false"))
+    assert "The outputs of IrisClassifier sum to 1 for each example, as probabilities do" in capsys.readouterr().out
 
 
 def test_a_class_that_is_as_unlikely_as_the_limit_belongs_to_the_set():

@@ -20,6 +20,7 @@ from proj.data.batches import Batches
 from proj.errors import UserError, how_many
 from proj.models.balance import class_counts
 from proj.models.logits import trusted
+from proj.system.ranks import say
 from proj.training.run_length import limited_batches
 from proj.training.threshold import fit_decision
 
@@ -42,6 +43,7 @@ def calibrate(
     logits, targets = logits_of(trainer, "val")
     if not logits.isfinite().all():
         return {}
+    say(*doubt_logits(logits, type(trainer.lightning_module).__name__))
     smoothing = float(getattr(trainer.lightning_module.loss, "label_smoothing", 0.0))
     temperature = fit_temperature(trusted(logits, 1.0, smoothing), targets)
     corrected = trusted(logits, temperature, smoothing)
@@ -83,6 +85,16 @@ def logits_of(trainer: Trainer, part: str, whole: bool = False) -> tuple[Tensor,
             logits.append(model(x).cpu())
             targets.append(y.cpu())
     return torch.cat([part.double() for part in logits]), torch.cat(targets)
+
+
+def doubt_logits(logits: Tensor, name: str) -> list[str]:
+    """A remark on a network of this name whose outputs (N, C) are probabilities already."""
+    if (logits < 0).any() or ((logits.sum(1) - 1).abs() > 0.01).any():
+        return []
+    return [
+        f"The outputs of {name} sum to 1 for each example, as probabilities do, and are taken for logits: leave the "
+        "softmax out of its forward, since the loss and all commands apply it to them."
+    ]
 
 
 def fit_temperature(logits: Tensor, targets: Tensor) -> float:
