@@ -10,7 +10,7 @@
                    95 % of cases; unless that is one class, it is unsure
   invert=auto      if the model learned light drawings on black, invert images
                    with a light border; true: all images, false: none
-  sheet=<name>     of a spreadsheet; default: as in the training, or the first
+  sheet=<name>     of a spreadsheet; default: the training's, or the first shown
   encoding=cp1251  of a CSV file; default: as in the training, or detected
   max_pixels=<n>   skip larger images; default: as in the training
   trust=<module>   the module of your own classes that the checkpoint uses
