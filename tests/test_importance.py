@@ -80,7 +80,9 @@ def test_a_large_table_takes_fewer_rows_and_a_wide_one_the_columns_that_the_grad
     model.seen = 0
     found = importance(model, x, y, columns)
     assert found[0]["column"] == "word" and len(found) == 20 and {row["rows"] for row in found} == {200}
-    assert model.seen < 11 * 4000
+    assert model.seen < 11 * 4000 and {row["shuffles"] for row in found} == {10}
+    monkeypatch.setattr(proj.use.importance, "WORK", 2 * 102 * 3 * 3 * 2000)  # three shuffles of 200 rows, ten columns
+    assert {(row["rows"], row["shuffles"]) for row in importance(model, x, y, columns)} == {(200, 3)}
 
 
 def asked(columns: dict[str, np.ndarray], y: np.ndarray, accuracy: float) -> list[str]:
@@ -159,7 +161,7 @@ def test_evaluate_writes_a_table_a_csv_file_and_a_picture_and_asks_whether_a_col
 def test_a_narrow_terminal_cuts_no_number_of_the_importance(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "20")
     row = {f"{what}{end}": 0.1234 for what in ("log_loss", "accuracy") for end in ("", "_low", "_high")}
-    row |= {"column": "petal_length", "rows": 8}
+    row |= {"column": "petal_length", "rows": 8, "shuffles": 10}
     print_importance({"importance": [row], "leaks": {}, "examples": 8}, droppable=False)
     shown = " ".join(capsys.readouterr().out.split())
     assert "petal_length 0.123 [0.123, 0.123] 12.3 [12.3, 12.3]" in shown

@@ -18,11 +18,12 @@ from proj.data.batches import counter_seed
 from proj.data.datamodule import Split
 from proj.data.facts import Facts
 from proj.data.tables.encode import width
+from proj.errors import how_many
 from proj.models import Classifier
 from proj.system.names import one_line
 from proj.system.ranks import say
 
-SHUFFLES = 10  # of each column
+SHUFFLES = 10  # of each column; fewer where they would exceed WORK even for SHOWN columns
 MOST_ROWS, FEWEST_ROWS = 10_000, 200  # the most rows that are measured; the fewest, if there are so many
 WORK = 5e11  # the budget of floating-point operations: about ten seconds
 BATCH = 1000
@@ -41,8 +42,8 @@ def columns_that_matter(model: Classifier, test: Split, facts: Facts, accuracy: 
 
 def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[dict]) -> list[dict[str, Any]]:
     """A row for each column, the one that matters most first: how much the log loss rises and the accuracy falls once
-    it is shuffled, and over how many examples this is the mean. If WORK does not suffice for all columns, only those
-    with the largest `influence` are measured.
+    it is shuffled, and over how many examples and shuffles this is the mean. If WORK does not suffice for all columns,
+    only those with the largest `influence` are measured.
 
     model: (B, F) inputs -> (B, C) calibrated logits. x, targets: (N, F) and (N,), all examples.
     The 95 % intervals are those of a mean over examples; each example's value is its mean over the shuffles.
@@ -54,6 +55,7 @@ def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[dict]
     draws = torch.Generator().manual_seed(counter_seed(0))
     rows = torch.randperm(len(x), generator=draws)[:size]
     x, targets = x[rows], targets[rows]
+    shuffles = min(SHUFFLES, max(int(affordable * SHUFFLES / (size * min(SHOWN, len(columns)))), 1))
     parts, order = inputs_of(columns), list(range(len(columns)))
     if size * len(columns) > affordable:
         strength = influence(model, x, targets)
@@ -61,12 +63,13 @@ def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[dict]
     found, before = [], losses(model, x, targets)  # `before` any shuffle
     for place in order[: max(int(affordable / size), SHOWN)]:
         kept, worse = x[:, parts[place]].clone(), -before
-        for repetition in range(SHUFFLES):
+        for repetition in range(shuffles):
             draws.manual_seed(counter_seed(0, repetition))
             x[:, parts[place]] = kept[torch.randperm(size, generator=draws)]
-            worse = worse + losses(model, x, targets) / SHUFFLES
+            worse = worse + losses(model, x, targets) / shuffles
         x[:, parts[place]] = kept
-        found.append({"column": columns[place]["name"], "rows": size, **means_and_intervals(worse)})
+        measured = {"column": columns[place]["name"], "rows": size, "shuffles": shuffles}
+        found.append(measured | means_and_intervals(worse))
     return sorted(found, key=lambda row: row["log_loss"], reverse=True)
 
 
@@ -137,7 +140,7 @@ def print_importance(metrics: dict, droppable: bool) -> None:
         points = {key: round(100 * value, 1) + 0.0 for key, value in row.items() if key.startswith("accuracy")}
         fall = "{accuracy:.1f} [{accuracy_low:.1f}, {accuracy_high:.1f}]".format(**points)
         table.add_row(Text(one_line(row["column"])), loss, fall)
-    console.print(f"when a column's values are shuffled, mean of {SHUFFLES} shuffles{on}:")
+    console.print(f"when a column's values are shuffled, mean of {how_many(found[0]['shuffles'], 'shuffle')}{on}:")
     console.width = max(console.width, 80)  # a narrower terminal wraps the lines: rich would cut the numbers
     console.print(table)
     if len(found) > SHOWN:
