@@ -126,8 +126,9 @@ def ended_sweep(sweep_once, tmp_path):
 
 
 @pytest.fixture
-def mistake(monkeypatch):
+def mistake(monkeypatch, tmp_path):
     """mistake("proj.predict", "input=x", …) -> the sentence with which this command is refused, run in this process."""
+    monkeypatch.chdir(tmp_path)  # where there are no outputs/, whose runs would be named
 
     def mistake(module: str, *words: str) -> str:
         monkeypatch.setattr(sys, "argv", [module, *words])
