@@ -549,13 +549,3 @@ def test_images_of_ones_own_that_predict_would_make_otherwise_are_said(capsys):
     assert "its own inputs are made from pixels of 128 to 16384: make" in capsys.readouterr().out
     with pytest.raises(UserError, match="other mean and std than two lists of 3 numbers each"):
         own_images(pixels, mean=0.5, std=0.25).setup()
-
-
-def test_a_mistake_in_a_load_of_ones_own_is_named_with_its_file_and_line():
-    class Own(InMemoryDataModule):
-        def load(self) -> None:
-            self.inputs = {}["train"]
-
-    for call in (Own(2, 0).setup, lambda: Own(2, 0).load_all(None, ["a"])):
-        with pytest.raises(UserError, match=r"^Own\.load fails, in test_data\.py, line \d+: KeyError: 'train'\.$"):
-            call()

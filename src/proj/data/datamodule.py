@@ -16,7 +16,7 @@ from proj.data.facts import Facts
 from proj.data.features import pick_view
 from proj.data.parts import draw_parts, stratified
 from proj.data.splits import Split, check_loaded
-from proj.errors import UserError, how_many, in_own_file, named, out_of_memory
+from proj.errors import UserError, how_many
 from proj.system.ranks import say
 
 __all__ = ["InMemoryDataModule", "Split", "draw_parts", "stratified"]  # what users' own datamodules import from here
@@ -77,24 +77,12 @@ class InMemoryDataModule(LightningDataModule):
     def load(self) -> None:
         raise UserError(f"{type(self).__name__} does not say how it loads its splits: write its `load`.")
 
-    def load_or_say_where(self) -> None:
-        """Call `load`. Raises UserError that names file and line for a mistake in a user's own one."""
-        try:
-            self.load()
-        except (UserError, OSError):
-            raise
-        except Exception as error:
-            own = in_own_file(error)
-            if not own or out_of_memory(error):
-                raise
-            raise UserError(f"{type(self).__name__}.load fails{own}: {named(error)}.") from error
-
     def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
         """Make all examples the test part, for a model that was trained on other data.
 
         columns, class_names: the model's, as stored in its `contents`; a table is encoded by them.
         """
-        self.load_or_say_where()
+        self.load()
         inputs, targets = zip(*self.splits.values(), strict=True)
         together = torch.cat if isinstance(inputs[0], Tensor) else inputs[0].together
         numbered = self.numbers.keys() >= self.splits.keys()  # the images of an official test set have no numbers
@@ -131,7 +119,7 @@ class InMemoryDataModule(LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         if self.splits:
             return
-        self.load_or_say_where()
+        self.load()
         if self.fold and not self.whole:
             raise UserError(f"{type(self).__name__} deals no folds: leave dataset.folds out.")
         check_loaded(self, as_kept=type(self).prepare is InMemoryDataModule.prepare)
