@@ -120,24 +120,18 @@ def test_a_report_that_cannot_be_printed_says_so_without_the_advice_for_a_run(tr
     assert (process.returncode, process.stderr.strip()) == (1, said)
 
 
-@pytest.mark.parametrize(
-    ("module", "words", "code"),
-    (
-        ("omegaconf", ("proj.report", "--help"), -signal.SIGINT),  # it makes another error of Ctrl-C
-        ("torch.fx.passes.graph_manipulation", ("proj.train", "hydra.run.dir=run"), 128 + signal.SIGINT),
-    ),
-)
-def test_ctrl_c_while_a_command_is_imported_ends_it_without_a_word(tmp_path, module, words, code):
+def test_ctrl_c_while_a_command_is_imported_ends_it_without_a_word(tmp_path):
+    """Also where a library makes another error of it, as omegaconf does."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os, signal, sys\n\n\nclass Finder:\n    def find_spec(name, path, target=None):\n"
-        f"        if name == '{module}':\n            try:\n                os.kill(os.getpid(), signal.SIGINT)\n"
+        "        if name == 'omegaconf':\n            try:\n                os.kill(os.getpid(), signal.SIGINT)\n"
         "            except KeyboardInterrupt:\n                raise AttributeError(name)\n\n\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\nsys.meta_path.insert(0, Finder)\n"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), ENV["PYTHONPATH"]])}
-    process = subprocess.run([sys.executable, "-m", *words], cwd=tmp_path, env=env, capture_output=True, text=True)
-    assert (process.returncode, process.stdout, process.stderr) == (code, "", "")
-    assert not (tmp_path / "run/train.log").exists()
+    words = [sys.executable, "-m", "proj.report", "--help"]
+    process = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (process.returncode, process.stdout, process.stderr) == (-signal.SIGINT, "", "")
 
 
 @pytest.mark.parametrize(("number", "cure"), [(errno.ENOSPC, "make room, or name "), (errno.EFBIG, "allow larger")])
