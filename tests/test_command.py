@@ -97,6 +97,14 @@ def test_data_in_the_place_of_a_dataset_is_answered_with_the_words_that_train_on
     assert f"give dataset=csv data_dir={tmp_path}/t.csv" in mistake("proj.train", f"dataset={tmp_path}/t.csv")
 
 
+def test_an_option_in_a_folder_of_ones_own_is_named_with_the_option_that_reads_it(mistake):
+    Path("conf/model").mkdir(parents=True)
+    Path("conf/model/linear.yaml").write_text("_target_: linear.Linear\n")
+    assert "is in conf/model/linear.yaml, a folder that is only read with --config-dir=conf" in mistake(
+        "proj.train", "dataset=iris", "model=linear"
+    )
+
+
 def test_a_class_that_cannot_be_loaded_is_named_with_the_reason(mistake, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.py").write_text("class Mine(nn.Module):\n    pass\n")

@@ -113,6 +113,8 @@ def missing_option(error: MissingConfigException) -> str | None:
         kind = "image_folder" if os.path.isdir(option) else "csv"
         cure = as_command([f"dataset={kind}", f"data_dir={option}"])
         return f"dataset={option} names no kind of data: give {cure}"
+    if (own := Path("conf", group, f"{option}.yaml")).is_file():
+        return f"{group}={option} is in {own.as_posix()}, a folder that is only read with --config-dir=conf: add that."
     folders = re.findall(r"path=file://(.*)", str(error))  # for one in a list, logger=[csv,foo], Hydra lists no options
     files = sorted(file.stem for folder in folders for file in Path(folder, group).glob("*.yaml"))
     options = error.options or files
