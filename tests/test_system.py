@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from PIL import Image
 from support.made_runs import change, write_run
-from support.processes import PATIENCE, in_child, wait_for
+from support.processes import PATIENCE, in_child, start_server, wait_for
 
 import proj
 import proj.sweeps.folder
@@ -334,6 +334,7 @@ def test_a_forked_command_has_its_words_environment_and_files_and_ends_as_any_ot
         "    sys.exit(int(sys.argv[1]))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
+    start_server()  # the one of the other tests: a server that `Forked` starts would have their commands ignore signals
     names = ("out", "err", "terminal")
     for word, code in (("3", 3), ("wait", -signal.SIGTERM)):
         files = [os.open(tmp_path / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for name in names]
