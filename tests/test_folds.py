@@ -28,6 +28,7 @@ from proj.data.torchvision import MNISTDataModule
 from proj.errors import UserError
 from proj.reports.report import report
 from proj.reports.verdicts import judge
+from proj.sweeps.swept import every_fold
 from proj.system.run_folder import RunFolder
 from proj.training.run import train
 
@@ -146,13 +147,30 @@ def test_groups_that_cannot_be_dealt_are_one_sentence(tmp_path, name, words, sen
 @refusals(
     ("folds=1 fold=0", "dataset.folds=1 is not a whole number, 2 or more"),
     ("folds=3 fold=3", "dataset.fold=3 does not exist: dataset.folds=3 are numbered 0 to 2"),
-    ("folds=3", "dataset.folds=3 trains one fold in each run: add .*dataset.fold=0,1,2"),
+    ("folds=3", "dataset.folds=3 trains one fold in each run: add .*-m … dataset.folds=3"),
     ("fold=3", "dataset.fold=3 needs the number of folds"),
     ("folds=true fold=0", "dataset.folds=true is not a whole number"),
 )
 def test_folds_that_are_none_are_one_sentence(configure, words, sentence):
     with pytest.raises(UserError, match=sentence):
         configure(*(f"dataset.{word}" for word in words.split()))
+
+
+def test_a_sweep_with_the_number_of_folds_trains_all_of_them(ended_sweep):
+    folder = ended_sweep("sweep_name=s", "dataset.folds=3")
+    assert sorted(file.parent.name for file in folder.glob("*/config.yaml")) == [
+        "0_dataset.fold=0",
+        "1_dataset.fold=1",
+        "2_dataset.fold=2",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    (["dataset.folds=3", "dataset.fold=0,2"], ["dataset.folds=3,4"], ["dataset.folds=1"], ["dataset.folds=null"]),
+)
+def test_other_folds_than_all_are_those_of_the_command(words):
+    assert every_fold(words) == []
 
 
 @pytest.mark.parametrize("dataset", ("digits", "csv", "mnist", "image_folder"))

@@ -176,3 +176,12 @@ def test_no_file_has_more_than_220_lines_and_no_function_more_than_60():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef):
                 assert node.end_lineno - node.lineno < 60, f"{file}: {node.name}"
+
+
+def test_the_repository_holds_nothing_at_its_top_but_what_belongs_there():
+    listed = subprocess.run(["git", "ls-files"], cwd=TESTS.parent, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is no checkout")
+    folders = {"benchmarks", "conf", "docs", "notebooks", "outputs", "src", "tests"}
+    files = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "pyproject.toml"}
+    assert {path.split("/")[0] for path in listed.stdout.split()} == folders | files | {".ci", ".gitignore"}

@@ -107,10 +107,9 @@ def check_folds(dataset: DictConfig) -> None:
     if fold is not None and folds is None:
         raise UserError(f"dataset.fold={fold} needs the number of folds: add dataset.folds=5, for example.")
     if folds is not None and fold is None:
-        numbers = ",".join(map(str, range(folds))) if folds < 11 else f"range({folds})"
         raise UserError(
             f"dataset.folds={folds} trains one fold in each run: add dataset.fold=0 to {folds - 1}, or train all with "
-            f"python -m proj.train -m … dataset.fold={numbers}"
+            f"python -m proj.train -m … dataset.folds={folds}"
         )
     if folds is not None and fold >= folds:
         raise UserError(f"dataset.fold={fold} does not exist: dataset.folds={folds} are numbered 0 to {folds - 1}.")

@@ -27,7 +27,7 @@ from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.lines import Lines
 from proj.sweeps.seeds import ASKED, add_seeds, is_seed
 from proj.sweeps.sweep_file import changed_versions, loader_of_copy, no_folder_if_refused
-from proj.sweeps.swept import fixed_and_swept, refuse_repeated, values
+from proj.sweeps.swept import every_fold, fixed_and_swept, refuse_repeated, values
 from proj.sweeps.trust import without_hydra
 from proj.system.locks import locked
 from proj.system.processes import CAN_BLOCK_SIGNALS, start_trackers, stop_signals_as_exits, workers_without_ctrl_c
@@ -41,6 +41,8 @@ class GridSweeper(Sweeper):
     params: further overrides, from a file in conf/sweep; the command line wins. of_a_search: settings in that file that
     only a search uses. A grid ignores them if the command line gives the values of all `params`.
     """
+
+    is_grid = True
 
     def __init__(self, params: DictConfig | None = None, **of_a_search: object) -> None:
         self.params, self.of_a_search = params or {}, of_a_search
@@ -97,7 +99,7 @@ class GridSweeper(Sweeper):
         """Set `fixed`, the overrides that all jobs share, and `swept`, the others; return the overrides of both."""
         own = [f"{key}={'null' if value is None else value}" for key, value in self.params.items()]
         words = [as_hydra_reads(word, several=True) for word in self.kept.manifest.get("words") or [*own, *arguments]]
-        self.fixed, self.swept = fixed_and_swept(words, self.loader)
+        self.fixed, self.swept = fixed_and_swept(words + every_fold(words) * self.is_grid, self.loader)
         return words
 
     def compose_checked(self, own: list[str]) -> DictConfig:
@@ -157,15 +159,13 @@ class GridSweeper(Sweeper):
     def show(self, total: int, done: int) -> None:
         """Begin to show a line for each job that ends, unless log=full shows all output of the jobs instead."""
         self.lines = Lines(self.kept, total, done, self.fixed) if self.log == "line" else None
-        changes = changed_versions(self.kept.manifest) if self.kept.trust is not None and done < total else ""
-        if changes:
+        if self.kept.trust is not None and done < total and (changes := changed_versions(self.kept.manifest)):
             say(f"{self.kept.folder} began with other versions, which may change results: {changes}.")
 
     def freeze_again(self) -> None:
         """Compose anew, from the sweep's copy of conf/, the jobs whose job.yaml is missing or damaged."""
         listed = self.kept.manifest.get("jobs")
-        # Older versions listed no jobs. They follow from the command, unless it used a file in conf/sweep, which may
-        # have changed since.
+        # Older versions listed no jobs. They follow from the command, but a file in conf/sweep may have changed since.
         older = [] if self.params else self.settings()
         for number, own in enumerate(listed.values() if listed else older):
             name = self.kept.names.get(number)

@@ -28,6 +28,7 @@ class OptunaSweeper(GridSweeper):
     many as the launcher can run. sampler, pruner: Optuna's, as `_target_` and settings.
     """
 
+    is_grid = False
     turn = threading.Lock()  # held by a thread of this process while it takes or gives back a trial
 
     def __init__(

@@ -36,6 +36,15 @@ def fixed_and_swept(words: list[str], loader: ConfigLoader) -> tuple[list[str], 
     return [override.input_line for key, override in last.items() if key not in swept], swept
 
 
+def every_fold(words: list[str]) -> list[str]:
+    """The word that trains all folds of a command that only gives their number, such as dataset.folds=5; else none."""
+    given = {key_of(word): word for word in words}
+    folds = parsed(given.get("dataset.folds", ""))
+    count = folds.value() if folds and not folds.is_sweep_override() else None
+    is_number = isinstance(count, int) and count > 1
+    return [f"dataset.fold=range({count})"] if is_number and "dataset.fold" not in given else []
+
+
 def values(override: Override) -> list[str]:
     """All values of a choice or range; the two ends of an interval."""
     if override.is_interval_sweep():
