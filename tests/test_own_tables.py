@@ -79,8 +79,6 @@ def test_a_table_becomes_standardised_numbers_and_words(passengers, capsys):
         "words: port (3)",
         "left out, since almost no word occurs twice: name",
         "    'dataset.categorical=[name]' keeps it",
-        "2 of 12 test rows have the same inputs as a training row: if they are copies, delete them, since the network "
-        "has already seen the answers",
     ]
 
 
@@ -175,6 +173,23 @@ def test_rows_without_a_class_are_left_out_and_a_class_may_be_called_what_elsewh
     assert said in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("classes", "mark", "left_out"),
+    (("0 1", "NA", True), ("2.5 3", ".", True), ("FALSE TRUE", "NA", True), ("no yes", "unknown", False)),
+)
+def test_a_mark_of_missing_values_among_numbers_or_two_answers_is_no_class(tmp_path, capsys, classes, mark, left_out):
+    rows = [["a", "y"], *([i % 7 + i / 100, [*classes.split(), mark][i % 3]] for i in range(60))]
+    data = table(write_rows(tmp_path / "gaps.csv", rows), "target=y", "batch_size=8")
+    assert data.class_names == sorted([*classes.split(), *[mark] * (not left_out)])
+    assert (f"rows without y left out: 20 ({mark})" in capsys.readouterr().out) == left_out
+
+
+def test_measurements_with_missing_ones_are_doubted_as_classes(tmp_path, capsys):
+    rows = [["a", "y"], *([i, "NA" if i % 10 == 0 else i % 30] for i in range(300))]
+    table(write_rows(tmp_path / "m.csv", rows), "target=y", "batch_size=8", "numeric=[a]")
+    assert "y: 27 different numbers, each a class of its own: if they are measurements" in capsys.readouterr().out
+
+
 TABLES = {
     "no table": (None, r"t.csv cannot be read \(No such file or directory\): .*data_dir=path/to/table.csv"),
     "empty": ("\n\n", "is empty"),
@@ -189,6 +204,7 @@ TABLES = {
     "one class": ("a,y\n" + "1,p\n" * 9, "at least two classes, and there is only p"),
     "a rare class": ("a,y\n" + "1,p\n" * 9 + "2,q\n" * 2, "class q has 2 examples, too few .* train, test, val"),
     "few numbers to predict": ("a,y\n" + "".join(f"1,{i}.5\n" for i in range(12)), "12 different numbers in 12 rows"),
+    "a few equal numbers": ("a,y\n" + "".join(f"1,{i // 2}\n" for i in range(30)), "15 different numbers in 30 rows"),
     "shares to predict": ("a;y\n" + "".join(f"1;{i},5 %\n" for i in range(30)), "30 different numbers in 30"),
     "words to predict": ("a,y\n" + "".join(f"1,w{i}\n" for i in range(30)), "30 different values in 30 rows, too many"),
     "a title": ("Report 2024\na,y\n" + "1,p\n2,q\n" * 9, "2 in line 2, 1 in the first: if the table begins in line 2"),

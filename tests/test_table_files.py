@@ -356,16 +356,24 @@ def test_further_columns_of_another_file_are_left_out_and_named(load, tmp_path, 
 
 def test_test_rows_that_are_in_the_training_too_are_said(load, tmp_path, capsys):
     def rows(*numbers: int) -> str:
-        return "".join(["len,y\n", *(f"{number},{'pq'[number % 2]}\n" for number in numbers)])
+        return "".join(["len,wide,y\n", *(f"{number},{number / 7},{'pq'[number % 2]}\n" for number in numbers)])
 
     for new, copies in ((0, 8), (9, 1), (10, 1), (8, 0)):  # one of eleven is not said
-        test = rows(*range(copies), *range(100, 100 + new))
-        write(tmp_path / "in", train__csv=rows(*range(40)), val__csv=rows(50, 51), test__csv=test)
+        test = rows(*range(copies), *range(200, 200 + new))
+        write(tmp_path / "in", train__csv=rows(*range(120)), val__csv=rows(150, 151), test__csv=test)
         load("in", "numeric=[len]")
         have, they = ("has", "it is a copy") if copies == 1 else ("have", "they are copies")
         said = f"{copies} of {copies + new} test rows {have} the same inputs as a training row: if {they}"
         assert (said in capsys.readouterr().out) == (new + copies < 11 and copies > 0)
     assert not describe_copies(torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 1.0]]))
+
+
+def test_test_rows_that_equal_a_training_row_by_chance_are_not_said():
+    inputs = torch.arange(3**5)[:, None] // 3 ** torch.arange(5) % 3  # all rows of five columns with three values each
+    assert not describe_copies(inputs.float(), inputs[:20].float())
+    with_a_measurement = torch.cat([inputs, torch.arange(3**5)[:, None] % 200], 1).float()
+    (said,) = describe_copies(with_a_measurement, with_a_measurement[:20])
+    assert said.startswith("20 of 20 test rows have the same inputs as a training row")
 
 
 def test_the_same_table_in_two_formats_is_refused(load, tmp_path):

@@ -13,7 +13,7 @@ from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.part_names import PARTS, describe_part_words
 from proj.data.parts import draw_parts
-from proj.data.rare_classes import absent_classes, describe_rare, describe_unknown, doubt_numbers, rare_classes
+from proj.data.rare_classes import absent_classes, describe_rare, describe_unknown, rare_classes, rows_with_class
 from proj.data.table_parts import Examples, describe_copies, groups_of_rows, part_of_rows, refuse_useless, table_parts
 from proj.data.tables.cells import is_no_number
 from proj.data.tables.chosen_columns import SETTINGS, dropped_columns
@@ -35,10 +35,10 @@ class CSVDataModule(InMemoryDataModule):
 
     data_dir: a file, a folder, a glob pattern or several files, see `find_tables`. sheet, encoding: see `Reading`.
     target: the column of the classes, by name or by place (0 is the first, -1 the last). Rows without a class are left
-    out; NA is a class. drop: columns to leave out. categorical: columns to treat as words. numeric, dates: columns to
-    treat as numbers or dates, in which any other cell is missing. max_categories: see `measure_words`.
-    header: whether the first row names the columns. decimal: "point" or "comma". day_first: whether 1/2/2000 is in
-    February. For these three, None detects it. min_examples: see `rare_classes`.
+    out; NA may be a class, see `missing_marks`. drop: columns to leave out. categorical: columns to treat as words.
+    numeric, dates: columns to treat as numbers or dates, in which any other cell is missing. max_categories: see
+    `measure_words`. header: whether the first row names the columns. decimal: "point" or "comma". day_first: whether
+    1/2/2000 is in February. For these three, None detects it. min_examples: see `rare_classes`.
     A part that has no file is drawn with `split_seed`: `test_fraction` of every class, then `val_fraction` of the rest.
     group: a column, not an input; rows that have the same value in it are all in the same part.
     """
@@ -135,17 +135,15 @@ class CSVDataModule(InMemoryDataModule):
     def _examples(self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]) -> Examples:
         """The rows whose classes are learnt; prints what is left out. files: the files that are parts, by part."""
         labels, name = table.columns[target], table.names[target]
-        rows = np.flatnonzero(~labels.holds([""])).astype(np.int32)
+        rows, lines = rows_with_class(name, labels, self.class_names)
         if not len(rows):
             raise UserError(f"{self.file} has no class in {name}: name another column, dataset.target=…")
-        lines = [f"rows without {name} left out: {len(labels) - len(rows):,}"] if len(rows) < len(labels) else []
         if not self.trained:
             refuse_useless(files, self.fractions, self.fold)
         groups = None if self.group is None else groups_of_rows(table, rows, self.group, self.file)
         lines += [] if groups is None else describe_alike(f"groups of {self.group}", sorted({*groups}))
         examples = Examples(rows, part_of_rows(table, rows, parts_of_files), groups)
         labels = labels.take(rows)
-        lines += doubt_numbers(name, labels)
         to_draw = examples.take(examples.part_of == 0)  # from these, the parts without a file are drawn
         drawn_labels = table.columns[target].take(to_draw.rows)
         rare = rare_classes(drawn_labels, to_draw.groups, 3 - len(files), self.fold, self.min_examples)

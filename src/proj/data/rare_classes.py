@@ -1,12 +1,13 @@
 """Leaves out classes with too few examples to be in every part, and classes that the training does not have."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
 from proj.data.class_names import classes_among
-from proj.data.tables.cells import number
+from proj.data.tables.cells import is_missing, is_no_number, is_number, number
+from proj.data.tables.encode import find_truth
 from proj.data.tables.one_column import Column
 from proj.errors import UserError, first_of, how_many
 from proj.system.ranks import say
@@ -41,16 +42,16 @@ def rare_classes(
 def doubt_numbers(name: str, labels: Column) -> list[str]:
     """A warning if the classes are many different numbers, so that they may be measurements.
 
-    Raises UserError if most rows have a class that occurs only once, or if most classes do and some are fractions.
+    Raises UserError if most rows have a class that occurs only once (of numbers: twice), or if most classes do and some
+    are fractions.
     """
     words = labels.different()
     once = sum(times == 1 for _, times, _ in words)
-    mostly_once = 2 * once > len(labels) and len(words) >= 10
-    if not mostly_once and len(words) <= 20:
-        return []
     numbers = [number(word) for word, *_ in words]
     are_numbers = None not in numbers
-    if not (mostly_once or are_numbers):
+    alone = sum(times for _, times, _ in words if times <= 1 + are_numbers)
+    mostly_once = 2 * alone > len(labels) and len(words) >= 10
+    if not mostly_once and (len(words) <= 20 or not are_numbers):
         return []
     kind, how = ("numbers", "replace its numbers by groups such as low and high") if are_numbers else ("values", "")
     many = f"{len(words):,} different {kind}"
@@ -61,6 +62,29 @@ def doubt_numbers(name: str, labels: Column) -> list[str]:
             f"dataset.target=…{how}."
         )
     return [f"{name}: {many}, each a class of its own: if they are measurements, {how}"]
+
+
+def rows_with_class(name: str, labels: Column, known: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """(The indices of the rows that have a class, what there is to say about the others, and about the classes).
+
+    known: the classes of an earlier training, in which NA and the like may have counted as one: see `missing_marks`.
+    Raises UserError if the column cannot hold classes, see `doubt_numbers`.
+    """
+    marks = [word for word in missing_marks([word for word, *_ in labels.different()]) if word not in known]
+    rows = np.flatnonzero(~labels.holds(["", *marks])).astype(np.int32)
+    such = f" ({', '.join(filter(None, marks))})" if any(marks) else ""
+    said = [f"rows without {name} left out: {len(labels) - len(rows):,}{such}"] if len(rows) < len(labels) else []
+    return rows, said + doubt_numbers(name, labels.take(rows))
+
+
+def missing_marks(words: Collection[str]) -> list[str]:
+    """Those of a target's words that mark a missing class rather than name one: NA and the like, if all others are
+    numbers, or two answers such as FALSE and TRUE."""
+    for is_mark, are_classes in ((is_no_number, lambda words: all(map(is_number, words))), (is_missing, find_truth)):
+        marks = [word for word in words if is_mark(word)]
+        if (others := {*words} - {*marks}) and are_classes(others):
+            return marks
+    return []
 
 
 def absent_classes(labels: Column, part_of: np.ndarray) -> dict[str, int]:

@@ -15,6 +15,9 @@ from proj.data.tables.text_table import Table
 from proj.errors import UserError, agree, how_many
 
 FRACTION = 0.15  # the default of conf/dataset/csv.yaml; any other value was set by the user
+# A test row that equals a training row is taken for a copy if chance alone gives fewer such training rows than this. In
+# a table of a few columns of words, nearly all rows have equals. SAMPLE: the training rows from which chance is known.
+SURPRISING, SAMPLE = 0.01, 10_000
 
 
 class Examples(NamedTuple):
@@ -91,11 +94,27 @@ def marks_of(inputs: Tensor) -> Tensor:
 
 
 def describe_copies(train: Tensor, test: Tensor) -> list[str]:
-    """A warning if a tenth or more of the test rows have the same inputs as a training row. Both: (N, F) float32."""
-    copies = int(torch.isin(marks_of(test), marks_of(train)).sum())
+    """A warning if a tenth or more of the test rows have the same inputs as a training row, and not by chance. Both:
+    (N, F) float32."""
+    there = torch.isin(marks_of(test), marks_of(train))
+    if 10 * int(there.sum()) < len(test):
+        return []
+    some = train[:: max(1, len(train) // SAMPLE)]
+    copies = int((twins_by_chance(test[there], some) * len(train) < SURPRISING).sum())
     if 10 * copies < len(test):
         return []
     have = agree(copies, "has", "have")
     delete = agree(copies, "it is a copy, delete it", "they are copies, delete them")
     said = f"{copies:,} of {how_many(len(test), 'test row')} {have} the same inputs as a training row"
     return [f"{said}: if {delete}, since the network has already seen the answers"]
+
+
+def twins_by_chance(rows: Tensor, among: Tensor) -> Tensor:
+    """(B,) float64, how probable each of these rows (B, F) is, if every input is drawn by itself from those of the rows
+    `among` (N, F): the product of how often each of its inputs occurs there, at least once."""
+    chance = torch.ones(len(rows), dtype=torch.float64)
+    for inputs, others in zip(rows.T, among.T, strict=True):
+        values, counts = others.unique(return_counts=True)
+        place = torch.searchsorted(values, inputs.contiguous()).clamp(max=len(values) - 1)
+        chance *= counts[place].where(values[place] == inputs, 1) / len(among)
+    return chance
