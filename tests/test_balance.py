@@ -154,7 +154,7 @@ def test_evaluate_and_the_report_show_them(unequal, capsys):
 def test_classes_of_ten_times_the_size_get_a_line_that_names_the_setting():
     assert inequality(torch.tensor([100, 11]), ["a", "b"]) is None
     line = inequality(torch.tensor([1000, 50, 100]), ["a", "b", "c"])
-    assert "class a has 1,000 training examples and b 50" in line and "balance=loss or balance=sampling" in line
+    assert "class a has 1,000 training examples, class b 50" in line and "balance=loss or balance=sampling" in line
     assert "b 0" in inequality(torch.tensor([10, 0]), ["a", "b"])
 
 
@@ -174,7 +174,7 @@ CHOSEN = {"balance": "none", "monitor": "val/acc"}
 def test_a_model_that_calls_all_examples_the_same_gets_a_sentence_and_the_data_a_line(tmp_path, capsys):
     train(configure(*words(table(tmp_path, 20, 400), tmp_path / "run", "monitor=val/loss", "trainer.max_epochs=3")))
     said = capsys.readouterr().out
-    assert "class no has 289 training examples and yes 14: balance=loss or balance=sampling" in said
+    assert "class no has 289 training examples, class yes 14: balance=loss or balance=sampling" in said
     assert "The model predicts 'no' for all 63 examples" in said
     others = [[955, 14], [30, 1]]  # 985 of 1,000
     for right in ([[5, 0], [0, 0]], [[5, 0], [2, 1]], [[950, 0], [49, 1]], others):  # one class; not all; more right

@@ -56,7 +56,7 @@ def inequality(counts: Tensor, names: list[str]) -> str | None:
     if most < UNEQUAL * max(fewest, 1):
         return None
     return (
-        f"class {frequent} has {most:,} training examples and {rare} {fewest:,}: balance=loss or balance=sampling "
+        f"class {frequent} has {most:,} training examples, class {rare} {fewest:,}: balance=loss or balance=sampling "
         "makes all classes count equally, and so does monitor=val/balanced_acc"
     )
 
