@@ -13,7 +13,7 @@ from support.tables import read_rows
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.errors import UserError
-from proj.models.logits import trusted
+from proj.models.logits import calibrated_logits
 from proj.training.calibration import (
     calibration_error,
     doubt_logits,
@@ -49,11 +49,11 @@ def test_a_small_validation_without_a_mistake_makes_nothing_certain():
 def test_what_label_smoothing_adds_is_taken_out_and_the_order_stays():
     logits, _ = drawn(500, 1)
     smoothed = (0.9 * logits.softmax(1) + 0.1 / 5).log()
-    found = trusted(smoothed, 1.0, 0.1).softmax(1)
+    found = calibrated_logits(smoothed, 1.0, 0.1).softmax(1)
     assert (found - logits.softmax(1)).abs().max() < 0.002
     for smoothing in (0.1, 0.5):  # with more than was in them, most of the probabilities would be below 0
-        assert torch.equal(trusted(logits, 0.3, smoothing).argsort(1), logits.argsort(1))
-    assert trusted(logits, 1.0, 0.0) is logits
+        assert torch.equal(calibrated_logits(logits, 0.3, smoothing).argsort(1), logits.argsort(1))
+    assert calibrated_logits(logits, 1.0, 0.0) is logits
 
 
 @pytest.mark.parametrize("coverage", (0.5, 0.9, 0.95, 0.99))
@@ -76,7 +76,7 @@ def test_the_best_checkpoint_keeps_what_the_validation_part_says(trained, words)
     x, y = next(iter(data.val_dataloader()))
     with torch.inference_mode():
         logits = model.network(x)
-        assert torch.equal(model(x), trusted(logits, kept["temperature"], kept["smoothing"]))
+        assert torch.equal(model(x), calibrated_logits(logits, kept["temperature"], kept["smoothing"]))
         shares = model(x).double().softmax(1)
     assert told["temperature"] == kept["temperature"] == model.temperature != 1
     assert told["examples"] == len(y) == len(kept["scores"])

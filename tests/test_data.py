@@ -22,7 +22,7 @@ from proj.data.batches import Batches
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.images import ImageDataModule, crop_and_flip, partition
-from proj.data.parts import draw_parts, stratified
+from proj.data.splitting import draw_parts, stratified
 from proj.errors import UserError
 
 ALL = ("iris", "digits", "mnist", "fashion_mnist", "cifar10")
@@ -365,7 +365,7 @@ def test_what_a_batch_draws_is_its_own_and_the_same_where_an_epoch_goes_on_from_
     def drawn(seed: int, epoch: int, rank: int, start: int = 0) -> list[float]:
         x = torch.arange(20.0)
         made = Batches(x, x, 4, lambda x, i, draws, epoch: torch.rand(1, generator=draws), True, seed, rank, world=2)
-        made.start = start
+        made.first_batch = start
         made.set_epoch(epoch)
         return [number.item() for number, _ in made]
 

@@ -17,7 +17,7 @@ from support.tables import encode, write_rows
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.facts import FORMAT, Facts
 from proj.errors import UserError
-from proj.models.logits import trusted
+from proj.models.logits import calibrated_logits
 from proj.training.run import train
 from proj.use.evaluation import open_data
 from proj.use.export import export
@@ -113,7 +113,7 @@ def agree(one: torch.Tensor, other: torch.Tensor) -> None:
 def calibrated(path: Path, logits: torch.Tensor) -> torch.Tensor:
     """The logits of predict and of exported files, of those that evaluate measures as the training did."""
     model, _ = load_model(path, TRUST)
-    return trusted(logits, model.temperature, model.smoothing)
+    return calibrated_logits(logits, model.temperature, model.smoothing)
 
 
 TRUST = ("support",)  # whose class reads the tests' CIFAR-10

@@ -22,8 +22,8 @@ from support.tables import read_rows
 from proj.config.stored_run import stored_config
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.groups import joined
-from proj.data.parts import deal, draw_parts
 from proj.data.sklearn import read_table
+from proj.data.splitting import deal, draw_parts
 from proj.data.torchvision import MNISTDataModule
 from proj.errors import UserError
 from proj.reports.report import report

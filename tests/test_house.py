@@ -104,7 +104,7 @@ def test_a_file_that_a_docstring_or_a_comment_names_is_beside_it_or_at_that_plac
 def test_what_must_be_light_imports_without_torch():
     rooms = [file for room in ("system", "config", "reports") for file in sorted((SOURCE / room).rglob("*.py"))]
     commands = ["train", "evaluate", "predict", "export", "report", "sweep"]
-    names = ["proj", "proj.errors", "proj.data.there", *map(module_of, rooms), *(f"proj.{name}" for name in commands)]
+    names = ["proj", "proj.errors", "proj.data.exists", *map(module_of, rooms), *(f"proj.{name}" for name in commands)]
     code = f"import importlib, sys\nfor name in {names}:\n    importlib.import_module(name)\n"
     heavy = {"torch", "lightning", "torchvision", "torchmetrics", "matplotlib", "optuna"}
     code += f"    found = {heavy} & {{*sys.modules}}\n    assert not found, (name, found)\n"

@@ -22,7 +22,7 @@ from support.tables import read_rows
 from support.workers import fork_workers
 
 import proj
-from proj.config.stored import needs_trust, trust_option
+from proj.config.allowed_classes import needs_trust, trust_option
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.models import Classifier

@@ -9,10 +9,10 @@ from support import processes
 from support.sweeps import config, finish_at_once, refused, resume, run, sweep
 from torch import nn
 
+from proj.config.allowed_classes import is_trusted
 from proj.config.check_values import check_ranges
 from proj.config.explain import user_errors
 from proj.config.own_code import own_code
-from proj.config.stored import is_trusted
 from proj.errors import UserError
 from proj.models import MLP, Classifier
 from proj.sweeps.folder import Sweep

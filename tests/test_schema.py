@@ -10,11 +10,11 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from proj.config.allowed_classes import strangers
 from proj.config.compose import CONF, resolved
 from proj.config.schema import schema
 from proj.config.settings.ranges import fits
 from proj.config.settings.table import SETTINGS
-from proj.config.stored import strangers
 
 
 @pytest.fixture(scope="module")

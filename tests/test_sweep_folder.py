@@ -36,7 +36,7 @@ from proj.config.words import as_hydra_reads
 from proj.errors import UserError
 from proj.reports.runs import find_runs
 from proj.sweeps.folder import Sweep
-from proj.sweeps.frozen import FrozenJobs
+from proj.sweeps.frozen_loader import FrozenLoader
 from proj.sweeps.search import distribution, write_importance
 from proj.sweeps.summary import telling_how_to_continue
 from proj.sweeps.sweep_file import chosen_by, copy_conf, read_manifest
@@ -390,7 +390,7 @@ def test_folders_of_more_than_ten_jobs_sort_as_their_numbers_do(tmp_path):
 def test_a_launcher_is_given_each_job_as_it_was_frozen_by_the_name_of_its_folder(ended_sweep):
     sweep = Sweep(ended_sweep(*GRID))
     command = OmegaConf.create({"hydra": {"sweep": {"dir": "elsewhere"}, "launcher": "of this command"}})
-    jobs = pickle.loads(pickle.dumps(FrozenJobs(sweep, isolate=True, log="line")))
+    jobs = pickle.loads(pickle.dumps(FrozenLoader(sweep, isolate=True, log="line")))
     job = jobs.load_sweep_config(command, ["1_seed=2"])
     assert job.seed == 2 and job.isolate and job.hydra.launcher == "of this command"
     assert job.hydra.overrides.task == ["sweep_name=s", *QUICK, "seed=2"] and job.hydra.job.num == 1
@@ -414,7 +414,7 @@ def test_a_job_has_a_process_of_its_own_as_the_command_says_that_goes_on_or_else
     job.write_text(job.read_text().replace("\nisolate: false\n", "\nisolate: true\n"))
     command = OmegaConf.create({"hydra": {"sweep": {}}})
     for said, expected in ((None, True), (True, True), (False, False)):
-        assert FrozenJobs(sweep, said, log="line").load_sweep_config(command, ["1_seed=2"]).isolate is expected
+        assert FrozenLoader(sweep, said, log="line").load_sweep_config(command, ["1_seed=2"]).isolate is expected
 
 
 def test_a_trial_is_pruned_but_for_its_last_epoch_whose_result_it_then_has(tmp_path):

@@ -17,7 +17,7 @@ from proj import configure, load_model, train
 from proj.config import build, stored_config
 from proj.data import CIFAR10DataModule, CSVDataModule, DigitsDataModule, ImageFolderDataModule, IrisDataModule
 from proj.data.datamodule import InMemoryDataModule, Split
-from proj.data.parts import stratified
+from proj.data.splitting import stratified
 from proj.errors import UserError
 from proj.models import CNN, MLP, Classifier, IrisClassifier, Muon
 from proj.train import main

@@ -26,10 +26,10 @@ from pathlib import Path
 
 import hydra
 
+from proj.config.allowed_classes import TRUSTED
 from proj.config.command_line import run_hydra, take, words_or_help
 from proj.config.explain import sentences
 from proj.config.settings.table import policy, refusal
-from proj.config.stored import TRUSTED
 from proj.config.words import as_hydra_reads, as_text, parsed
 from proj.errors import UserError, choose, nearest
 from proj.sweeps.folder import Sweep

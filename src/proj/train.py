@@ -12,10 +12,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from proj.config.allowed_classes import TRUSTED
 from proj.config.command_line import AGAIN, run_hydra, take, words_or_help
 from proj.config.compose import CONF
 from proj.config.explain import sentences
-from proj.config.stored import TRUSTED
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.system.processes import die_with_parent, exit_unless_first, stop_signals_as_exits

@@ -57,16 +57,16 @@ def finish_at_once() -> None:
 
 def die_while_freezing(job: str) -> None:
     """Have this process die while it freezes the job whose folder's name begins with `job`."""
-    import proj.sweeps.folder
+    import proj.sweeps.frozen
 
-    whole = proj.sweeps.folder.write_atomically
+    whole = proj.sweeps.frozen.write_atomically
 
     def write(path: Path, content: bytes | str) -> None:
         if path.parent.name.startswith(job):
             os._exit(9)
         whole(path, content)
 
-    proj.sweeps.folder.write_atomically = write
+    proj.sweeps.frozen.write_atomically = write
 
 
 def run(folder: Path, *words: str, module="train", before=finish_at_once) -> str:

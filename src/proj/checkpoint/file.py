@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
+from proj.config.allowed_classes import check_stored, strangers
 from proj.config.compose import build
-from proj.config.stored import check_stored, strangers
 from proj.data.facts import FORMAT
 from proj.errors import UserError, first_of, message_of, named, out_of_memory
 from proj.models.classifier import Classifier
-from proj.models.logits import UNCALIBRATED, trusted
+from proj.models.logits import UNCALIBRATED, calibrated_logits
 from proj.system.files import damage
 from proj.system.platform import local_path
 from proj.system.run_folder import RunFolder
@@ -79,9 +79,9 @@ def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier,
     """Return (the model on the CPU in evaluation mode, the description stored with it), from the file alone.
 
     The model maps normalised inputs (B, *input_shape) to calibrated logits (B, num_classes): their softmax gives
-    probabilities one can trust (see `trusted`). `model.network` gives the uncalibrated logits of the training; both
-    are the same if the checkpoint has no fitted temperature, as in older versions. If the training had a threshold,
-    `model.costs` holds what `decided` needs to choose a class by it; else it is None.
+    calibrated probabilities (see `calibrated_logits`). `model.network` gives the uncalibrated logits of the training;
+    both are the same if the checkpoint has no fitted temperature, as in older versions. If the training had a
+    threshold, `model.costs` holds what `decided` needs to choose a class by it; else it is None.
     The description holds the run's `config`, the `class_names`, and all else that `Facts.from_dict` reads.
     trust: the modules of your own classes that the file may name, such as ["linear"]; see `check_stored`.
     Raises UserError for a damaged file, and for one that names any class but this project's and the trusted ones.
@@ -126,5 +126,5 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
         model.costs = torch.tensor(threshold["costs"], dtype=torch.float64)
         if model.costs.shape != (facts["num_classes"],) or not (model.costs.isfinite() & (model.costs >= 0)).all():
             raise ValueError(f"costs of {model.costs}")
-    model.register_forward_hook(lambda model, x, logits: trusted(logits, model.temperature, model.smoothing))
+    model.register_forward_hook(lambda model, x, logits: calibrated_logits(logits, model.temperature, model.smoothing))
     return model.eval()

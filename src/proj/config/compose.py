@@ -12,13 +12,13 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from proj.config.allowed_classes import located, now_called
 from proj.config.check import check_single
 from proj.config.check_words import leaving_out, refuse_left_out
 from proj.config.declared import NO_ARGUMENTS, kind_of_data, only_arguments
 from proj.config.declared import arguments as taken_by
 from proj.config.explain import user_errors
 from proj.config.new_folder import TAKEN, refuse_run_in_a_sweep
-from proj.config.stored import located, now_called
 from proj.config.words import as_hydra_reads, as_text
 from proj.errors import UserError, causes, in_own_file, message_of, named, nearest, out_of_memory
 

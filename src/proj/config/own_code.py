@@ -7,8 +7,8 @@ from collections.abc import Container
 from contextlib import suppress
 from pathlib import Path
 
+from proj.config.allowed_classes import targets_in
 from proj.config.declared import imported_names, is_installed, modules, parsed_module
-from proj.config.stored import targets_in
 
 
 def own_code(config: dict) -> dict[str, str]:

@@ -14,12 +14,12 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from proj.config.allowed_classes import check_destinations, check_stored
 from proj.config.check_types import check_type
 from proj.config.check_values import check_ranges
 from proj.config.compose import CONF, literal
 from proj.config.monitors import mode_of
 from proj.config.settings.table import below, policy, refusal
-from proj.config.stored import check_destinations, check_stored
 from proj.config.words import GROUPS, as_hydra_reads, key_of
 from proj.errors import UserError, choose, message_of
 from proj.system.folders import runs_near

@@ -3,7 +3,7 @@
 `as_hydra_reads` turns each word into one that Hydra understands, Hydra composes the configuration from conf/ and these
 words, and `check.py` checks it; `check_types.py` compares the types of values with those of conf/ alone. When a run
 goes on, `stored_run.py` applies the words to the stored configuration. In a sweep, `loader.py` composes each job,
-`sweeps/folder.py` freezes it as job.yaml, and `sweeps/frozen.py` gives that to Hydra's launcher.
+`sweeps/frozen.py` freezes it as job.yaml, and `sweeps/frozen_loader.py` gives that to Hydra's launcher.
 """
 
 import os

@@ -1,7 +1,7 @@
 """The datamodules, and the loader that cuts their data into batches.
 
 datamodule.py     the base class of all datamodules: three splits in memory, and one loader factory
-splits.py         the three splits, and checks of what a user's own class has loaded
+loaded.py         the three splits that a datamodule's `load` sets, and checks of those of a user's own class
 sklearn.py        Iris and the digits
 torchvision.py    MNIST, Fashion-MNIST and CIFAR-10
 image_folder.py   the user's own photos, which photos/ finds, reads and resizes
@@ -11,8 +11,8 @@ augment.py        strong augmentation: crop, rotate, colour jitter, erase, MixUp
 batches.py        the loader; its shuffling and augmentation depend only on seed, epoch and batch
 features.py       a frozen network's features of the images, cached in files
 facts.py          how an image or a row becomes a network's input, as stored in each checkpoint
-there.py          checks before a run starts that the user's data exists
-parts.py          splits examples into training, validation and test parts, or into folds
+exists.py         checks before a run starts that the user's data exists
+splitting.py      splits examples into training, validation and test parts, or into folds
 part_names.py     recognises files and folders that are named after a part
 table_parts.py    assigns the rows of a table to the parts
 copied_class.py   warns of columns that reveal the class
@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # `as` marks a name as exported
     from proj.data.torchvision import FashionMNISTDataModule as FashionMNISTDataModule
     from proj.data.torchvision import MNISTDataModule as MNISTDataModule
 
-# Imported on first use, so that importing `there.py` from this package does not import torch.
+# Imported on first use, so that importing `exists.py` from this package does not import torch.
 HOMES = {
     "CIFAR10DataModule": "torchvision",
     "CSVDataModule": "csv_table",

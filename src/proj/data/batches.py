@@ -48,7 +48,7 @@ class Batches:
     epoch: int = field(default=0, init=False)
     # The batch at which the next iteration begins, set when an epoch is resumed. It is not in a `state_dict`, because
     # Lightning 2.6 does not restore that once a scheduler has asked for the number of steps (its issue 20550).
-    start: int = field(default=0, init=False)
+    first_batch: int = field(default=0, init=False)
     begin: Callable[[int, int], None] | None = field(default=None, init=False)  # called with (epoch, batch) before each
     batch_sampler = None  # Lightning looks for this and for `sampler`, and calls `loader.sampler.set_epoch`
 
@@ -78,13 +78,13 @@ class Batches:
                 part = slice(start + self.rank, min(start + step, len(self.targets)), self.world)
                 yield self.prepare(self.inputs, part, None, self.epoch), self.targets[part]
             return
-        start, self.start = self.start, 0
+        first, self.first_batch = self.first_batch, 0
         device = self.targets.device
         indices = self._order().to(device)
         sizes = [self.size(batch) for batch in range(len(self))]
         parts = zip(indices.split(sizes), self.targets[indices].split(sizes), strict=True)  # views
         draws = torch.Generator(device) if self.draws else None
-        for batch, (index, y) in islice(enumerate(parts), start, None):
+        for batch, (index, y) in islice(enumerate(parts), first, None):
             if self.begin:
                 self.begin(self.epoch, batch)
             if draws:

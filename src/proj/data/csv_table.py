@@ -12,8 +12,8 @@ from proj.data.copied_class import describe_copied_class
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.part_names import PARTS, describe_part_words
-from proj.data.parts import draw_parts
 from proj.data.rare_classes import absent_classes, describe_rare, describe_unknown, rare_classes, rows_with_class
+from proj.data.splitting import draw_parts
 from proj.data.table_parts import Examples, describe_copies, groups_of_rows, part_of_rows, refuse_useless, table_parts
 from proj.data.tables.cells import is_no_number
 from proj.data.tables.chosen_columns import SETTINGS, dropped_columns
@@ -44,7 +44,7 @@ class CSVDataModule(InMemoryDataModule):
     """
 
     kind = "table"
-    checked_by = "proj.data.there.refuse_absent_columns"
+    checked_by = "proj.data.exists.refuse_absent_columns"
     is_other: bool | None = None  # whether sheet and encoding are those of another file; None in training
 
     def __init__(

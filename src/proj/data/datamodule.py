@@ -14,8 +14,8 @@ from proj.data.batches import Batches
 from proj.data.class_names import describe_alike
 from proj.data.facts import Facts
 from proj.data.features import pick_view
-from proj.data.parts import draw_parts, stratified
-from proj.data.splits import Split, check_loaded
+from proj.data.loaded import Split, check_loaded
+from proj.data.splitting import draw_parts, stratified
 from proj.errors import UserError, how_many
 from proj.system.ranks import say
 

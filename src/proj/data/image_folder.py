@@ -16,7 +16,6 @@ from proj.data.facts import Facts
 from proj.data.groups import describe_duplicates, groups_in, has_duplicates, joined
 from proj.data.images import ImageDataModule
 from proj.data.part_names import PARTS
-from proj.data.parts import draw_parts
 from proj.data.photos.class_folders import FoundImage, FoundImages, find_images
 from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.how_to_sort import how_to_sort
@@ -25,6 +24,7 @@ from proj.data.photos.near_copies import describe_near_copies
 from proj.data.photos.remarks import describe_grey, remarks_on
 from proj.data.photos.resized import OnDisk, Resized, refuse_huge
 from proj.data.rare_classes import describe_rare, rare_classes, unknown_classes
+from proj.data.splitting import draw_parts
 from proj.errors import UserError
 from proj.system.names import file_name, readable
 from proj.system.ranks import say
@@ -45,7 +45,7 @@ class ImageFolderDataModule(ImageDataModule):
     as in runs from before this setting existed.
     """
 
-    checked_by = "proj.data.there.refuse_absent_photos"
+    checked_by = "proj.data.exists.refuse_absent_photos"
     batch_sizes, batches = (4, 32), 4  # in one step an epoch, a network from random weights hardly learns
 
     def __init__(

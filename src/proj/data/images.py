@@ -10,7 +10,7 @@ from proj.data.augment import Strong
 from proj.data.batches import Batches, counter_seed
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts, Normalize
-from proj.data.parts import stratified
+from proj.data.splitting import stratified
 from proj.errors import UserError, how_many, out_of_memory
 
 

@@ -13,7 +13,7 @@ from torch.utils.data import random_split
 
 from proj.data.datamodule import InMemoryDataModule, Split, checksum_of
 from proj.data.images import ImageDataModule
-from proj.data.parts import draw_parts, stratified
+from proj.data.splitting import draw_parts, stratified
 from proj.errors import UserError
 
 

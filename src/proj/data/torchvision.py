@@ -14,7 +14,7 @@ from torch import Tensor
 from proj.data.datamodule import Split, checksum_of
 from proj.data.groups import describe_duplicates, has_duplicates
 from proj.data.images import ImageDataModule
-from proj.data.parts import draw_parts
+from proj.data.splitting import draw_parts
 from proj.errors import UserError, how_many, out_of_memory
 from proj.system.locks import alone
 from proj.system.ranks import say

@@ -36,7 +36,7 @@ def augmented_logits(network: Callable[[Tensor], Tensor], x: Tensor, mirror: boo
     return logits(x) / 2 + (logits(padded[..., :-2, :-2]) + logits(padded[..., 2:, 2:])) / 4
 
 
-def trusted(logits: Tensor, temperature: float, smoothing: float) -> Tensor:
+def calibrated_logits(logits: Tensor, temperature: float, smoothing: float) -> Tensor:
     """Calibrate logits (N, C): undo label smoothing, and divide by a temperature. The order of the classes is kept.
 
     A network trained with label smoothing gives each class an extra probability of `smoothing / C`; it is subtracted.
@@ -52,9 +52,9 @@ def trusted(logits: Tensor, temperature: float, smoothing: float) -> Tensor:
 UNCALIBRATED = {"temperature": 1.0, "smoothing": 0.0}  # for checkpoints without a calibration
 
 
-def calibrated(logits: Tensor, calibration: dict[str, Any]) -> Tensor:
+def calibrated_probabilities(logits: Tensor, calibration: dict[str, Any]) -> Tensor:
     """(N, C) calibrated probabilities. calibration: the checkpoint's, or UNCALIBRATED."""
-    return trusted(logits, calibration["temperature"], calibration["smoothing"]).softmax(1)
+    return calibrated_logits(logits, calibration["temperature"], calibration["smoothing"]).softmax(1)
 
 
 def decided(probabilities: Tensor, costs: Tensor | None) -> Tensor:

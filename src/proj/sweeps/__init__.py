@@ -4,9 +4,10 @@ grid.py            Hydra's sweeper for a grid: composes, checks and freezes all 
 optuna_sweeper.py  Hydra's sweeper for a search by Optuna, based on that for a grid
 swept.py           separates the settings that all jobs share from those that are swept
 rehearsal.py       builds once what the jobs build, so that mistakes are found before the first job starts
-folder.py          `Sweep`, the folder of a sweep: freezes jobs (`Sweep.freeze`) and knows which are unfinished
+frozen.py          freezes jobs: the whole configuration of each, in a file in its folder
+folder.py          `Sweep`, the folder of a sweep: begins it, and knows which jobs are unfinished
 sweep_file.py      reads and writes sweep.yaml, and copies conf/
-frozen.py          hands a frozen job to a launcher, in place of Hydra's config loader
+frozen_loader.py   hands a frozen job to a launcher, in place of Hydra's config loader
 job.py             runs one job, in this process or in one of its own
 preload.py         imported once by the process from which jobs are forked
 trust.py           checks what a sweep's folder, which may come from somebody else, would start

@@ -23,7 +23,7 @@ from proj.config.own_code import own_code
 from proj.config.words import as_hydra_reads, key_of
 from proj.errors import UserError
 from proj.sweeps.folder import Sweep
-from proj.sweeps.frozen import FrozenJobs
+from proj.sweeps.frozen_loader import FrozenLoader
 from proj.sweeps.lines import Lines
 from proj.sweeps.seeds import ASKED, add_seeds, is_seed
 from proj.sweeps.sweep_file import changed_versions, loader_of_copy, no_folder_if_refused
@@ -57,7 +57,7 @@ class GridSweeper(Sweeper):
         ASKED.clear()  # a later command in this process starts without it
         self.log = OmegaConf.select(config, "log") or "line"  # missing in a conf/ that an older version copied
         asked = "isolate" in map(key_of, config.hydra.overrides.task)
-        jobs = FrozenJobs(self.kept, config.isolate if asked else None, self.log)
+        jobs = FrozenLoader(self.kept, config.isolate if asked else None, self.log)
         self.context = HydraContext(config_loader=jobs, callbacks=hydra_context.callbacks)
         self.task_function = task_function
         with no_folder_if_refused(self.kept.folder):
@@ -73,7 +73,7 @@ class GridSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         from proj.sweeps.summary import telling_how_to_continue
 
-        resumes = self.kept.was_begun(self.config)
+        resumes = self.kept.read_if_begun(self.config)
         frozen = loader_of_copy(self.loader, self.kept.files.conf)
         self.loader = frozen if resumes else self.loader
         with no_folder_if_refused(self.kept.folder):
@@ -81,7 +81,7 @@ class GridSweeper(Sweeper):
             jobs = [] if resumes else self.check()
         alone = locked(make_folder(self.kept.folder))
         with telling_how_to_continue(self.kept), alone, stop_signals_as_exits() as self.signals:
-            if not resumes and not self.kept.was_begun(self.config):  # asked again: another process may have begun it
+            if not resumes and not self.kept.read_if_begun(self.config):  # another process may have begun it meanwhile
                 its_own = "data_dir" in self.swept or "dataset.data_dir" in map(key_of, words)
                 data_dir = None if its_own else self.typical.data_dir
                 self.kept.begin(self.config, words, data_dir, jobs, self.code)

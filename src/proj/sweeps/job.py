@@ -14,9 +14,9 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from proj.config.allowed_classes import needs_trust, trust_option
 from proj.config.compose import resolved
 from proj.config.explain import explain
-from proj.config.stored import needs_trust, trust_option
 from proj.config.words import as_text
 from proj.errors import UserError, file_fault
 from proj.system.files import write_atomically

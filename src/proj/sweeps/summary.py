@@ -58,7 +58,7 @@ def best_again(sweep: Sweep, name: str) -> str:
     """The command that repeats the training of the job of this name, with the present place of the data."""
     job = sweep.job(name)
     words = job_words(job["hydra"]["overrides"]["task"])
-    place = sweep.data_dir(job["data_dir"])
+    place = sweep.find_data(job["data_dir"])
     if data_dir_is_unread(job["dataset"], words):
         words = [word for word in words if key_of(word) != "data_dir"]
     elif sweep.manifest.get("data_moved") or place != job["data_dir"]:  # moved since the job was frozen

@@ -17,9 +17,17 @@ from hydra._internal.utils import create_config_search_path
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from proj.config.allowed_classes import (
+    MOVED,
+    PRUNER,
+    check_destinations,
+    check_plain,
+    check_stored,
+    needs_trust,
+    trust_option,
+)
 from proj.config.compose import CONF
 from proj.config.own_code import changed_code
-from proj.config.stored import MOVED, PRUNER, check_destinations, check_plain, check_stored, needs_trust, trust_option
 from proj.errors import UserError
 from proj.system.platform import as_command
 from proj.system.run_folder import SweepFolder, flat

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 class Worker:
     """What a launcher pickles and starts, several times, instead of jobs. It is both the task function that is called
-    and the config loader that gives the configuration for this call (see `FrozenJobs`). search: the sweeper."""
+    and the config loader that gives the configuration for this call (see `FrozenLoader`). search: the sweeper."""
 
     def __init__(self, search) -> None:
         self.search = search

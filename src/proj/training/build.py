@@ -126,8 +126,9 @@ def build_model(cfg: DictConfig, data: InMemoryDataModule, contents: dict | None
     return model
 
 
-def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: list, environment: list, loggers=()):
-    """Lightning's Trainer. first: callbacks that come before those of the configuration. environment: plugins."""
+def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: list, plugins: list, loggers=()):
+    """Lightning's Trainer. first: callbacks that come before those of the configuration. plugins: Lightning's, see
+    `fit_to_processes`."""
     callbacks = build_callbacks(folder, cfg)
     if (bar := os.environ.get(BAR)) is not None and "progress" in callbacks:
         del callbacks["progress"]
@@ -145,7 +146,7 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         deterministic=deterministic,
         callbacks=[*first, *callbacks.values()],
         logger=list(loggers),
-        plugins=[AtomicCheckpointIO(folder), *environment],
+        plugins=[AtomicCheckpointIO(folder), *plugins],
         default_root_dir=str(folder),
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks.values()),
     )

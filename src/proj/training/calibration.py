@@ -19,7 +19,7 @@ from torch import Tensor
 from proj.data.batches import Batches
 from proj.errors import UserError, how_many
 from proj.models.balance import class_counts
-from proj.models.logits import trusted
+from proj.models.logits import calibrated_logits
 from proj.system.ranks import say
 from proj.training.run_length import limited_batches
 from proj.training.threshold import fit_decision
@@ -45,8 +45,8 @@ def calibrate(
         return {}
     say(*doubt_logits(logits, type(trainer.lightning_module).__name__))
     smoothing = float(getattr(trainer.lightning_module.loss, "label_smoothing", 0.0))
-    temperature = fit_temperature(trusted(logits, 1.0, smoothing), targets)
-    corrected = trusted(logits, temperature, smoothing)
+    temperature = fit_temperature(calibrated_logits(logits, 1.0, smoothing), targets)
+    corrected = calibrated_logits(logits, temperature, smoothing)
     probabilities = corrected.softmax(1)
     scores = (1 - probabilities.gather(1, targets[:, None])).flatten().sort().values.float()
     best["proj"]["calibration"] = {"temperature": temperature, "smoothing": smoothing, "scores": scores}

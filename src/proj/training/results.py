@@ -18,10 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from proj.checkpoint.file import load_checkpoint
+from proj.config.allowed_classes import resume_command
 from proj.config.monitors import BY_CLASS
-from proj.config.stored import resume_command
 from proj.errors import UserError, file_fault, how_many
-from proj.models.logits import UNCALIBRATED, calibrated, decided
+from proj.models.logits import UNCALIBRATED, calibrated_probabilities, decided
 from proj.models.measuring import tested
 from proj.reports.curves import read_scalars
 from proj.system.files import csv_text, write_atomically
@@ -108,7 +108,7 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
     examples, decision = int(model.confusion.sum()), {}
     if threshold := calibration.get("threshold"):
         logits, targets = logits_of(trainer, "test")
-        predicted = decided(calibrated(logits, calibration), torch.tensor(threshold["costs"]))
+        predicted = decided(calibrated_probabilities(logits, calibration), torch.tensor(threshold["costs"]))
         decision = at_threshold(threshold, data.class_names, predicted, targets)
     return {
         **metrics,
@@ -125,7 +125,7 @@ def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
     data, names = trainer.datamodule, trainer.datamodule.class_names
     logits, targets = logits_of(trainer, data.fold_part, whole=True)  # of the best weights, which `calibrate` loaded
     calibration = best["proj"].get("calibration", UNCALIBRATED)
-    probabilities = calibrated(logits, calibration)
+    probabilities = calibrated_probabilities(logits, calibration)
     threshold = calibration.get("threshold")
     chosen = decided(probabilities, torch.tensor(threshold["costs"])).tolist() if threshold else []
     header = ["example", "class", "predicted", "probability", *(f"p({name})" for name in names)]

@@ -89,12 +89,12 @@ def try_out(folder: Path, cfg: DictConfig) -> dict:
     Nothing is saved, and a run that is in the folder stays as it is.
     """
     quiet_lightning()
-    environment = fit_to_processes(cfg.trainer)
+    plugins = fit_to_processes(cfg.trainer)
     refuse_missing_devices(cfg.trainer)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data, model = build_data_and_model(cfg)
     cfg.trainer.precision, reason = set_precision(cfg.trainer.precision, model, cfg.trainer.accelerator)
-    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [], environment, [DummyLogger()])
+    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [], plugins, [DummyLogger()])
     if trainer.is_global_zero:
         print_introduction(cfg, trainer, data, reason)
     trainer.fit(model, data)
@@ -115,7 +115,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     run = RunFolder(folder)
     quiet_lightning()
     keep_freed_memory()
-    environment = fit_to_processes(cfg.trainer)
+    plugins = fit_to_processes(cfg.trainer)
     refuse_missing_devices(cfg.trainer)
     start = Start(folder)
     cfg.trainer.precision = start.precision(cfg.trainer.precision)
@@ -145,7 +145,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     skip_nan = SkipNaN() if cfg.on_nan == "skip" or has_skipped else None
     callbacks = [resume, skip_nan] if skip_nan else [resume]
     loggers = build_loggers(folder, config, start.state)
-    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, callbacks, environment, loggers)
+    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, callbacks, plugins, loggers)
     trainer.fit_loop.max_epochs = start.epochs(trainer.fit_loop.max_epochs)
     if trainer.is_global_zero:
         if not start.state:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from proj.config.monitors import BY_CLASS
 from proj.errors import UserError, agree, how_many
-from proj.models.logits import decided, trusted
+from proj.models.logits import calibrated_logits, decided
 from proj.reports.label_issues import label_issues
 from proj.system.files import write_output
 from proj.system.ranks import say
@@ -20,7 +20,7 @@ class Answers:
 
     logits: (N, C), without calibration, as in the training. targets: (N,), the indices of the right classes.
     class_names: the model's names of its classes. names: the data's names of the same classes, in the same order.
-    calibration: (temperature, smoothing), see `trusted`. costs: (C,) or None, see `decided`.
+    calibration: (temperature, smoothing), see `calibrated_logits`. costs: (C,) or None, see `decided`.
     From these follow probabilities (N, C), calibrated, in float64; predicted (N,), the indices of the classes that the
     model chose; confidence (N,), the probabilities of those; and right (N,), whether they are the right ones.
     """
@@ -36,7 +36,7 @@ class Answers:
     ) -> None:
         self.logits, self.targets, self.names, self.class_names = logits, targets, names, class_names
         self.temperature, _ = calibration
-        self.probabilities = trusted(logits.double(), *calibration).softmax(1)
+        self.probabilities = calibrated_logits(logits.double(), *calibration).softmax(1)
         self.predicted = logits.argmax(1) if costs is None else decided(self.probabilities, costs)
         self.confidence = self.probabilities.gather(1, self.predicted[:, None]).flatten()
         self.right = self.predicted == targets

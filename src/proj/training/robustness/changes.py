@@ -7,9 +7,9 @@ import lightning
 import torch
 from lightning.pytorch import Trainer
 
+from proj.config.allowed_classes import resume_command
 from proj.config.own_code import own_code
 from proj.config.settings.table import policy
-from proj.config.stored import resume_command
 from proj.config.stored_run import listed_since
 from proj.data.class_names import spelling
 from proj.errors import UserError, first_of, how_many

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.nn.utils import get_total_norm
 
-from proj.config.stored import resume_command
+from proj.config.allowed_classes import resume_command
 from proj.errors import UserError, agree, how_many
 from proj.system.run_folder import RunFolder
 

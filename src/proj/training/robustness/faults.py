@@ -9,8 +9,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from proj.config.allowed_classes import resume_command
 from proj.config.explain import explain
-from proj.config.stored import resume_command
 from proj.errors import UserError, causes, file_fault, in_own_file, message_of, named, out_of_memory, peer_is_lost
 from proj.models.classifier import Classifier
 from proj.system.ranks import rank

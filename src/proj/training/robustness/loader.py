@@ -19,13 +19,13 @@ STEP = 1  # makes the seeds differ from those that `Batches` derives from the sa
 
 
 class OtherBatches:
-    """Wraps another loader, such as torch's DataLoader. A resumed epoch makes the batches before `start` again, from
-    the same seeds, and drops them. epoch, start, begin: see `Batches`."""
+    """Wraps another loader, such as torch's DataLoader. A resumed epoch makes the batches before `first_batch` again,
+    from the same seeds, and drops them. epoch, first_batch, begin: see `Batches`."""
 
     def __init__(self, loader: Iterable, epoch: int) -> None:
         self.loader = loader
         self.batch_sampler = getattr(loader, "batch_sampler", None)  # Lightning tells a distributed sampler the epoch
-        self.epoch, self.start = epoch, 0
+        self.epoch, self.first_batch = epoch, 0
         self.begin: Callable[[int, int], None] | None = None
 
     sampler, set_epoch = Batches.sampler, Batches.set_epoch
@@ -40,7 +40,7 @@ class OtherBatches:
         return len(self.loader)
 
     def __iter__(self) -> Iterator:
-        start, self.start = self.start, 0
+        first, self.first_batch = self.first_batch, 0
         for batch in range(len(self)):
             if self.begin:
                 self.begin(self.epoch, batch)
@@ -50,7 +50,7 @@ class OtherBatches:
                 made = next(batches)
             except StopIteration:  # the loader has fewer batches than its length says
                 return
-            if batch >= start:
+            if batch >= first:
                 yield made
 
 

@@ -12,7 +12,7 @@ from subprocess import Popen
 
 from lightning.pytorch.strategies.launchers import subprocess_script as launcher
 
-from proj.config.stored import resume_command
+from proj.config.allowed_classes import resume_command
 from proj.system.platform import STOP_SIGNALS, ending
 from proj.system.ranks import say
 from proj.system.run_folder import RunFolder

@@ -45,7 +45,7 @@ class Resume(Callback):
         self.saving: dict | None = None  # the state for last.ckpt, while it is being written
         self.asked = False, 0  # for the next batch: whether to save before it, and the signal by which to end
         self.signals = StopSignals()
-        self.start: float | None = None  # when the training began in this process
+        self.began_at: float | None = None  # when the training began in this process
         self.saved = time.monotonic()  # when last.ckpt was saved, or else when the training began
         self.seconds_before = state["seconds"] if state else 0.0
         self.divergence = Divergence(folder, stop_at_nan, state is not None)
@@ -55,7 +55,7 @@ class Resume(Callback):
     @property
     def seconds(self) -> float:
         """The time spent in training and validation, including that before the run was stopped."""
-        return self.seconds_before + (time.monotonic() - self.start if self.start else 0.0)
+        return self.seconds_before + (time.monotonic() - self.began_at if self.began_at else 0.0)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if self.attributes not in trainer.callbacks:
@@ -66,13 +66,13 @@ class Resume(Callback):
         refuse_reserved_names(trainer, self.folder)  # only now, since the callbacks resolve their folders in `setup`
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.start = self.saved = time.monotonic()
+        self.began_at = self.saved = time.monotonic()
         self.signals.install()
         self.environment = environment(trainer, self.described["config"])
         prepare_loader(trainer, partial(self._begin_batch, trainer))
         if self.state:
             counters.set_restarting(trainer)
-            trainer.train_dataloader.start = self.state["batch"]
+            trainer.train_dataloader.first_batch = self.state["batch"]
             compare_environments(self.state["environment"], self.environment, self.folder)
             if "attributes" in self.state:  # checkpoints of older versions have none
                 self.attributes.changed = self.state["attributes"][trainer.global_rank]

@@ -5,7 +5,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint
-from proj.config.stored import resume_command
+from proj.config.allowed_classes import resume_command
 from proj.errors import UserError, how_many
 from proj.system.platform import replace
 from proj.system.ranks import rank, say

@@ -8,9 +8,9 @@ from omegaconf import OmegaConf
 from support.refusals import refusals
 from support.tables import write_rows
 
-import proj.data.there
+import proj.data.exists
 from proj.config.compose import configure
-from proj.data.there import refuse_absent_columns
+from proj.data.exists import refuse_absent_columns
 from proj.errors import UserError
 from proj.sweeps import grid, rehearsal
 from proj.system.run_folder import RunFolder
@@ -38,7 +38,7 @@ def here(tmp_path, monkeypatch):
     write_rows(tmp_path / "t.csv", ROWS)
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
-    proj.data.there.refuse_absent.cache_clear()
+    proj.data.exists.refuse_absent.cache_clear()
     return tmp_path
 
 
@@ -62,7 +62,7 @@ def test_one_job_of_a_sweep_without_its_column_has_none_started(here, mistake):
 
 
 def test_the_jobs_of_a_sweep_look_for_a_column_once(here, calls_of):
-    calls = calls_of(proj.data.there, "read_table")
+    calls = calls_of(proj.data.exists, "read_table")
     settings = OmegaConf.create({"data_dir": "t.csv", "target": "y", "drop": ["a"]})
     for _ in range(3):
         refuse_absent_columns(settings)
@@ -73,7 +73,7 @@ def test_the_jobs_of_a_sweep_look_for_a_column_once(here, calls_of):
 def test_of_a_large_file_the_beginning_tells(here, calls_of, words, sentence):
     text = "".join(f'{i},"two\nlines",{"pq"[i % 2]}\n' for i in range(100_000))
     (here / "large.csv").write_text(f"a,b,y\n{text}")
-    calls = calls_of(proj.data.there, "read_table")
+    calls = calls_of(proj.data.exists, "read_table")
     settings = OmegaConf.create({"data_dir": "large.csv", "target": "y", "drop": ["a"]})
     refuse_absent_columns(settings)
     settings.merge_with_dotlist([words])

@@ -1,4 +1,4 @@
-"""The splits of a dataset, and the checks of what the `load` of a user's own class has set."""
+"""What the `load` of a datamodule sets, its three splits, and the checks of those of a user's own class."""
 
 import math
 from typing import Any, NamedTuple
