@@ -103,7 +103,7 @@ def test_rows_are_judged_once_their_jobs_have_ended(ended):
     folder = ended / NAME
     manifest = yaml.safe_load((folder / "sweep.yaml").read_text())
     sweep = Sweep(folder, manifest, dict(enumerate(manifest["jobs"])), asked=["+1", "all"])
-    stopped = sweep.run(sweep.jobs()[0])
+    stopped = sweep.run_folder(sweep.jobs()[0])
     stopped.metrics.unlink()
     assert not add_seeds(sweep, [])
     stopped.write_failure("failed", "as the test wants it")

@@ -410,7 +410,7 @@ def test_the_importance_of_each_setting_is_noted_where_the_results_of_a_search_d
 
 def test_a_job_has_a_process_of_its_own_as_the_command_says_that_goes_on_or_else_as_it_was_frozen(ended_sweep):
     sweep = Sweep(ended_sweep(*GRID))
-    job = sweep.run("1_seed=2").job
+    job = sweep.run_folder("1_seed=2").job
     job.write_text(job.read_text().replace("\nisolate: false\n", "\nisolate: true\n"))
     command = OmegaConf.create({"hydra": {"sweep": {}}})
     for said, expected in ((None, True), (True, True), (False, False)):

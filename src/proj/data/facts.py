@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from proj.data.class_names import classes_among, spelling
 from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
 from proj.data.tables.date_forms import FORMS
-from proj.data.tables.date_parts import PARTS
+from proj.data.tables.date_parts import DATE_PARTS
 from proj.data.tables.encode import kind_of
 from proj.data.tables.timestamps import SINCE_1970
 from proj.errors import UserError
@@ -128,7 +128,7 @@ def is_column(column: dict) -> bool:
     if "categories" in column:
         return is_list_of([column["name"], *column["categories"]], str)
     if "parts" in column:
-        known = column["date"] in (*FORMS, *SINCE_1970) and {part["name"] for part in column["parts"]} <= {*PARTS}
+        known = column["date"] in (*FORMS, *SINCE_1970) and {part["name"] for part in column["parts"]} <= {*DATE_PARTS}
         return known and is_list_of([column["name"]], str) and all(map(is_column, column["parts"]))
     if "truth" in column and not (is_list_of(column["truth"], str) and len(column["truth"]) == 2):
         return False

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from proj.data.part_names import PARTS
 from proj.errors import UserError, how_many
 from proj.system.ranks import say
-
-PARTS = {"train", "val", "test"}
 
 
 class Split(NamedTuple):
@@ -24,8 +23,8 @@ def check_loaded(data: Any, as_kept: bool) -> None:
     photos on the disk, and turn them into others.
     """
     name = type(data).__name__
-    if wrong := PARTS ^ data.splits.keys():
-        sets = f"no {min(wrong & PARTS)} part" if wrong & PARTS else f"a part {min(wrong)!r}"
+    if wrong := {*PARTS} ^ data.splits.keys():
+        sets = f"no {min(wrong & {*PARTS})} part" if wrong & {*PARTS} else f"a part {min(wrong)!r}"
         raise UserError(f"{name}.load sets {sets}: self.splits takes train, val and test.")
     if (classes := len(data.class_names)) < 2:
         raise UserError(f"{name}.load sets {how_many(classes, 'class name')}, and a network needs two or more.")

@@ -157,7 +157,7 @@ class Measuring(LightningModule):
         self.log_dict(self._results("test"), sync_dist=True)
 
 
-def tested(trainer: Trainer, model: LightningModule, data: LightningDataModule) -> dict[str, float]:
+def run_test(trainer: Trainer, model: LightningModule, data: LightningDataModule) -> dict[str, float]:
     """The metrics of a test. Raises UserError if a test step or hook of a user's own model has counted no example."""
     (metrics,) = trainer.test(model, data, verbose=False)
     if math.isnan(metrics.get("test/acc", math.nan)):

@@ -113,9 +113,9 @@ class Sweep(FrozenJobs):
 
     def holds_its_job_alone(self, name: str) -> bool:
         """Whether the folder holds nothing but job.yaml, complete or half written."""
-        run = self.run(name)
+        run = self.run_folder(name)
         return all(run.job.name in file.name for file in run.path.iterdir())
 
     def unfinished(self) -> list[str]:
         """The names of the jobs that have to run, or run again: they have no result and were not pruned."""
-        return [name for name in self.jobs() if self.run(name).status()[0] not in ("finished", "pruned")]
+        return [name for name in self.jobs() if self.run_folder(name).status()[0] not in ("finished", "pruned")]

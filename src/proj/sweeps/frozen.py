@@ -36,7 +36,7 @@ class FrozenJobs:
     def files(self) -> SweepFolder:
         return SweepFolder(self.folder)
 
-    def run(self, name: str) -> RunFolder:
+    def run_folder(self, name: str) -> RunFolder:
         """The folder of the job of this name."""
         return RunFolder(self.folder / name)
 
@@ -62,7 +62,7 @@ class FrozenJobs:
         config.data_dir = self.find_data(config.data_dir)
         if "data_dir" in config.dataset and not OmegaConf.is_interpolation(config.dataset, "data_dir"):
             config.dataset.data_dir = os.path.abspath(os.path.expanduser(str(config.dataset.data_dir)))
-        write_atomically(self.run(name).job, OmegaConf.to_yaml(config))
+        write_atomically(self.run_folder(name).job, OmegaConf.to_yaml(config))
         self.names[number] = name
         return name
 
@@ -83,12 +83,12 @@ class FrozenJobs:
 
     def folders(self) -> list[Path]:
         """The jobs' folders that exist and hold a frozen job."""
-        return [self.folder / name for name in self.jobs() if self.run(name).job.is_file()]
+        return [self.folder / name for name in self.jobs() if self.run_folder(name).job.is_file()]
 
     def job(self, name: str) -> dict:
         """The frozen configuration of a job; {} if it is missing or damaged."""
         try:
-            job = parse_yaml(self.run(name).job.read_bytes())
+            job = parse_yaml(self.run_folder(name).job.read_bytes())
         except (OSError, ValueError, yaml.YAMLError):
             return {}
         return job if isinstance(job, dict) and {"hydra", "dataset", "model", "trainer"} <= job.keys() else {}
@@ -96,10 +96,10 @@ class FrozenJobs:
     def checked_job(self, name: str) -> dict:
         """`job` for a job that is about to run. Raises UserError if it is missing, or names what it may not."""
         if not (job := self.job(name)):
-            raise UserError(f"{self.run(name).job} is missing or damaged. Resuming the sweep writes it again.")
+            raise UserError(f"{self.run_folder(name).job} is missing or damaged. Resuming the sweep writes it again.")
         if self.trust is not None:
             refuse_links(self.folder / name)  # before its train.log is opened
-            check_job(without_hydra(job), self.run(name).job, self.trust)
+            check_job(without_hydra(job), self.run_folder(name).job, self.trust)
         return job
 
     def frozen_jobs(self) -> dict[int, str]:

@@ -104,23 +104,23 @@ class Lines:
 
     def written(self, name: str) -> list[int | None]:
         """When a job's metrics.json and status.json were written; a job that runs again has old ones at first."""
-        files = self.sweep.run(name).metrics, self.sweep.run(name).failure
+        files = self.sweep.run_folder(name).metrics, self.sweep.run_folder(name).failure
         return [file.stat().st_mtime_ns if file.is_file() else None for file in files]
 
     def log_size(self, name: str) -> int:
-        log = self.sweep.run(name).log
+        log = self.sweep.run_folder(name).log
         return log.stat().st_size if log.is_file() else 0
 
     def has_ended(self, name: str) -> bool:
         if self.written(name) == self.running[name][0]:
             return False
-        run = self.sweep.run(name)
+        run = self.sweep.run_folder(name)
         # A job that still holds its lock is still writing its log.
         return run.status()[0] in ("finished", "failed", "pruned") and not is_locked(run.path)
 
     def line(self, name: str) -> str:
         """A job's line: how many jobs have ended, this job's settings, its result, the time left for the others."""
-        run, count = self.sweep.run(name), f"{self.count()}  "
+        run, count = self.sweep.run_folder(name), f"{self.count()}  "
         status, reason = run.status()
         if status == "finished":
             metrics, monitor = run.read_metrics(), self.sweep.job(name).get("monitor")
@@ -173,7 +173,7 @@ class Lines:
 
     def new_notes(self, name: str, log_size: int) -> list[str]:
         """The notes in a job's log that no job had before, to be printed indented below the job's line."""
-        log = self.sweep.run(name).log
+        log = self.sweep.run_folder(name).log
         new = [note for note in read_notes(log, log_size) if note not in self.notes]
         shown = new[:NOTES_OF_A_JOB] if len(self.notes) < NOTES_OF_A_SWEEP else []
         self.notes.update(new)

@@ -40,7 +40,7 @@ def add_seeds(sweep: Sweep, shared: list[str]) -> bool:
     shared: the overrides that all jobs have. What was asked for stays in sweep.yaml until all jobs are finished and
     have been reported, so that the same command, typed again, does not add seeds twice.
     """
-    if not sweep.asked or any(sweep.run(name).status()[0] != "failed" for name in sweep.unfinished()):
+    if not sweep.asked or any(sweep.run_folder(name).status()[0] != "failed" for name in sweep.unfinished()):
         return False  # the launcher failed: rows can be compared only after all of their jobs have ended
     listed = sweep.manifest.get("jobs") or {  # an older version did not list them
         name: [word for word in sweep.job(name)["hydra"]["overrides"]["task"] if word not in shared]

@@ -88,7 +88,7 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     if best:
         print(one_line(f"The best again: {best_again(sweep, best.folder.name)}"))
     missing = max(missing, 0)
-    left = {name: sweep.run(name).status() for name in sweep.unfinished()}
+    left = {name: sweep.run_folder(name).status() for name in sweep.unfinished()}
     if not left and not missing:
         return
     count = len(left) + missing

@@ -20,8 +20,8 @@ SHARES = ("trainer.limit_", "trainer.overfit_batches", "trainer.val_check_interv
 def fixed_and_swept(words: list[str], loader: ConfigLoader) -> tuple[list[str], dict[str, Override]]:
     """(The overrides that all jobs share, the swept ones by their names). The last override of a setting counts.
     Raises UserError if a setting has no value, or several although it cannot be swept."""
-    parsed = OverridesParser.create(loader).parse_overrides(words)
-    last = {override.get_key_element(): override for override in parsed}
+    overrides = OverridesParser.create(loader).parse_overrides(words)
+    last = {override.get_key_element(): override for override in overrides}
     swept = {key: override for key, override in last.items() if override.is_sweep_override()}
     for key, override in swept.items():
         if override.is_range_sweep():

@@ -112,13 +112,13 @@ class Trials:
         if number not in self.sweep.names:
             self.sweep.find_jobs()  # another process may have frozen it
         name = self.sweep.names.get(number)
-        return self.sweep.run(name).status()[0] if name else "queued"
+        return self.sweep.run_folder(name).status()[0] if name else "queued"
 
     def tell(self, number: int) -> bool:
         """Report the result of a trial's job to the study. False if the job has not ended."""
         status = self.status(number)
         if status in STATES and not self.is_told(number):
-            run = self.sweep.run(self.sweep.names[number])
+            run = self.sweep.run_folder(self.sweep.names[number])
             value = run.read_metrics()[self.monitor] if status == "finished" else None
             self.study.tell(number, value, STATES[status])
         return status in STATES

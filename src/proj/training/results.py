@@ -22,7 +22,7 @@ from proj.config.allowed_classes import resume_command
 from proj.config.monitors import BY_CLASS
 from proj.errors import UserError, file_fault, how_many
 from proj.models.logits import UNCALIBRATED, calibrated_probabilities, decided
-from proj.models.measuring import tested
+from proj.models.measuring import run_test
 from proj.reports.curves import read_scalars
 from proj.system.files import csv_text, write_atomically
 from proj.system.names import one_line
@@ -99,7 +99,7 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
     class and, if its `calibration` has a threshold, those at the threshold, such as test/acc_threshold."""
     model, data = trainer.lightning_module, trainer.datamodule
     try:
-        metrics = tested(trainer, model, data)
+        metrics = run_test(trainer, model, data)
     except UserError as error:
         again = resume_command(Path(trainer.default_root_dir))
         raise UserError(f"{error} The training is saved, and {again} then tests it.") from error
@@ -166,8 +166,8 @@ def failure_recorded(folder: Path) -> Iterator[None]:
 
 def test_in_words(metrics: dict, monitor: str) -> str:
     """The test results for the table: accuracy, how many examples were tested, the monitored metric and the loss."""
-    tested, left_out = metrics.get("test_examples"), metrics.get("test_examples_left_out")
-    part = f" of {tested:,} of the {tested + left_out:,} test examples" if left_out else ""
+    size, left_out = metrics.get("test_examples"), metrics.get("test_examples_left_out")
+    part = f" of {size:,} of the {size + left_out:,} test examples" if left_out else ""
     more = f"   {metrics['test/acc_tta']:.2%} augmented" if "test/acc_tta" in metrics else ""
     own = monitor.replace("val/", "test/")
     if monitor.endswith(BY_CLASS) and own in metrics:

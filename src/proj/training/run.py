@@ -18,7 +18,7 @@ from proj.config.stored_run import bring_up_to_date
 from proj.data.tables.column_list import SHOWN
 from proj.errors import UserError, how_many
 from proj.models.balance import single_answer
-from proj.models.measuring import tested
+from proj.models.measuring import run_test
 from proj.system.files import write_atomically
 from proj.system.locks import locked
 from proj.system.names import readable
@@ -40,7 +40,7 @@ from proj.training.robustness.resume import Resume
 from proj.training.robustness.start import Start
 from proj.training.services import services_finished
 from proj.training.threads import choose_threads, threads_restored
-from proj.training.threshold import as_text, summary
+from proj.training.threshold import summary, threshold_text
 
 # Trainings in several threads take turns, since all threads of a process draw from the same random generators.
 TURN = threading.RLock()
@@ -100,7 +100,7 @@ def try_out(folder: Path, cfg: DictConfig) -> dict:
     trainer.fit(model, data)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if cfg.test:
-        metrics |= tested(trainer, model, data)
+        metrics |= run_test(trainer, model, data)
     if trainer.is_global_zero:
         counts = {"training": trainer.num_training_batches, "validation": sum(trainer.num_val_batches)}
         if cfg.test:
@@ -121,7 +121,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     cfg.trainer.precision = start.precision(cfg.trainer.precision)
     start.refuse_changes(OmegaConf.to_container(cfg, resolve=True))
     start.refuse_fewer_epochs(cfg.trainer.max_epochs)
-    if metrics := start.final_metrics(cfg, as_text(cfg.threshold)):
+    if metrics := start.final_metrics(cfg, threshold_text(cfg.threshold)):
         return metrics
     seed_everything(cfg.seed, workers=True, verbose=False)
 

@@ -23,7 +23,7 @@ VALUES: dict[str, Callable[..., Tensor]] = {
 RATES = ("acc", "balanced_acc", "macro_f1")  # the metrics that are measured of any decision
 
 
-def as_text(threshold: str | DictConfig | None) -> str:
+def threshold_text(threshold: str | DictConfig | None) -> str:
     """The setting as text, as the user types it, by which two settings can be compared."""
     if OmegaConf.is_dict(threshold):
         return f"{{{','.join(f'{name}:{cost}' for name, cost in threshold.items())}}}"
@@ -101,7 +101,7 @@ def fit_decision(
     counts: (num_classes,) training examples. logits: (N, num_classes), calibrated, and targets: (N,), of the validation
     part.
     """
-    asked, costs = as_text(threshold), cost_of_each_class(threshold, names)
+    asked, costs = threshold_text(threshold), cost_of_each_class(threshold, names)
     if costs and len(names) > 2:
         return {"asked": asked, "costs": costs}
     word, _, named = ("cost", "", "") if costs else threshold.partition(":")

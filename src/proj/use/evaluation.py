@@ -18,7 +18,7 @@ from proj.data.facts import Facts, pair
 from proj.errors import UserError, choose
 from proj.models.balance import single_answer
 from proj.models.logits import augmented_logits
-from proj.models.measuring import tested
+from proj.models.measuring import run_test
 from proj.pictures import drawing, plots
 from proj.pictures.confusion import confusion_matrix
 from proj.system.files import csv_of, csv_text, refuse_unwritable, write_outputs, writing
@@ -58,7 +58,7 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
     turned_off = dict.fromkeys(("logger", "enable_checkpointing", "enable_model_summary"), False)
     trainer = Trainer(devices=1, precision=precision, enable_progress_bar=is_terminal(sys.stdout), **turned_off)
     targets = data.splits["test"].targets
-    results = tested(trainer, model, data)
+    results = run_test(trainer, model, data)
     hook.remove()
     if tta:
         model.forward = plain

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from proj.data.photos.image_file import Refused, why_not
-from proj.data.photos.images_in_folder import files_in, is_image, listed
+from proj.data.photos.images_in_folder import files_in, is_image, listed_counts
 from proj.data.tables.cells import is_number
 from proj.data.tables.encode import encode_table
 from proj.data.tables.header import has_header
@@ -56,7 +56,7 @@ def find_files(pattern: str, kind: str = "image") -> list[str]:
         except OSError as error:
             raise UserError(f"{error.filename} cannot be read ({error.strerror}).") from error
         if others:
-            say(f"Files left out because they are not {kind}s: {listed(others)}", file=sys.stderr)
+            say(f"Files left out because they are not {kind}s: {listed_counts(others)}", file=sys.stderr)
     else:
         named = Path(pattern).parts
         found = [file for file in sorted(glob.glob(pattern, recursive=True)) if not os.path.isdir(file)]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from proj.data.facts import Standardize
 from proj.data.tables.date_forms import DURATION, FAR
-from proj.data.tables.date_parts import PARTS, date_parts
+from proj.data.tables.date_parts import DATE_PARTS, date_parts
 from proj.data.tables.encode import answer_codes
 from proj.data.tables.one_column import plain_word
 from proj.data.tables.timestamps import EXCEL, EXCEL_1970, SINCE_1970, since_1970
@@ -38,8 +38,8 @@ class RawColumns(nn.Module):
         inputs, first = [], len(columns)  # `first`: the index of the first part of the next date
         for place, column in enumerate(columns):
             if "parts" in column:
-                inputs += [(first + PARTS.index(part["name"]), nan) for part in column["parts"]]
-                first += len(PARTS)
+                inputs += [(first + DATE_PARTS.index(part["name"]), nan) for part in column["parts"]]
+                first += len(DATE_PARTS)
             elif "categories" in column:
                 inputs += [(place, float(code)) for code in range(len(column["categories"]))]
             else:
@@ -61,7 +61,7 @@ class RawColumns(nn.Module):
     def undo(self, x: Tensor) -> Tensor:
         """Inputs (B, F) -> codes (B, columns). A column of words gets the word with the largest input, if above 0."""
         numbers, words = x[:, self.order.argsort()].tensor_split([len(self.numbers)], 1)
-        defaults = torch.tensor([2000.0, 1, 1, 0, 0, 0], dtype=torch.float64)  # of PARTS that are no input
+        defaults = torch.tensor([2000.0, 1, 1, 0, 0, 0], dtype=torch.float64)  # of DATE_PARTS that are no input
         parts = defaults.repeat(len(x), len(self.dates))
         cells = torch.cat([torch.full((len(x), len(self.columns)), nan, dtype=torch.float64), parts], 1)
         cells[:, self.numbers] = self.standardize.undo(numbers)
@@ -73,7 +73,7 @@ class RawColumns(nn.Module):
                 answers = cells[:, place]  # the encoding replaces a missing one by the mean
                 cells[:, place] = torch.where(answers == column["mean"], nan, answers.round().clamp(0, 1))
         cells, parts = cells.tensor_split([len(self.columns)], 1)
-        of_dates = parts.reshape(len(x), len(self.dates), len(PARTS)).unbind(1)
+        of_dates = parts.reshape(len(x), len(self.dates), len(DATE_PARTS)).unbind(1)
         for (place, column), of_date in zip(self.dates.items(), of_dates, strict=True):
             cells[:, place] = code_of(of_date, column["date"])
         return cells
@@ -130,7 +130,7 @@ def seconds_of(codes: Tensor, column: dict) -> Tensor:
 
 
 def code_of(parts: Tensor, form: str) -> Tensor:
-    """The codes (B,) of dates of a form, from their parts (B, len(PARTS)) as `date_parts` gives them."""
+    """The codes (B,) of dates of a form, from their parts (B, len(DATE_PARTS)) as `date_parts` gives them."""
     year, month, day, _, hour, hours = parts.unbind(1)
     if form == DURATION:
         return (3600 * hours).round()

@@ -19,7 +19,7 @@ from proj.data.photos.how_to_sort import (
     in_one_of_its_folders,
 )
 from proj.data.photos.image_file import RAW
-from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed, loose_images
+from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed_counts, loose_images
 from proj.data.photos.part_folders import find_parts, names_in
 from proj.errors import UserError, first_of
 from proj.system.folders import entries_in, folders_in, nearest_to
@@ -99,8 +99,8 @@ def _find(data_dir: str, known_classes: Collection[str] | None) -> FoundImages:
                 f"{first_of(missing, 5)}: name each class the same in both, or move its folder away."
             )
     left_out = (
-        ("Files left out because they are not images", listed(others)),
-        ("Images left out because the training part does not have their class", listed(absent)),
+        ("Files left out because they are not images", listed_counts(others)),
+        ("Images left out because the training part does not have their class", listed_counts(absent)),
         ("Folders left out because they hold no images", first_of(empty, 10)),
         *beside_the_classes(data_dir, parts, without, found.class_names, draws=known_classes is None),
     )
@@ -129,7 +129,7 @@ def beside_the_classes(
     drawn = " (a part without class folders is drawn from the training images)" if draws and lacking else ""
     return [
         ("Broken links left out", first_of([*map(readable, sorted(broken))], 10)),
-        ("Images left out because they lie in no class folder", listed(loose)),
+        ("Images left out because they lie in no class folder", listed_counts(loose)),
         ("Archives left out: unpack them first if they hold images", first_of(packed, 10)),
         ("Folders left out because they hold folders of the classes' names", first_of([*map(readable, copies)], 10)),
         ("Folders left out because their images have no classes", ", ".join(map(readable, unlabelled)) + drawn),
@@ -138,7 +138,7 @@ def beside_the_classes(
 
 def refuse_no_classes(found: FoundImages, data_dir: str, others: Counter[str]) -> None:
     """Raises UserError for a folder without class folders. others: the suffixes of files that are not images."""
-    there = f", but {listed(others)}" if others else ""
+    there = f", but {listed_counts(others)}" if others else ""
     if any(map(others.get, RAW)):
         there += ", raw photos that are to be developed into JPEG or TIFF files"
     how = ""

@@ -51,5 +51,5 @@ def ending(name: str) -> str:
     return readable(os.path.splitext(name)[1].lower()) or "without an ending"
 
 
-def listed(counts: Counter[str]) -> str:
+def listed_counts(counts: Counter[str]) -> str:
     return first_of([f"{count:,} {what}" for what, count in counts.most_common()], 10)

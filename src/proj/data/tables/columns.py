@@ -11,7 +11,7 @@ import numpy as np
 from proj.data.tables.cells import Count, count, values
 from proj.data.tables.chosen_columns import KINDS, chosen_columns, is_index
 from proj.data.tables.date_forms import DURATION
-from proj.data.tables.date_parts import PARTS, parts_of
+from proj.data.tables.date_parts import DATE_PARTS, parts_of
 from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
 from proj.data.tables.dates_of_files import doubt_files
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
@@ -185,7 +185,7 @@ class Columns:
         if not self.trained:
             self.notes += [*date_remarks(column, cells, seconds), *doubt_files(column, seconds, self.table, self.rows)]
         parts, low, high = parts_of(seconds), np.nanmin(seconds), np.nanmax(seconds)
-        possible = [part for part in PARTS if (part == "hours") == (form == DURATION)]
+        possible = [part for part in DATE_PARTS if (part == "hours") == (form == DURATION)]
         names = [part for part in possible if np.nanmin(parts[part]) < np.nanmax(parts[part])]
         if trained:
             names = [part["name"] for part in trained["parts"]]

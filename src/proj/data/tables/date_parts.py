@@ -4,16 +4,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-PARTS = ("year", "month", "day", "weekday", "hour", "hours")  # a duration has only "hours", a date all the others
+DATE_PARTS = ("year", "month", "day", "weekday", "hour", "hours")  # a duration has only "hours", a date all the others
 
 
 def parts_of(seconds: np.ndarray) -> dict[str, np.ndarray]:
-    """An (N,) array for each name in PARTS, see `date_parts`. seconds: (N,) float64, since 1970."""
-    return dict(zip(PARTS, date_parts(torch.from_numpy(seconds)).numpy().T, strict=True))
+    """An (N,) array for each name in DATE_PARTS, see `date_parts`. seconds: (N,) float64, since 1970."""
+    return dict(zip(DATE_PARTS, date_parts(torch.from_numpy(seconds)).numpy().T, strict=True))
 
 
 def date_parts(seconds: Tensor) -> Tensor:
-    """The parts of dates that are given as seconds since 1970 (...,), as a tensor (..., len(PARTS)).
+    """The parts of dates that are given as seconds since 1970 (...,), as a tensor (..., len(DATE_PARTS)).
 
     They are the year, the month (1 to 12), the day of the month, the weekday (0 is Monday), the hour with its minutes
     as a fraction, and the hours of a duration; all are NaN for a missing date. An exported network computes them as

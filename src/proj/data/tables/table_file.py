@@ -103,7 +103,7 @@ def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
     return table
 
 
-def as_text(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """A value of a spreadsheet or of a Parquet file, as a CSV file would hold it."""
     if value is None or value == "":
         return ""
@@ -158,7 +158,7 @@ def spreadsheet(stream: BinaryIO, name: str, how: Reading, notes: list[str]) -> 
             for number in range(top + 1, min(bottom, last) + 1):
                 merged[number].append(column - first)
     for number, row in enumerate(opened.iter_rows() if opened.start else ()):  # python-calamine 0.4 panics without rows
-        cells = [as_text(value) for value in row]
+        cells = [cell_text(value) for value in row]
         for place in merged.get(number, ()):  # the file stores the value of merged cells in the first one alone
             cells[place] = above[place]
         above = cells
@@ -194,6 +194,6 @@ def read_parquet(stream: BinaryIO, name: str) -> Table | None:
             if pyarrow.types.is_floating(kind):
                 column.add(["" if cell == "nan" else cell for cell in cells.to_numpy().astype(str).tolist()])
             else:
-                column.add([as_text(cell) for cell in cells.to_pylist()])
+                column.add([cell_text(cell) for cell in cells.to_pylist()])
     table.lines = array("i", range(2, len(table.columns[0]) + 2))
     return table

@@ -11,7 +11,7 @@ from proj.data.batches import Batches
 from proj.models.classifier import Classifier
 from proj.training.fast.plain_step import callback_hooks, instance_hooks, overridden
 
-PARTS = ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")  # on_validation_start and so on
+MOMENTS = ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")  # on_validation_start and so on
 
 
 class FastValidationLoop(_EvaluationLoop):
@@ -25,7 +25,7 @@ class FastValidationLoop(_EvaluationLoop):
         left_out = {"on_validation_model_eval", "on_validation_model_train"} & overridden(model, LightningModule)
         has_usual_step = getattr(type(model), "validation_step", None) is Classifier.validation_step
         self.plain, self.hooks = plain and not left_out and has_usual_step, {}
-        for name in (f"on_validation_{part}" for part in PARTS):
+        for name in (f"on_validation_{moment}" for moment in MOMENTS):
             of_callbacks = [partial(hook, trainer, model) for hook in callback_hooks(trainer, name)]
             self.hooks[name] = [*of_callbacks, getattr(model, name)]
 
