@@ -12,6 +12,9 @@ from support.refusals import refusals
 
 from proj.config import command_line
 from proj.config.compose import CONF
+from proj.config.settings.table import SETTINGS
+from proj.config.unknown_setting import LEFT_OUT, MEANT, OTHER_NAMES
+from proj.config.words import OF_ALL
 from proj.errors import UserError
 from proj.models import MLP
 from proj.report import main
@@ -49,6 +52,8 @@ from proj.training.run import train
     ("resume=nowhere", "nowhere is not the folder of a run"),
     ("model.batch_size=3", "Did you mean 'dataset.batch_size'?"),
     ("epochs=3", "Did you mean 'trainer.max_epochs'?"),
+    ("imgsz=64", "Did you mean 'dataset.size'?"),
+    ("dataset.num_workers=4", "no setting 'dataset.num_workers'. Leave it out: no workers load the data."),
     ("callbacks.early_stopping.patience=3", "Did you mean 'callbacks=early_stopping'?"),
     ("-m n_trials=3", "Did you mean 'hydra/sweeper=optuna hydra.sweeper.n_trials'?"),
     ("seed = 3", "'seed' is not of the form key=value, without spaces around the =."),
@@ -65,6 +70,16 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(mistake, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     assert sentence in mistake("proj.train", *words.split())
     assert not list(tmp_path.glob("outputs/*/*/*"))
+
+
+def test_what_is_suggested_for_other_programs_settings_exists():
+    elsewhere = "resume dataset.target model.loss model.weights callbacks.early_stopping.patience hydra.run.dir"
+    known = {*SETTINGS, *OF_ALL, *elsewhere.split(), "hydra.launcher.n_jobs", "hydra.sweeper.n_trials"}
+    words = [word.split("=") for meant in MEANT for word in meant.replace(" or ", " ").split()]
+    assert {setting for setting, *_ in words} <= known
+    options = [(group, *option) for group, *option in words if group in OF_ALL and option and option != ["joblib"]]
+    assert [option for option in options if not Path(CONF, *option).with_suffix(".yaml").is_file()] == []
+    assert len(" ".join(MEANT.values()).split()) == len(OTHER_NAMES) and not OTHER_NAMES.keys() & LEFT_OUT.keys()
 
 
 def test_a_run_that_stopped_while_its_data_was_read_is_started_again_with_its_command(mistake, tmp_path):

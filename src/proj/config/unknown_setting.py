@@ -12,37 +12,84 @@ from proj.errors import nearest
 
 # What to type, and names under which users look for it, such as those of other programs.
 MEANT = {
-    "optimizer.lr": "learning_rate lr_rate",
+    "optimizer": "optim opt solver",
+    "optimizer.lr": "learning_rate learning_rate_init lr_rate lr0 base_lr eta",
     "optimizer.weight_decay": "wd",
-    "dataset.batch_size": "batch bs",
-    "dataset.val_fraction": "val_split val_size",
+    "scheduler": "sched lr_scheduler lr_scheduler_type lr_schedule",
+    "scheduler.pct_start": "warmup warmup_epochs warmup_steps warmup_ratio",
+    "dataset.batch_size": "batch bs train_batch_size per_device_train_batch_size",
+    "dataset.size": "image_size img_size imgsz imagesz input_size resize resolution",
+    "dataset.channels": "gray grey grayscale greyscale in_channels in_chans",
+    "dataset.flip": "hflip fliplr horizontal_flip mirror",
+    "dataset.augment.rotate": "degrees rotation",
+    "dataset.augment.erase": "random_erasing reprob",
+    "dataset.augment.brightness": "color_jitter",
+    "dataset.val_fraction": "val_split val_size validation_split validation_fraction valid_pct",
     "dataset.test_fraction": "test_split test_size",
-    "dataset=csv dataset.target": "target",
-    "data_dir": "data_path path file csv input",
+    "dataset.folds": "cv kfold k_fold k_folds n_folds num_folds n_splits cross_validation",
+    "dataset.group": "groups",
+    "dataset.cache_dir": "cache",
+    "dataset=csv dataset.target": "target target_column label labels label_column",
+    "data_dir": "data_path path file csv input root train_dir dataset_dir dataset_path data_root images",
     "data_dir or hydra.run.dir": "folder directory",
-    "model": "net network arch architecture",
+    "model": "net network arch architecture model_name",
+    "model.hidden": "hidden_size hidden_sizes hidden_dim hidden_layers hidden_layer_sizes hidden_units",
+    "model.depth": "layers n_layers num_layers",
+    "model.dropout": "drop drop_rate dropout_rate",
+    "model.loss": "criterion loss_fn loss_function",
+    "model.loss.label_smoothing": "smoothing",
     "model=pretrained": "pretrained",
-    "seed": "random_state",
-    "trainer.max_epochs": "epochs epoch num_epochs n_epochs nepochs",
+    "model=pretrained model.backbone": "encoder base_model",
+    "model=pretrained model.train=head": "freeze freeze_backbone freeze_base frozen",
+    "model=pretrained model.train=all": "unfreeze finetune fine_tune",
+    "model=pretrained model.weights or balance=loss": "weights",
+    "balance=loss": "class_weight class_weights pos_weight",
+    "seed": "random_state random_seed",
+    "monitor": "metric metrics scoring",
+    "trainer.max_epochs": "epochs epoch num_epochs n_epochs nepochs num_train_epochs max_iter",
     "trainer.max_steps": "steps iterations",
-    "trainer.devices": "gpus",
+    "trainer.max_time": "timeout time_limit",
+    "trainer.devices": "gpus num_gpus n_gpus",
     "trainer=gpu": "gpu cuda",
     "trainer=cpu": "cpu",
     "trainer=gpu or trainer=cpu": "device",
-    "trainer=debug": "debug",
-    "trainer.precision": "fp16 bf16 amp",
-    "trainer.gradient_clip_val": "clip grad_clip clip_grad",
+    "trainer=ddp": "distributed ddp",
+    "trainer=debug": "debug dry_run",
+    "trainer.precision": "fp16 bf16 amp half mixed_precision",
+    "trainer.gradient_clip_val": "clip grad_clip clip_grad clipnorm max_grad_norm",
+    "trainer.accumulate_grad_batches": "gradient_accumulation_steps accumulate grad_accum accumulation_steps",
+    "trainer.log_every_n_steps": "log_every log_interval logging_steps",
+    "trainer.check_val_every_n_epoch": "eval_every eval_interval val_interval",
+    "trainer.limit_train_batches": "subset limit max_samples",
     "callbacks=early_stopping": "early_stopping early_stop",
     "callbacks=early_stopping callbacks.early_stopping.patience": "patience",
+    "callbacks=average": "ema model_ema swa",
     "augment=strong": "augment",
-    "resume": "run ckpt checkpoint",
-    "hydra.run.dir": "dir out output outputs output_folder save_dir log_dir logdir name run_name",
+    "augment": "augmentation augmentations data_augmentation",
+    "logger": "report_to",
+    "logger=mlflow": "mlflow",
+    "logger=tensorboard": "tensorboard",
+    "logger=wandb": "wandb",
+    "resume": "run ckpt checkpoint ckpt_path resume_from resume_from_checkpoint",
+    "save_every": "save_period save_freq save_steps",
+    "hydra.run.dir": (
+        "dir out output outputs output_folder save_dir log_dir logdir name run_name project experiment experiment_name"
+    ),
     "hydra/launcher": "launcher",
     "hydra/sweeper": "sweeper",
-    "hydra/launcher=joblib hydra.launcher.n_jobs": "n_jobs",
-    "hydra/sweeper=optuna hydra.sweeper.n_trials": "n_trials",
+    "hydra/launcher=joblib hydra.launcher.n_jobs": "n_jobs jobs",
+    "hydra/sweeper=optuna hydra.sweeper.n_trials": "n_trials trials",
+    "hydra/sweeper=optuna": "tune search",
 }
 OTHER_NAMES = {name: meant for meant, names in MEANT.items() for name in names.split()}
+# Why other programs need a setting that this one does not have.
+NEEDLESS = {
+    "no workers load the data": "workers num_workers n_workers dataloader_num_workers pin_memory",
+    "the data says which classes there are": "classes class_names names nc num_classes n_classes num_labels",
+    "the training examples are shuffled in every epoch, and every split is stratified": "shuffle stratify",
+    "the environment variable OMP_NUM_THREADS sets the number of threads": "threads num_threads n_threads cpus",
+}
+LEFT_OUT = {name: reason for reason, names in NEEDLESS.items() for name in names.split()}
 OLD = ("dataset.kind", "model.accepts")  # settings that only the configurations of older versions have
 
 
@@ -97,14 +144,17 @@ def elsewhere(key: str, cfg: DictConfig) -> str:
     settings = dict.fromkeys([*SETTINGS, *(setting for setting in composed if setting != key)])
     names = {setting.rpartition(".")[2] for setting in settings} - {"_target_"}
     # A misspelt name without a point is more likely a setting's than a group's: max_epoch means trainer.max_epochs.
-    if not place and name not in names | OTHER_NAMES.keys():
+    if not place and name not in names | OTHER_NAMES.keys() | LEFT_OUT.keys():
         name = next(iter(get_close_matches(name, names - {*cfg}, n=1, cutoff=0.8)), name)
     if key not in SETTINGS:  # a key in the table is right, but the chosen class does not take it
         known = [setting for setting in settings if setting.endswith(f".{name}") and setting not in OLD]
         known = [setting for setting in known if not any(policy(above).instead for above in with_above(setting))]
     here = [word for setting in known if (word := as_typed(setting, cfg))]
-    if not here and name in OTHER_NAMES:
-        here = [OTHER_NAMES[name]]
+    if not here:
+        argument = as_typed(key, cfg) if place else None  # of a class of the user's own, say
+        if name in LEFT_OUT and not argument:
+            return f" Leave it out: {LEFT_OUT[name]}."
+        here = [word for word in (OTHER_NAMES.get(name), argument) if word] if name in OTHER_NAMES else []
     if here:
         return f" Did you mean {' or '.join(map(repr, here))}?"
     if not known:
