@@ -322,7 +322,25 @@ def test_the_bar_shows_epochs_and_validations_that_last_until_it_is_drawn_again_
     bar = "+callbacks.bar._target_=proj.training.progress_bar.ProgressBar"
     train(configure("trainer.max_epochs=3", "test=false", bar, f"+callbacks.bar={{refresh_rate:{rate},leave:{leave}}}"))
     assert len(began) == epochs and len(removed) == validations
-    assert len(added) == validations + (3 if leave else min(epochs, 1))  # one bar for all epochs, or a line of each
+    assert len(added) == validations + (3 if leave else 1)  # one bar for all epochs, or a line of each
+
+
+@pytest.mark.parametrize("rate", (1e-9, 1e9))
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    (
+        ("trainer.max_epochs=3", "Epoch 3/3 11/11"),
+        ("trainer.max_steps=28", "Epoch 3/9 6/11"),
+        ("trainer.max_time={seconds:1e-6}", "Epoch 1/9 1/11"),
+    ),
+)
+def test_the_bar_that_remains_is_that_of_the_last_epoch_whatever_ended_the_run(configure, calls_of, rate, word, shown):
+    stopped = calls_of(RichProgressBar, "_stop_progress")
+    bar = f"+callbacks.bar={{_target_:proj.training.progress_bar.ProgressBar,refresh_rate:{rate}}}"
+    train(configure("trainer.max_epochs=9", "test=false", bar, word))
+    (remains,) = stopped[-1][0].progress.tasks
+    text = f"{remains.description.rpartition(']')[2].rstrip()} {remains.completed:.0f}/{remains.total:.0f}"
+    assert text == shown
 
 
 @pytest.mark.parametrize(("every", "lines"), ((0, 3), (60, 0)))

@@ -40,10 +40,10 @@ class ProgressBar(RichProgressBar):
     So an epoch or a validation that ends sooner is not shown, unless `leave` asks for a line for each epoch. If the
     output goes to a file, a line is printed after a validation, at most every LINE_INTERVAL seconds.
     epoch_shown, validation_shown: whether the current one is shown. updated, printed: the times of the last update of
-    the bar and of the last printed line.
+    the bar and of the last printed line. over: 1 at the end of the training, when Lightning has counted the last epoch.
     """
 
-    updated, printed, epoch_shown, validation_shown = 0.0, 0.0, False, False
+    updated, printed, epoch_shown, validation_shown, over = 0.0, 0.0, False, False, 0
 
     def __init__(self, refresh_rate: float, leave: bool = False, **settings: Any) -> None:
         if refresh_rate <= 0:
@@ -61,7 +61,7 @@ class ProgressBar(RichProgressBar):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
-        self.printed = time.monotonic()
+        self.printed, self.over = time.monotonic(), 0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.epoch_shown = self.keeps_lines
@@ -69,8 +69,7 @@ class ProgressBar(RichProgressBar):
             super().on_train_epoch_start(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs, batch, batch_idx) -> None:
-        is_last_epoch = trainer.current_epoch + 1 == trainer.max_epochs  # its bar remains on the screen
-        ends = (self.epoch_shown or is_last_epoch) and batch_idx + 1 == self.total_train_batches
+        ends = self.epoch_shown and batch_idx + 1 == self.total_train_batches
         if not (self._is_due() or ends):
             return
         if not self.epoch_shown:
@@ -81,6 +80,14 @@ class ProgressBar(RichProgressBar):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.epoch_shown:
             super().on_train_epoch_end(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the last epoch, whichever it was, since its bar remains on the screen."""
+        self.over = 1
+        if not self.epoch_shown:
+            super().on_train_epoch_start(trainer, pl_module)
+        last = trainer.fit_loop.epoch_loop.batch_progress.current.completed - 1
+        super().on_train_batch_end(trainer, pl_module, None, None, last)
 
     def on_validation_batch_start(self, trainer: Trainer, pl_module: LightningModule, *batch: Any) -> None:
         if self.validation_shown or self._is_due():
@@ -130,7 +137,7 @@ class ProgressBar(RichProgressBar):
         return columns
 
     def _get_train_description(self, current_epoch: int) -> str:
-        text = f"Epoch {epoch_of(current_epoch, self.trainer.max_epochs)}"
+        text = f"Epoch {epoch_of(current_epoch - self.over, self.trainer.max_epochs)}"
         return text.ljust(len(self.validation_description))
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict:
