@@ -4,10 +4,13 @@ import shlex
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 from support import processes
 from support.sweeps import GRID, finish_at_once, refused
 
+from proj.config.check import Check
 from proj.config.compose import configure
+from proj.config.new_folder import make_folder
 from proj.errors import UserError
 from proj.system.folders import runs_near
 
@@ -37,6 +40,14 @@ def test_a_run_is_refused_where_it_would_pass_for_a_job_of_a_sweep(
         configure(f"hydra.run.dir={folder}")
     process = processes.run(tmp_path, *shlex.split(goes_on), before=finish_at_once)
     assert process.returncode == 0, process.stderr
+
+
+def test_a_folder_that_is_named_by_one_beside_it_is_made_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    where = OmegaConf.create({"dir": "a/../b"})
+    Check().name_folder(where)
+    make_folder(Path(where.dir))
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
 def test_a_job_that_has_not_begun_is_told_of_its_sweep(tmp_path, mistake, monkeypatch):

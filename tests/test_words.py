@@ -233,7 +233,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("--package foo", "--package changes what --cfg=job shows: add that"),
     ("+seed=3", "+seed=3 adds a setting that is there already: type seed=3 without the plus."),
     ("hydra.run.dir=null", "hydra.run.dir=null gives it no value"),
-    ("hydra.run.dir=[a]", "hydra.run.dir=['a'] is not a text."),
+    ("hydra.run.dir=[a]", "hydra.run.dir=['a'] is not a text: leave the brackets out."),
     ("hydra.run=a", "hydra.run holds several settings: name one of them"),
     ("hydra.job_logging=a", "hydra.job_logging holds several settings: name one of them"),
     ("choices=[a]", "choices holds several settings: name one of them"),

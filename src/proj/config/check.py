@@ -171,7 +171,8 @@ class Check(Callback):
         if not where.dir:
             raise UserError("hydra.run.dir= and hydra.sweep.dir= take a folder: . is the current one.")
         with read_write(where):
-            where.dir = make_new_folder(os.path.expanduser(where.dir))
+            folder = os.path.expanduser(where.dir)  # of a/../b, only b is made
+            where.dir = make_new_folder(os.path.realpath(folder) if ".." in Path(folder).parts else folder)
         refuse_no_text(Path(where.dir))
         for place in (Path(where.dir), *Path(where.dir).parents):
             if os.path.lexists(place) and not place.is_dir():

@@ -32,7 +32,7 @@ LOGGERS = ("lightning.pytorch.loggers.", "lightning.fabric.loggers.", "torch.uti
 IN_OWN_WORDS = {
     r"field '(.+)' is not Optional": r"\1=null gives it no value: leave that word out, or type another value.",
     r".* remove \+ prefix: '(.+)' Or add .*": r"+\1 adds a setting that is there already: type \1 without the plus.",
-    r"(.+): .*Cannot convert '\w+' to string: '(.+)'": r"\1=\2 is not a text.",
+    r"(.+): .*Cannot convert '\w+' to string: '(.+)'": r"\1=\2 is not a text: leave the brackets out.",
     r"(.+): Value '(.+)' of type '\w+' could not be converted to Integer": r"\1=\2 is not a whole number.",
     r"(.+): Value '(.+)' of type '\w+' could not be converted to Float": r"\1=\2 is not a number.",
     r"(.+): (Invalid type assigned|Cannot merge DictConfig with|Cannot assign \w+ to Dict).*": (
