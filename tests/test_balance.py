@@ -155,7 +155,8 @@ def test_classes_of_ten_times_the_size_get_a_line_that_names_the_setting():
     assert inequality(torch.tensor([100, 11]), ["a", "b"]) is None
     line = inequality(torch.tensor([1000, 50, 100]), ["a", "b", "c"])
     assert "class a has 1,000 training examples, class b 50" in line and "balance=loss or balance=sampling" in line
-    assert "b 0" in inequality(torch.tensor([10, 0]), ["a", "b"])
+    assert "class c 50" in inequality(torch.tensor([1000, 0, 50]), ["a", "b", "c"])
+    assert inequality(torch.tensor([10, 0]), ["a", "b"]) is None  # no weight makes a class count that has no example
 
 
 def test_a_part_that_lacks_classes_is_said(configure, tmp_path, capsys):

@@ -50,10 +50,11 @@ def classes_without_examples(data: InMemoryDataModule) -> list[str]:
 
 
 def inequality(counts: Tensor, names: list[str]) -> str | None:
-    """A warning if the largest class of the training set is UNEQUAL times as large as the smallest; else None."""
-    pairs = list(zip(counts.tolist(), names, strict=True))
+    """A warning if the largest class of the training set is UNEQUAL times as large as the smallest that has examples;
+    else None."""
+    pairs = [pair for pair in zip(counts.tolist(), names, strict=True) if pair[0]]
     (fewest, rare), (most, frequent) = min(pairs), max(pairs)
-    if most < UNEQUAL * max(fewest, 1):
+    if most < UNEQUAL * fewest:
         return None
     return (
         f"class {frequent} has {most:,} training examples, class {rare} {fewest:,}: balance=loss or balance=sampling "
