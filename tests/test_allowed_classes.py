@@ -13,6 +13,7 @@ from contextlib import suppress
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from shlex import quote
+from types import ModuleType
 
 import pytest
 import torch
@@ -198,6 +199,17 @@ def test_what_a_trusted_module_has_only_imported_is_not_trusted_with_it(own):
         check_stored({"model": {"_target_": "mine.Missing"}}, "a.ckpt", ["mine"])
     with pytest.raises(UserError, match="Treat it as malicious"):
         check_stored({"model": {"_target_": "os.system"}}, "a.ckpt", ["mine"])
+
+
+@pytest.mark.parametrize("target", ("mine.Missing", "nowhere.Net", "__main__.Net"))
+def test_who_has_renamed_or_moved_a_module_is_told_to_undo_it(own, monkeypatch, target):
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))  # as in a script, where it has no spec
+    config, word = {"model": {"_target_": target}}, target.split(".")[0]
+    said = rf"If it is your own, (give the file and the class the names .*, and )?add trust={word}$"
+    with pytest.raises(UserError, match=said):
+        check_stored(config, "a.ckpt")
+    with pytest.raises(UserError, match=f"{target} cannot be loaded .*: give the file and the class the names and the"):
+        check_stored(config, "a.ckpt", [word])
 
 
 @pytest.mark.parametrize(

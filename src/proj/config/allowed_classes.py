@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,11 @@ def now_called(node: dict) -> Any:
     return MOVED.get(target, target)
 
 
-# The arguments of a logger that a file may set: names and switches, but no folder to write to, and no URL. TensorBoard
-# takes a `name` for a folder.
+# The arguments of a logger that a file may set: no URL, and no folder to write to, for which TensorBoard takes `name`.
 OF_A_LOGGER = (
     r"_target_|experiment_name|run_name|project|group|name|tags|notes|job_type|prefix|offline|log_\w+|flush_\w+"
 )
+AS_IT_WAS = "give the file and the class the names and the place that they had in the training"
 PARTIAL = ("optimizer", "scheduler", "dataset.source")  # parts with `_partial_: true`, which are called later
 
 
@@ -103,7 +104,9 @@ def is_trusted(target: str, trust: Sequence[str]) -> bool:
             try:
                 home = str(getattr(located(target), "__module__", ""))
             except Exception as error:
-                raise UserError(f"{target} cannot be loaded ({list(causes(error))[-1]}).") from error
+                cause = list(causes(error))[-1]
+                is_gone = getattr(cause, "name", None) in target.split(".")  # a module, or a class in one
+                raise UserError(f"{target} cannot be loaded ({cause}){f': {AS_IT_WAS}' if is_gone else ''}.") from error
             return is_within(home, word)
     return False
 
@@ -121,10 +124,15 @@ def is_within(name: str, package: str) -> bool:
     return f"{name}.".startswith(f"{package}.")
 
 
+def spec_of(module: str) -> ModuleSpec | None:
+    with suppress(ValueError):  # of __main__ in a script or notebook
+        return find_spec(module)
+
+
 def word_for(target: str) -> str:
     """What to type after `trust=` for a class: its package, or the class alone if the package is an installed one."""
     package = target.split(".")[0]
-    found = find_spec(package)
+    found = spec_of(package)
     is_own = package != "proj" and not (found and is_installed(found))
     return package if is_own else target
 
@@ -167,7 +175,9 @@ def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> di
     if any(target.split(".")[0] in sys.stdlib_module_names for _, target in foreign):
         raise UserError(f"{file} names code that no configuration of this project uses: {what}. Treat it as malicious.")
     words = ",".join(sorted({*trust, *(word_for(target) for _, target in foreign)}))
-    raise UserError(f"{file} names code that is not part of this project: {what}. If it is your own, add trust={words}")
+    cure = "" if all(spec_of(str(target).split(".")[0]) for _, target in foreign) else f"{AS_IT_WAS}, and "
+    what = f"{what}. If it is your own, {cure}add trust={words}"
+    raise UserError(f"{file} names code that is not part of this project: {what}")
 
 
 def destinations(config: dict) -> dict[str, Any]:
