@@ -127,7 +127,7 @@ def test_a_batch_is_drawn_by_seed_epoch_and_place_alone(configure):
 
     def batches(epoch: int, start: int = 0) -> list[torch.Tensor]:
         loader = data.train_dataloader()
-        loader.epoch, loader.start = epoch, start
+        loader.epoch, loader.first_batch = epoch, start
         torch.rand(start + 1)
         return [torch.cat([x.flatten(1), y], 1) for x, y in loader]
 

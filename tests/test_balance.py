@@ -119,7 +119,7 @@ def test_sampling_draws_classes_alike_in_epochs_of_the_same_length():
     def epoch(number: int, rank: int = 0, world: int = 1, start: int = 0) -> list[torch.Tensor]:
         index = torch.arange(len(targets))
         made = Batches(index, targets, 50, lambda x, i, *_: x[i], shuffle=True, rank=rank, world=world, balanced=True)
-        made.epoch, made.start = number, start
+        made.epoch, made.first_batch = number, start
         return [x for x, _ in made]
 
     drawn = torch.cat(epoch(0))
