@@ -344,6 +344,13 @@ def test_a_column_of_numbers_in_several_units_is_said(table, capsys, seldom, sha
     assert "nearly all are numbers" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("labels", ("1st 2nd 3rd", "1st 2nd 3rd 4th 5th 6th 7th", "1. White|2. Black|3. Other"))
+def test_ordinals_and_numbered_labels_are_no_amounts(table, capsys, labels):
+    words = labels.split("|") if "|" in labels else labels.split()
+    assert taken(table([words[i % len(words)] for i in range(60)]))["a"] == "words"
+    assert "nearly all are numbers" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("unit", (1, 1000))
 def test_seconds_and_milliseconds_since_1970_become_dates_where_there_is_no_doubt(table, capsys, unit):
     cells = [int((day - datetime(1970, 1, 1)).total_seconds()) * unit for day in DAYS]
