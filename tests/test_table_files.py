@@ -517,6 +517,18 @@ def test_a_parquet_file_of_more_cells_than_the_memory_holds_is_refused(monkeypat
         read_table(file, "t.parquet")
 
 
+@pytest.mark.parametrize("kind", (pa.string(), pa.dictionary(pa.int32(), pa.string())))
+def test_a_long_text_that_a_parquet_file_stores_once_for_all_rows_is_refused_before_it_fills_the_memory(
+    monkeypatch, kind
+):
+    file, memory = io.BytesIO(), 100_000_000
+    pa.parquet.write_table(pa.table({"a": pa.array(["x" * 1000] * 100_000).cast(kind)}), file)
+    monkeypatch.setattr(table_file, "memory", lambda: memory)
+    assert len(file.getvalue()) < memory / 1000
+    with pytest.raises(UserError, match=r"t.parquet: the texts in column a do not fit into this machine's memory: "):
+        read_table(file, "t.parquet")
+
+
 def test_a_class_that_the_training_file_lacks_is_left_out_of_the_others_and_named(load, tmp_path, capsys):
     test = flowers(40, 8) + "1.5,a,r\n2.5,a,r\n"
     write(tmp_path / "in", train__csv=flowers(), test__csv=test, val__csv="len,kind,y\n1.5,a,p\n")

@@ -1,6 +1,7 @@
 """Reads a table from a CSV file, Parquet file or spreadsheet; all cells become the text that a CSV file would hold."""
 
 import csv
+import math
 import re
 import sys
 from array import array
@@ -20,6 +21,7 @@ from proj.data.tables.sheet_xml import doubts_in
 from proj.data.tables.text_encoding import BLOCK, NO_TEXT, find_encoding
 from proj.data.tables.text_table import CELLS, Table, most_cells, refuse_too_many, table_of_rows
 from proj.errors import UserError, message_of, nearest
+from proj.system.platform import memory
 from proj.system.ranks import is_terminal, rank
 
 LARGE = 30_000_000  # bytes, from which on reading takes a second or more and shows a progress bar
@@ -181,19 +183,25 @@ def read_parquet(stream: BinaryIO, name: str) -> Table | None:
     table = Table(name, [index.sub("", one).strip() for one in names], 1, [])
     table.is_named = True
     table.take_header(True)  # before reading, since two columns of one name could not be told apart
+    size, most = 0, (memory() or math.inf) / 2  # a column's text is there twice while its pieces are joined
     for column, one in zip(table.columns, names, strict=True):
-        values = file.read(columns=[one]).column(one)
-        kind = values.type
+        kind = file.schema_arrow.field(one).type
+        pieces = (batch.column(0) for batch in file.iter_batches(CELLS, columns=[one]))
         if pyarrow.types.is_timestamp(kind):
-            moments = values.cast(pyarrow.timestamp("us", kind.tz), safe=False)
+            moments = file.read(columns=[one]).column(one).cast(pyarrow.timestamp("us", kind.tz), safe=False)
             days = moments.cast(pyarrow.date32(), safe=False)
             values = days if days.cast(moments.type).equals(moments) else moments
-        for start in range(0, len(values), CELLS):
-            cells = values.slice(start, CELLS)
+            pieces = (values.slice(start, CELLS) for start in range(0, len(values), CELLS))
+        for piece in pieces:
             # In a column of floats 1.0 remains 1.0, since Parquet has another type for columns of whole numbers.
             if pyarrow.types.is_floating(kind):
-                column.add(["" if cell == "nan" else cell for cell in cells.to_numpy().astype(str).tolist()])
-            else:
-                column.add([cell_text(cell) for cell in cells.to_pylist()])
+                column.add(["" if cell == "nan" else cell for cell in piece.to_numpy(False).astype(str).tolist()])
+                continue
+            cells = [cell_text(cell) for cell in piece.to_pylist()]
+            size += sum(map(len, cells))  # the file may hold a long text once for a million rows
+            if size > most:
+                why = "do not fit into this machine's memory: write the file without that column"
+                raise UserError(f"{name}: the texts in column {one} {why}.")
+            column.add(cells)
     table.lines = array("i", range(2, len(table.columns[0]) + 2))
     return table
