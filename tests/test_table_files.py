@@ -17,9 +17,10 @@ import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.photos import write_photos
-from support.runs import make, settings
+from support.runs import make, ready, settings
 from support.tables import numbers, write_rows
 
+from proj.config.compose import configure
 from proj.config.words import as_hydra_reads
 from proj.data.facts import Facts
 from proj.data.table_parts import describe_copies
@@ -468,6 +469,21 @@ def test_a_list_of_files_is_typed_as_such():
     word = as_hydra_reads("data_dir=[a.csv,more/b c.csv,'2024']")
     files = OverridesParser.create().parse_override(word).value().split(os.pathsep)
     assert files == [os.path.abspath(file) for file in ("a.csv", "more/b c.csv", "2024")]
+
+
+@pytest.mark.parametrize("of", ("", "dataset."))
+@pytest.mark.parametrize("files", ("[a.csv, b.csv]", "a.csv{}b.csv"))
+def test_a_yaml_file_names_several_files_as_a_command_does(tmp_path, monkeypatch, capsys, files, of):
+    monkeypatch.chdir(tmp_path)
+    setting = f"data_dir: {files.format(os.pathsep)}"
+    node = "dataset: {target: y, batch_size: 4}\n" + setting if not of else f"dataset:\n  target: y\n  {setting}"
+    (tmp_path / "conf").mkdir()
+    write(tmp_path / "conf" / "dataset", mine__yaml=f"# @package _global_\ndefaults:\n  - csv\n{node}\n")
+    write(tmp_path, a__csv=flowers(40), b__csv=flowers(40, 8))
+    config = configure("dataset=mine", "hydra.run.dir=run", config_dir="conf")
+    assert config.dataset.data_dir == os.pathsep.join(f"{tmp_path}/{name}" for name in ("a.csv", "b.csv"))
+    ready(config.dataset)
+    assert "one table of 2 files: a.csv, b.csv" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def check(cfg: DictConfig) -> None:
     cfg: the composed configuration with its `hydra` node.
     """
     check_own_options(cfg)
+    join_files(cfg)
     for key in ("data_dir", "dataset.data_dir"):  # the path may come from PROJ_DATA_DIR or from a file, too
         if (place := OmegaConf.select(cfg, key)) is not None:
             local_path(str(place), f"{key}=")
@@ -85,6 +86,15 @@ def check(cfg: DictConfig) -> None:
     check_arguments(cfg)
     if cfg.trainer.get("fast_dev_run") and cfg.hydra.mode == RunMode.MULTIRUN:
         raise UserError("trainer.fast_dev_run leaves no result that a sweep could compare: leave it or -m out.")
+
+
+def join_files(cfg: DictConfig) -> DictConfig:
+    """Join a list of files that a YAML file gives for data_dir, as `words.one_value` does a command's; return `cfg`."""
+    for key in ("data_dir", "dataset.data_dir"):
+        if OmegaConf.is_list(place := OmegaConf.select(cfg, key)):
+            files = [os.path.abspath(local_path(str(one), f"{key}=")) for one in place]
+            OmegaConf.update(cfg, key, os.pathsep.join(files))
+    return cfg
 
 
 def check_own_options(cfg: DictConfig) -> None:

@@ -15,7 +15,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.check import check, check_data
+from proj.config.check import check, check_data, join_files
 from proj.config.check_words import refuse_data_without_dataset, unread_additions
 from proj.config.loader import Loader
 from proj.config.new_folder import make_folder
@@ -131,7 +131,7 @@ class GridSweeper(Sweeper):
     def typical(self) -> DictConfig:
         """A configuration with the first value of each choice; what is searched in an interval has its default."""
         choices = [f"{key}={values(o)[0]}" for key, o in self.swept.items() if not o.is_interval_sweep()]
-        return self.loader.load_sweep_config(self.config, [*self.fixed, *choices])
+        return join_files(self.loader.load_sweep_config(self.config, [*self.fixed, *choices]))
 
     def settings(self) -> list[list[str]]:
         """For each job of the grid, the overrides that it does not share: all combinations of the swept values."""

@@ -1,6 +1,7 @@
 """What lies in a person's folder, without what systems and this program leave there, and what a wrong path may mean."""
 
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +17,12 @@ from proj.system.run_folder import RunFolder
 COMPANIONS = {"__macosx", "icon\r", "temporary items", "network trash folder", "lost+found", "__pycache__"}
 COMPANIONS |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "recycler", "system volume information"}
 COMPANIONS |= {"found.000", "@eadir", "@tmp", "@recycle", "#recycle", "#snapshot", "@__thumb"}
+
+
+def paths_in(data_dir: str) -> list[str]:
+    """The paths that data_dir names: itself, or several that are separated like the folders in $PATH."""
+    several = re.split(rf"{os.pathsep}(?!\\[^\\])", data_dir)  # not at C:\table.csv, which a run from Windows may name
+    return [data_dir] if os.path.exists(data_dir) else several
 
 
 def is_companion(name: str) -> bool:

@@ -15,7 +15,7 @@ from proj.data.tables.named_column import find_columns
 from proj.data.tables.table_file import Reading, open_table
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of, nearest
-from proj.system.folders import entries_in, everything_in, folders_in, is_companion, nearest_to
+from proj.system.folders import entries_in, everything_in, folders_in, is_companion, nearest_to, paths_in
 from proj.system.platform import as_command
 
 TABLE = re.compile(r"(.+?)\.(csv|tsv|tab|parquet|pq|xlsx|xlsm|xlsb|xls|ods)(\.(gz|bz2|xz|zst|zip))?", re.I)
@@ -47,8 +47,7 @@ def named_files(data_dir: str) -> list[tuple[str, str]]:
     no tables, those in subfolders that are named after parts, such as train and test, are taken.
     Raises UserError for a folder or a pattern without tables, and if the same table is there in two formats.
     """
-    several = re.split(rf"{os.pathsep}(?!\\[^\\])", data_dir)  # not at C:\table.csv, which a run from Windows may name
-    if len(several) > 1 and not os.path.exists(data_dir):
+    if len(several := paths_in(data_dir)) > 1:
         return list(chain.from_iterable(map(named_files, several)))
     if os.path.isdir(data_dir):
         found = [(file, os.path.basename(file)) for file in tables_in(data_dir)]
