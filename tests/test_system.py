@@ -35,7 +35,7 @@ from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_of
 from proj.system.names import RESERVED, file_name
 from proj.system.platform import ending, memory, or_unread, printable_output, read_at, replace, sync_folder
-from proj.system.processes import CAN_BLOCK_SIGNALS, workers_without_ctrl_c
+from proj.system.processes import CAN_BLOCK_SIGNALS, Stopped, stop_signals_as_exits, workers_without_ctrl_c
 from proj.system.run_folder import RunFolder
 from proj.system.slurm import requeue
 
@@ -334,7 +334,7 @@ def test_a_forked_command_has_its_words_environment_and_files_and_ends_as_any_ot
         "    sys.exit(int(sys.argv[1]))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    start_server()  # the one of the other tests: a server that `Forked` starts would have their commands ignore signals
+    start_server()  # the one of the other tests: a server that `Forked` starts would have their commands block signals
     names = ("out", "err", "terminal")
     for word, code in (("3", 3), ("wait", -signal.SIGTERM)):
         files = [os.open(tmp_path / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for name in names]
@@ -349,6 +349,30 @@ def test_a_forked_command_has_its_words_environment_and_files_and_ends_as_any_ot
         assert ("at the end" in out) == (word == "3")
         for file in files:
             os.close(file)
+
+
+def test_a_signal_ends_a_command_with_its_code_even_if_a_library_fails_over_the_exit(capsys):
+    with pytest.raises(Stopped) as stop, stop_signals_as_exits(said="type it again."):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        finally:
+            raise AttributeError("as OmegaConf's, whose flags are half set")
+    assert stop.value.code == 143 and "Stopped by SIGTERM: type it again." in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="jobs are forked on Linux alone")
+def test_a_forked_process_is_stopped_by_a_signal_of_its_first_moment(tmp_path):
+    (tmp_path / "server.py").write_text("from proj.system.forked import block_stops\nblock_stops()\n")
+    (tmp_path / "waits.py").write_text("import time\n\ndef main():\n    time.sleep(60)\n")
+    (tmp_path / "starts.py").write_text(
+        "import os, signal\nfrom proj.system.forked import Forked\n"
+        "if __name__ == '__main__':\n    process = Forked('server', 'waits', [], dict(os.environ), [1, 2])\n"
+        "    process.send_signal(signal.SIGTERM)\n    code = process.wait()\n"
+        "    process.send_signal(signal.SIGTERM)  # to one that has ended\n    print(code)\n"
+    )
+    ended = subprocess.run([sys.executable, "starts.py"], cwd=tmp_path, capture_output=True, text=True, timeout=50)
+    assert ended.stdout == f"{-signal.SIGTERM}\n", ended.stderr
 
 
 def test_what_windows_says_of_a_pipe_that_nobody_reads_ends_no_command(tmp_path):

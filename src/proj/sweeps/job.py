@@ -99,22 +99,26 @@ def train_apart(cfg: DictConfig, folder: Path) -> dict:
     if WINDOWS and BAR in env:  # Windows does not pass open files on to a new process
         env[BAR] = ""
     terminal = [int(env[BAR].split()[0])] if env.get(BAR) else []
-    asked = []
+    asked: list[int] = []
+    process: subprocess.Popen | Forked | None = None
 
     def hand_on(number: int, frame) -> None:
         asked.append(number)
-        if number != signal.SIGINT and not WINDOWS:  # Ctrl-C, and any signal on Windows, reaches that process anyway
+        # Ctrl-C, and any signal on Windows, reaches that process anyway.
+        if process and number != signal.SIGINT and not WINDOWS:
             process.send_signal(number)
 
     with tempfile.TemporaryFile("w+", encoding="locale", errors="replace") as stderr:  # for the job's log
         errors = 2 if cfg.log == "line" else stderr.fileno()
-        if starts_more(cfg.trainer) or not can_fork():  # Lightning repeats this command for each further process
-            command = [sys.executable, "-m", "proj.train", *words]
-            process = subprocess.Popen(command, env=env, stderr=errors, pass_fds=terminal)
-        else:
-            process = Forked("proj.sweeps.preload", "proj.train", words, env, [1, errors, *terminal])
         before = {number: signal.signal(number, hand_on) for number in STOP_SIGNALS}
         try:
+            if starts_more(cfg.trainer) or not can_fork():  # Lightning repeats this command for each further process
+                command = [sys.executable, "-m", "proj.train", *words]
+                process = subprocess.Popen(command, env=env, stderr=errors, pass_fds=terminal)
+            else:
+                process = Forked("proj.sweeps.preload", "proj.train", words, env, [1, errors, *terminal])
+            for number in asked if not WINDOWS else ():  # those that came while it was started
+                process.send_signal(number)
             code = process.wait()
         finally:
             for number, handler in before.items():

@@ -1,6 +1,6 @@
 """Imported once by the server from which job processes are forked: all of training, but none of the user's modules."""
 
 import proj.training.run  # noqa: F401
-from proj.system.forked import ignore_stops
+from proj.system.forked import block_stops
 
-ignore_stops()
+block_stops()

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 from multiprocessing.forkserver import get_inherited_fds
 from multiprocessing.reduction import DupFd
@@ -30,7 +31,7 @@ def can_fork() -> bool:
 class Forked:
     """A running `python -m <module> <words>`, with those methods of subprocess.Popen that a sweep's job needs.
 
-    preload: the module that the fork server imports beforehand; it calls `ignore_stops`.
+    preload: the module that the fork server imports beforehand; it calls `block_stops`.
     files: the descriptors of the process's stdout and stderr, and of the terminal if it shows a progress bar.
     """
 
@@ -45,7 +46,7 @@ class Forked:
         return self.process.exitcode
 
     def send_signal(self, number: int) -> None:
-        if self.process.is_alive():
+        with suppress(ProcessLookupError):  # it has just ended
             os.kill(self.process.pid, number)
 
 
@@ -59,10 +60,10 @@ class HandedOn:
         return methodcaller("detach"), (DupFd(self.number),)
 
 
-def ignore_stops() -> None:
-    """Have the fork server ignore the signals that stop its jobs, since a terminal sends them to every process."""
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+def block_stops() -> None:
+    """Have the fork server block the signals that stop its jobs, since a terminal sends them to every process. A forked
+    process gets those that it was sent since its first moment when it unblocks them."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
 def die_with_command() -> None:
@@ -87,6 +88,8 @@ def run(module: str, words: list[str], env: dict[str, str], files: list[int]) ->
     printable_output()
     sys.argv = [module, *words]
     try:
-        import_module(module).main()
+        main = import_module(module).main
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        main()
     finally:
         atexit._run_exitfuncs()  # a forked process would not call them

@@ -14,7 +14,7 @@ from functools import cache
 
 from omegaconf import DictConfig, open_dict
 
-from proj.errors import UserError, how_many
+from proj.errors import UserError, causes, how_many
 from proj.system.platform import STOP_SIGNALS, c_library, usable_cores
 from proj.system.ranks import launched_processes, rank, refuse_rank
 
@@ -55,10 +55,13 @@ def stop_signals_as_exits(numbers: Iterable[int] = BUT_CTRL_C, said: str = "") -
     before = {number: signal.signal(number, end) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
     try:
         yield came
-    except Stopped as stop:
+    except BaseException as error:  # a library may turn the exit into another error
+        stop = next((link for link in causes(error) if isinstance(link, Stopped)), None)
+        if stop is None:
+            raise
         if said and stop.code != 128 + signal.SIGINT and not rank():
             print(f"Stopped by {signal.Signals(stop.code - 128).name}: {said}", file=sys.stderr)
-        raise
+        raise stop from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
