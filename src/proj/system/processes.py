@@ -56,8 +56,7 @@ def stop_signals_as_exits(numbers: Iterable[int] = BUT_CTRL_C, said: str = "") -
     try:
         yield came
     except BaseException as error:  # a library may turn the exit into another error
-        stop = next((link for link in causes(error) if isinstance(link, Stopped)), None)
-        if stop is None:
+        if not (stop := next((link for link in causes(error) if isinstance(link, Stopped)), None)):
             raise
         if said and stop.code != 128 + signal.SIGINT and not rank():
             print(f"Stopped by {signal.Signals(stop.code - 128).name}: {said}", file=sys.stderr)
