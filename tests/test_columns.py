@@ -23,7 +23,7 @@ from proj.data.tables.encode import find_truth
 from proj.errors import UserError
 from proj.system.run_folder import RunFolder
 from proj.training.run import train
-from proj.use.prediction import read_tables
+from proj.use.inputs import read_tables
 
 START = datetime(2021, 3, 5, 14, 30)
 DAYS = [START + timedelta(days=i * 37 % 600, hours=i * 7 % 24) for i in range(60)]

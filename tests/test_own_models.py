@@ -20,10 +20,10 @@ from proj.models import Classifier
 from proj.pictures.graph import graph_of
 from proj.training.fitting import refuse_unfitting
 from proj.training.run import train
+from proj.use.ensemble import probabilities_of
 from proj.use.evaluation import evaluate
 from proj.use.export import export
 from proj.use.heat_map import heat_map
-from proj.use.prediction import probabilities_of
 
 WORDS = ("~model.activation", "trainer.max_epochs=2")
 

@@ -22,12 +22,15 @@ from support.tables import numbers, read_rows
 import proj.pictures.drawing
 import proj.use.prediction
 from proj.checkpoint.file import load_model
+from proj.config.command_line import named_files
 from proj.data.tables.table_file import read_table
 from proj.errors import UserError
 from proj.system.files import csv_text, write_output
+from proj.use.ensemble import Ensemble
 from proj.use.evaluation import open_data
+from proj.use.inputs import read_tables
 from proj.use.predicted import Predictions, csv_rows
-from proj.use.prediction import find_files, predict, read_tables
+from proj.use.prediction import find_files, predict
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,60 @@ def test_an_image_as_the_training_has_it_gets_the_networks_own_probabilities(mod
         assert row["probability"] == row["probabilities"][row["class"]]
 
 
+@pytest.fixture
+def reversed_iris(trained, tmp_path):
+    """A checkpoint of another part of Iris, whose classes have their names in the other order."""
+    with rewritten(trained("dataset.split_seed=1") / "best.ckpt", tmp_path / "reversed.ckpt") as checkpoint:
+        checkpoint["proj"]["class_names"].reverse()
+    return tmp_path / "reversed.ckpt"
+
+
+def test_several_checkpoints_predict_by_the_mean_of_the_probabilities_of_each_class(
+    iris, reversed_iris, tmp_path, capsys
+):
+    (tmp_path / "in.csv").write_text("5.1,3.5,1.4,0.2\n6.0,2.2,4.0,1.0\n")
+    alone = [predict(path, str(tmp_path / "in.csv")) for path in (iris, reversed_iris)]
+    capsys.readouterr()
+    for first, second, row in zip(*alone, predict([iris, reversed_iris], str(tmp_path / "in.csv")), strict=True):
+        means = {name: (share + second["probabilities"][name]) / 2 for name, share in first["probabilities"].items()}
+        assert row["probabilities"] == pytest.approx(means, abs=2e-6) and [*row["probabilities"]] == [*means]
+        assert row["class"] == max(means, key=means.get)
+    assert capsys.readouterr().err.count("has no header") == 1
+
+
+def test_several_checkpoints_decide_by_the_mean_of_their_costs(iris, reversed_iris, tmp_path):
+    with rewritten(reversed_iris, tmp_path / "costs.ckpt") as checkpoint:
+        checkpoint["proj"]["calibration"]["threshold"] = {"costs": [1.0, 1.0, 3.0]}
+    ensemble = Ensemble([iris, tmp_path / "costs.ckpt"], (), torch.device("cpu"))
+    assert ensemble.costs.tolist() == pytest.approx([(1 / 3 + 3 / 5) / 2, (1 / 3 + 1 / 5) / 2, (1 / 3 + 1 / 5) / 2])
+    assert Ensemble([iris, reversed_iris], (), torch.device("cpu")).costs is None
+
+
+def test_checkpoints_that_cannot_predict_together_are_one_sentence(iris, reversed_iris, digits, tmp_path):
+    with rewritten(digits, tmp_path / "photos.ckpt") as checkpoint:
+        checkpoint["proj"]["drawings"] = False
+    (tmp_path / "in.csv").write_text("5.1,3.5,1.4,0.2\n")
+    for paths, settings, sentence in (
+        ([iris, digits], {}, "knows other classes than .*: name checkpoints that know the same"),
+        ([digits, tmp_path / "photos.ckpt"], {}, "takes other inputs than .*: name checkpoints of one kind of data"),
+        ([iris, reversed_iris], {"coverage": 0.9}, "coverage=… needs the scores of one checkpoint.* leave it out"),
+        ([iris, reversed_iris], {"input": "-"}, "input=- can be read only once.* give a file"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            predict(paths, **{"input": str(tmp_path / "in.csv"), **settings})
+
+
+def test_checkpoints_are_named_by_a_pattern_or_between_commas(tmp_path, mistake):
+    for name in ("0_lr=0.1,seed=1", "1_lr=0.1,seed=2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "best.ckpt").touch()
+    both = [str(tmp_path / "0_lr=0.1,seed=1/best.ckpt"), str(tmp_path / "1_lr=0.1,seed=2/best.ckpt")]
+    assert named_files(f"{tmp_path}/*/best.ckpt") == named_files(",".join(both)) == both
+    assert named_files(f"{both[0]},{tmp_path}/*/best.ckpt") == both
+    assert named_files("*/lost.ckpt") == ["*/lost.ckpt"]
+    assert "there is no checkpoint lost.ckpt" in mistake("proj.predict", f"ckpt={both[0]},lost.ckpt", "input=x")
+
+
 def test_a_pattern_finds_files_at_any_depth_but_none_that_systems_leave(tmp_path):
     for name in ("2.png", "folder.png/1.png", "__MACOSX/3.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -93,14 +150,14 @@ def test_a_pattern_finds_files_at_any_depth_but_none_that_systems_leave(tmp_path
 
 def test_ctrl_c_leaves_the_rows_of_what_was_done(iris, tmp_path, monkeypatch, capsys):
     (tmp_path / "in.csv").write_text("5.1,3.5,1.4,0.2\n" * 250)
-    answers = iter([proj.use.prediction.probabilities_of] * 2)
+    answers = iter([proj.use.ensemble.probabilities_of] * 2)
 
     def stopped(*args):
         if answer := next(answers, None):
             return answer(*args)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(proj.use.prediction, "probabilities_of", stopped)
+    monkeypatch.setattr(proj.use.ensemble, "probabilities_of", stopped)
     with pytest.raises(KeyboardInterrupt):
         predict(iris, str(tmp_path / "in.csv"), output=str(tmp_path / "out.csv"))
     assert len(read_rows(tmp_path / "out_unfinished.csv")) == 200 and "stopped: " in capsys.readouterr().err

@@ -62,7 +62,7 @@ def test_a_signal_leaves_what_predict_has_answered_under_another_name(trained, t
     (tmp_path / "in.csv").write_text("5.1,3.5,1.4,0.2\n" * 250)
     (tmp_path / "out.csv").write_text("earlier answers")
     words = ("proj.predict", f"run={trained()}", "input=in.csv", "output=out.csv")
-    stopped(tmp_path, signal.SIGTERM, ("proj.use.prediction", "probabilities_of", 3), *words)
+    stopped(tmp_path, signal.SIGTERM, ("proj.use.ensemble", "probabilities_of", 3), *words)
     assert (tmp_path / "out.csv").read_text() == "earlier answers"
     assert len(read_rows(tmp_path / "out_unfinished.csv")) == 200
 
@@ -97,7 +97,7 @@ def test_a_signal_while_a_report_is_written_leaves_whole_files_alone(trained, tm
     (
         ("evaluate", "output=x/y", "output", "proj.use.evaluation.open_data"),
         ("export", "format=torch_export output=x/y", "output", "proj.checkpoint.file.load_model"),
-        ("predict", "input=in.csv show=x/y.png", "show", "proj.use.prediction.read_images"),
+        ("predict", "input=in.csv show=x/y.png", "show", "proj.use.ensemble.read_images"),
     ),
 )
 def test_a_place_where_nothing_can_be_written_is_said_before_the_work(

@@ -29,7 +29,7 @@ from proj.data.tables.table_file import Reading, open_table, read_table
 from proj.data.tables.table_files import named_files
 from proj.errors import UserError
 from proj.use.data import open_data
-from proj.use.prediction import find_files, read_tables
+from proj.use.inputs import find_files, read_tables
 
 PACKED = {
     "gz": gzip.compress,

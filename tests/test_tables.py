@@ -21,7 +21,7 @@ from proj.data.tables.date_forms import moment
 from proj.data.tables.encode import encode_table
 from proj.data.tables.table_file import read_table
 from proj.errors import UserError
-from proj.use.prediction import read_tables
+from proj.use.inputs import read_tables
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Predict the class of images or rows: python -m proj.predict ckpt=<file> input=…
 
-  ckpt=<file>      or run=<folder of a run>, whose best.ckpt is taken
+  ckpt=<file>      or run=<folder of a run>, whose best.ckpt is taken; several
+                   files, a.ckpt,b.ckpt or a pattern, predict together
   input=<path>     an image or a table, a folder, a pattern ('photos/*') or
                    - for standard input
   output=<file>    a .csv or .jsonl for the probabilities of all classes
@@ -37,7 +38,7 @@ OPTIONS = {
 
 
 def main() -> None:
-    with options(OPTIONS, __doc__) as chosen:
+    with options(OPTIONS, __doc__, several=True) as chosen:
         if not chosen.get("input"):
             raise UserError("name what to look at: input=<image, CSV file, folder, pattern, or - for standard input>.")
         output, show = chosen.get("output", ""), chosen.get("show", "false")

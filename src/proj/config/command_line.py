@@ -3,6 +3,7 @@
 import glob
 import logging
 import os
+import re
 import signal
 import sys
 import warnings
@@ -103,9 +104,10 @@ def share(key: str, value: str) -> float:
     raise UserError(f"{key}={value} should be a number between 0 and 1, such as {key}=0.95.")
 
 
-def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
+def read_options(kinds: Mapping[str, Kind], words: list[str], several: bool = False) -> dict[str, Any]:
     """The values of a command line's options, by name. `path` is the checkpoint that ckpt= or run= names.
 
+    several: whether ckpt= may name several, by a pattern or between commas; `path` is then a list.
     Raises UserError for a word that is none of the options, and if there is no such checkpoint.
     """
     kinds = {"ckpt": str, "run": str, **kinds}
@@ -130,6 +132,23 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
     checkpoint, folder = chosen.pop("ckpt", ""), chosen.pop("run", "")
     if bool(checkpoint) == bool(folder):
         raise UserError("name either a checkpoint, ckpt=<file>, or a run, run=<folder>, whose best.ckpt is used.")
+    if not several:
+        return {"path": checkpoint_file(checkpoint, folder), **chosen}
+    return {"path": [checkpoint_file(file, folder) for file in named_files(checkpoint)], **chosen}
+
+
+def named_files(text: str) -> list[str]:
+    """The files between commas, with each pattern replaced by the files that it finds, if any; each file once."""
+    found: list[str] = []
+    for part in re.split(r"(?<=\.ckpt),", text):  # the name of a job's folder has commas, too
+        file = local_path(part, "ckpt=")
+        found += [file] if os.path.exists(file) else sorted(glob.glob(file)) or [file]
+    return [*dict.fromkeys(found)]
+
+
+def checkpoint_file(checkpoint: str, folder: str) -> Path:
+    """The file that ckpt= names, or else the best checkpoint of the run that run= names. Raises UserError if there is
+    none."""
     run = RunFolder(folder)
     path = Path(checkpoint or run.checkpoint_of(run.figures()))
     if path.is_dir():
@@ -143,7 +162,7 @@ def read_options(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
             hint = f" Give the last one, ckpt={run.last}, or put {run.best.name} back."
         hint = hint or nearest_to(str(path)) or " Name the folder of a run, run=…, or its best.ckpt, ckpt=…."
         raise UserError(f"there is no checkpoint {path}.{hint}")
-    return {"path": path, **chosen}
+    return path
 
 
 def meant(word: str, kinds: Mapping[str, Kind]) -> str:
@@ -182,8 +201,9 @@ def version_of(package: str) -> str:
 
 
 @contextmanager
-def options(kinds: Mapping[str, Kind], text: str) -> Iterator[dict[str, Any]]:
+def options(kinds: Mapping[str, Kind], text: str, several: bool = False) -> Iterator[dict[str, Any]]:
     """Yields the command line's options to the block that runs the command; --help prints `text` instead.
+    several: see `read_options`.
 
     An error, also one in the block, ends in one sentence and exit code 1. Signals that ask to stop raise SystemExit,
     Ctrl-C too: Lightning 2.6's loops would turn Ctrl-C into exit code 1, and ignore the other signals.
@@ -191,4 +211,4 @@ def options(kinds: Mapping[str, Kind], text: str) -> Iterator[dict[str, Any]]:
     words = words_or_help(text)
     with sentences(elsewhere=""), stop_signals_as_exits(STOP_SIGNALS, AGAIN):
         check_environment()
-        yield read_options(kinds, words)
+        yield read_options(kinds, words, several)

@@ -8,6 +8,7 @@ data.py              opens the data of an evaluation or export
 importance.py        permutation importance of a table's columns
 heat_map.py          shows where in an image the network looked
 prediction.py        `predict`: classifies new pictures and rows
+ensemble.py          the models of several checkpoints, whose probabilities are averaged
 inputs.py            reads the pictures and rows for predict
 predicted.py         stores, prints and writes the predictions
 among_data.py        keeps evaluate and predict from writing files among photos or tables

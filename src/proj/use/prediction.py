@@ -9,22 +9,19 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
 
-from proj.checkpoint import file as checkpoints
 from proj.data.facts import Facts
 from proj.data.photos.image_file import MAX_PIXELS, open_image
 from proj.errors import UserError, agree, first_of, how_many
-from proj.models.classifier import Classifier
-from proj.models.logits import check_outputs, decided
+from proj.models.logits import decided
 from proj.pictures import drawing
 from proj.system.files import refuse_unwritable, write_output
 from proj.system.names import readable
 from proj.system.platform import local_path
 from proj.system.ranks import say
-from proj.training.calibration import prediction_set_limit
 from proj.use.among_data import lies_in, refuse_among_data
-from proj.use.inputs import Example, find_files, read_images, read_tables
+from proj.use.ensemble import Ensemble
+from proj.use.inputs import Example, find_files
 from proj.use.predicted import Predictions, doubt, in_words, is_unsure, write_rows
 
 BATCH = 100  # inputs at a time
@@ -67,30 +64,23 @@ def refuse_to_overwrite(inputs: list[str], folder: str, ending: str, **written: 
             raise UserError(f"{option}={file} lies in {folder}: the next run would read it. Name another place.")
 
 
-@torch.inference_mode()
-def probabilities_of(model: Classifier, facts: Facts, x: Tensor) -> Tensor:
-    """(B, C) float64 probabilities on the CPU. x: (B, H, W, C) pixels or (B, F) rows, on the model's device."""
-    logits = model(facts.normalizer().to(x.device)(x) if facts.kind == "image" else x)
-    check_outputs(logits, len(x), len(facts.class_names))  # a forward of the user's own may lose a batch of one
-    return logits.cpu().double().softmax(1)
-
-
 def classified(
-    examples: Iterator[Example], rows: Predictions, model: Classifier, facts: Facts, device: torch.device
+    examples: Iterator[tuple[Example, ...]], rows: Predictions, ensemble: Ensemble
 ) -> Iterator[tuple[Example, int, str]]:
     """Classify the examples in batches, and append the predictions to `rows`.
     Yields (the example, the index of its prediction in `rows`, its name padded to the longest name of its batch)."""
     while batch := list(itertools.islice(examples, BATCH)):
-        names = [readable(example.name) for example in batch]
+        firsts = [of_models[0] for of_models in batch]
+        names = [readable(example.name) for example in firsts]
         width = max(map(len, names))
-        probabilities = probabilities_of(model, facts, torch.stack([example.x for example in batch]).to(device))
-        rows.add(names, decided(probabilities, model.costs), probabilities)
-        for place, (example, name) in enumerate(zip(batch, names, strict=True), len(rows) - len(batch)):
+        probabilities = ensemble.probabilities(batch)
+        rows.add(names, decided(probabilities, ensemble.costs), probabilities)
+        for place, (example, name) in enumerate(zip(firsts, names, strict=True), len(rows) - len(batch)):
             yield example, place, name.ljust(width)
 
 
 def predict(
-    path: Path,
+    path: str | Path | Sequence[str | Path],
     input: str,
     output: str = "",
     show: str = "false",
@@ -102,27 +92,27 @@ def predict(
     encoding: str = "",
 ) -> Predictions:
     """Return the predictions for all inputs; print the three most probable classes of each, or write the file `output`.
-    input: see `find_files`. show: "true", or a file for a picture of results. coverage: see
-    `prediction_set_limit`; 0: no sets. max_pixels: "" for the training's. Others: see `read_images`, `read_tables`.
+    path: a checkpoint, or several that know the same classes, whose probabilities are averaged. input: see
+    `find_files`. show: "true", or a file for a picture of results. coverage: see `prediction_set_limit`; 0: no sets.
+    max_pixels: "" for the training's. Others: see `read_images`, `read_tables`.
     Raises UserError for what the user can fix; for skipped files, only after all others are done.
     """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    model, contents = checkpoints.load_model(path, trust)
-    model, facts, settings = model.to(device), Facts.from_dict(contents), contents["config"]["dataset"]
+    ensemble = Ensemble([path] if isinstance(path, str | Path) else path, trust, device)
+    facts, settings = ensemble.facts, ensemble.contents["config"]["dataset"]
     images, classes = facts.kind == "image", facts.class_names
-    limit = prediction_set_limit(contents, coverage) if coverage else None
+    limit = ensemble.set_limit(coverage) if coverage else None
     picture = {"true": "predictions.png", "false": ""}.get(str(show).lower(), str(show))
     refuse_unfitting(images, picture, sheet or encoding, settings)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
     files = find_files(local_path(input), facts.kind)
     refuse_to_overwrite(files, input, ".png" if images else ".csv", output=output, show=picture)
     rows, skipped, shown, inverted = Predictions(classes, limit), list[str](), list[tuple](), 0
-    if images:
-        examples = read_images(files, facts, invert, largest, skipped)
-    else:
-        examples = read_tables(files, facts.columns, settings, sheet, encoding, skipped)
+    of_images = {"invert": invert, "max_pixels": largest}
+    of_tables = {"training": settings, "sheet": sheet, "encoding": encoding}
+    examples = ensemble.read(files, of_images, of_tables, skipped)
     try:
-        for example, place, padded in classified(examples, rows, model, facts, device):
+        for example, place, padded in classified(examples, rows, ensemble):
             if not output:
                 row = rows[place]
                 print("  ".join(filter(None, [padded, *in_words(row), doubt(row), example.remark])))
