@@ -652,6 +652,18 @@ def test_photos_of_the_test_that_are_nearly_those_of_the_training_are_said(photo
     assert "nearly the same" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("copy", ("smaller", "others"))
+def test_copies_in_the_folders_of_different_parts_are_told_to_be_moved_since_no_group_can(
+    photos, tmp_path, capsys, copy
+):
+    for part, taken in (("train", scene), ("test", lambda number: COPIES[copy](scene(number)))):
+        images = {f"{part}/{ab(n)}/{n}_jpg.rf.{part}{n}.jpg": taken(n) for n in range(20)}
+        save_all(tmp_path / "in", images, quality=95)
+    photos(tmp_path / "in", "size=48")
+    said = capsys.readouterr().out
+    assert "or move what shows one thing into the folder of one part" in said and "dataset.group" not in said
+
+
 @pytest.mark.parametrize("again", ("_too", "_rot90"))
 def test_photos_of_the_validation_that_are_those_of_the_training_are_said(photos, tmp_path, capsys, again):
     """The test photos have a folder of their own, and no copies."""

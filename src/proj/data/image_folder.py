@@ -121,7 +121,8 @@ class ImageFolderDataModule(ImageDataModule):
         self.splits = {name: Split(take(part), targets[part]) for name, part in parts.items()}
         if self.known is None:
             files = {name: [self.files[number] for number in part.tolist()] for name, part in parts.items()}
-            say(*describe_near_copies(self.splits, files, self.example))
+            drawn = {*PARTS} - {image.part for image in found.images}
+            say(*describe_near_copies(self.splits, files, drawn, self.example))
         height, width, channels = self.shape
         self.input_shape = (channels, height, width)
         sums = images.sums[parts["train"].numpy(), 1:].sum(0).reshape(2, channels)

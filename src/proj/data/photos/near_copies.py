@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from os.path import dirname
 from typing import Any
 
@@ -26,21 +26,26 @@ ALIKE = {
 FEW = 8  # one thing has at most so many images; more with a common name may be those of a class or a year
 DAY = re.compile(r"(19|20)\d\d([-_.]?)\d\d\2\d\d$")  # IMG_20240131, as phones name all photos of a day
 MOST, MOST_KNOWN = 1_000, 10_000  # at most so many images of a part, and of the training, are compared: 0.3 s a part
+MOVE = "move what shows one thing into the folder of one part"
 COMPARED = {"test": "test", "val": "validation"}  # the parts that are compared with the training, and their names
 
 
-def describe_near_copies(parts: Mapping[str, Any], files: dict[str, list[str]], name: Callable) -> list[str]:
+def describe_near_copies(
+    parts: Mapping[str, Any], files: dict[str, list[str]], drawn: Container[str], name: Callable
+) -> list[str]:
     """A warning if at least two, and a tenth, of the test images are nearly identical to a training image, or else have
     similar names; if not, the same of the validation images. parts: their inputs are uint8 (N, H, W, C). files: those
-    of each part. name: maps a part and an index in it to an image's name."""
-    return next(filter(None, (near_copies(part, parts, files, name) for part in COMPARED)), [])
+    of each part. drawn: the parts without a folder. name: maps a part and an index in it to an image's name."""
+    return next(filter(None, (near_copies(part, parts, files, drawn, name) for part in COMPARED)), [])
 
 
-def near_copies(part: str, parts: Mapping[str, Any], files: dict[str, list[str]], name: Callable) -> list[str]:
+def near_copies(
+    part: str, parts: Mapping[str, Any], files: dict[str, list[str]], drawn: Container[str], name: Callable
+) -> list[str]:
     """`describe_near_copies` of one part."""
     train, others = parts["train"].inputs, parts[part].inputs
     if not (isinstance(train, Tensor) and isinstance(others, Tensor)):  # the images stay on the disk
-        return describe_named_alike(part, files, name)
+        return describe_named_alike(part, files, drawn, name)
     (train_places, known), (places, seen) = some_pixels(train, MOST_KNOWN), some_pixels(others, MOST)
     shows = (seen - seen.mean(1, keepdim=True)).square().mean((1, 2)).sqrt() >= CONTRAST
     mirrored = seen.unflatten(1, (GRID, GRID)).flip(2).flatten(1, 2)
@@ -48,16 +53,19 @@ def near_copies(part: str, parts: Mapping[str, Any], files: dict[str, list[str]]
     distance, nearest = torch.minimum(*views).min(1)
     same = shows & (distance <= NEAR * known[0].numel() ** 0.5)
     if (count := int(same.sum())) < max(2, len(seen) / 10):
-        return describe_named_alike(part, files, name)
+        return describe_named_alike(part, files, drawn, name)
     first = int(same.nonzero()[0])
     pair = name(part, int(places[first])), name("train", int(train_places[nearest[first]]))
     said = f"{count:,} of {how_many(len(seen), f'{COMPARED[part]} image')} {agree(count, 'is', 'are')} nearly the"
     fit = (pattern for pattern in (BURST, *ALIKE) if len({group_in(pattern, one) for one in pair}) == 1)
-    how = f"if they are copies, delete these, or have 'dataset.group={next(fit, '…')}' keep them in one part"
+    group = f"have 'dataset.group={next(fit, '…')}' keep them in one part" if part in drawn else MOVE
+    how = f"if they are copies, delete these, or {group}"
     return [f"{said} same as a training image, such as {' and '.join(pair)}: {how}"]
 
 
-def describe_named_alike(part: str, files: dict[str, list[str]], name: Callable[[str, int], str]) -> list[str]:
+def describe_named_alike(
+    part: str, files: dict[str, list[str]], drawn: Container[str], name: Callable[[str, int], str]
+) -> list[str]:
     """A warning if at least two, and a tenth, of a part's images share the beginning of a training image's name: they
     may be a photo and its mask or small copy, both eyes of a patient, augmented versions of a photo, or slices and
     frames. Of the last there may be many, but at most a third of a folder, since a whole class may have such names."""
@@ -75,7 +83,8 @@ def describe_named_alike(part: str, files: dict[str, list[str]], name: Callable[
         if len(alike) >= max(2, len(seen) / 10):
             images = f"{COMPARED[part].capitalize()} images that have the name of a training image {up_to}"
             pair = f"{name(part, alike[0])} and {name('train', places[seen[alike[0]]])}"
-            how = f"move masks and copies away, or have 'dataset.group={pattern}' keep together what shows one thing"
+            group = f"have 'dataset.group={pattern}' keep together what shows one thing" if part in drawn else MOVE
+            how = f"move masks and copies away, or {group}"
             return [f"{images}: {len(alike):,} of {len(seen):,}, such as {pair}: {how}"]
     return []
 
