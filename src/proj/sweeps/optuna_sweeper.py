@@ -55,8 +55,9 @@ class OptunaSweeper(GridSweeper):
         Returns no jobs. Raises UserError for a mistake in any of those that are tried."""
         from proj.sweeps.search import combinations
 
-        for key in {"monitor", "mode"} & self.swept.keys():
-            raise UserError(f"a search has one goal, so {key} takes one value, not {self.swept[key].input_line}.")
+        if goals := sorted({"monitor", "mode"} & self.swept.keys()):
+            several = self.swept[goals[0]].input_line
+            raise UserError(f"a search has one goal, so {goals[0]} takes one value, not {several}.")
         words_of: dict[str, list[str]] = {}
         for key, override in self.swept.items():
             ends = [getattr(self.space[key], end, None) for end in ("low", "high")]  # None for a choice
@@ -65,9 +66,9 @@ class OptunaSweeper(GridSweeper):
         jobs = []  # each tries one word of one setting, with the first words of all others
         for key, words in words_of.items():
             jobs += [list((firsts | {key: word}).values()) for word in words]
-        goals = {(config.monitor, config.mode) for _, config in self.compose_all(jobs or [[]])}
+        goals = {f"{config.monitor} {config.mode}" for _, config in self.compose_all(jobs or [[]])}
         if len(goals) > 1:
-            raise UserError(f"a search has one goal, and its trials have several: {'; '.join(map(' '.join, goals))}.")
+            raise UserError(f"a search has one goal, and its trials have several: {'; '.join(sorted(goals))}.")
         if self.n_trials > (count := combinations(self.space)):
             if count == 1:
                 raise UserError(

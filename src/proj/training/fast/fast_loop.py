@@ -66,37 +66,45 @@ class FastEpochLoop(_TrainingEpochLoop):
             self.fast_batch(data_fetcher)
 
     def fast_batch(self, data_fetcher) -> None:
-        """What Lightning's `advance` does, including its counters, which resume and callbacks read."""
+        """What Lightning's `advance` does, including its counters, which resume and callbacks read.
+
+        Each comment names the call of Lightning 2.6's `_TrainingEpochLoop.advance` that the lines below it replace.
+        """
         trainer, progress, results = self.trainer, self.batch_progress, self._results
         model, connector = trainer.lightning_module, trainer._logger_connector
         in_run, in_epoch = progress.total, progress.current
         if self.val_loop.restarting:
             self.val_loop.restarting = False
+        # next(data_fetcher)
         batch, batch_idx = next(self.batches), in_epoch.ready
         data_fetcher.fetched += 1
         progress.is_last_batch = data_fetcher.done = data_fetcher.fetched >= data_fetcher.length
+        # batch_progress.increment_ready(); _logger_connector.on_batch_start(batch)
         in_run.ready, in_epoch.ready = in_run.ready + 1, batch_idx + 1
         connector._first_loop_iter = connector._first_loop_iter is None
         results.batch, results.batch_size, results.dataloader_idx = batch, None, None
+        # _call_callback_hooks(trainer, "on_train_batch_start", …); batch_progress.increment_started()
         attributes = vars(model)  # to set the hook's name for `self.log`; an assignment to a module takes longer
         attributes["_current_fx_name"] = "on_train_batch_start"
         for hook in self.batch_starts:
             hook(trainer, model, batch, batch_idx)
         in_run.started, in_epoch.started = in_run.started + 1, in_epoch.started + 1
-
+        # automatic_optimization.run(…); batch_progress.increment_processed()
         outputs = {"loss": self._step(model, attributes, batch, batch_idx)}
         in_run.processed, in_epoch.processed = in_run.processed + 1, in_epoch.processed + 1
+        # update_lr_schedulers("step", …)
         for config in self.schedulers:
             if (batch_idx + 1) % config.frequency == 0:
                 self.scheduler_progress.increment_ready()
                 config.scheduler.step()
                 self.scheduler_progress.increment_completed()
-
+        # _call_callback_hooks and _call_lightning_module_hook(trainer, "on_train_batch_end", …)
         attributes["_current_fx_name"] = "on_train_batch_end"
         for hook in self.batch_ends:
             hook(trainer, model, outputs, batch, batch_idx)
         model.on_train_batch_end(outputs, batch, batch_idx)
         attributes["_current_fx_name"] = None
+        # _logger_connector.on_batch_end(); batch_progress.increment_completed(); update_train_step_metrics()
         if results:  # somebody has used `self.log` in this epoch
             connector.on_batch_end()
         in_run.completed, in_epoch.completed = in_run.completed + 1, in_epoch.completed + 1
