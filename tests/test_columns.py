@@ -802,17 +802,32 @@ def test_columns_that_say_the_class_themselves_are_named_with_what_leaves_them_o
         ["died" if i % 2 else "" for i in range(60)],
         [("no", "yes")[i % 2] for i in range(60)],
         [("no", "yes")[i % 2] if i else "yes" for i in range(60)],  # from here on none: it may be a strong predictor
-        [i % 4 for i in range(60)],  # more values than classes
         [i % 2 if i < 20 else "" for i in range(60)],  # most of which are missing
         range(60),
     )
-    table(*columns, range(60), names="abcdefghi", words=["drop=[i]"])
+    table(*columns, range(60), names="abcdefgh", words=["drop=[h]"])
     (said,) = [line for line in capsys.readouterr().out.splitlines() if "reveal" in line]
     assert said.startswith("a, b, c, d reveal y without a mistake, with one value for each class: if they are the")
-    assert said.endswith("'dataset.drop=[a,b,c,d,i]' leaves them out")
+    assert said.endswith("'dataset.drop=[a,b,c,d,h]' leaves them out")
     table(columns[0], range(60), words=["drop=[b]"])
     said = capsys.readouterr().out
     assert "a reveals y without a mistake" in said and "'dataset.drop=[a,b]' leaves it out" in said
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_said"), ((60, True), (20, False))
+)  # of two rows a plant, chance may be the reason
+@pytest.mark.parametrize("cell", ("plant {}", "{}"))
+def test_a_column_whose_values_have_one_class_each_is_named_as_a_group_or_a_finer_class(
+    table, capsys, cell, rows, is_said
+):
+    table([cell.format(i * 7 % 10) for i in range(rows)], rows=rows)
+    said = "a reveals y without a mistake, since each class has values of its own: if rows of one value belong together"
+    how = "dataset.group=a keeps them in one part; if it is the class in finer words, 'dataset.drop=[a]' leaves it out"
+    assert (f"{said}, {how}" in capsys.readouterr().out) == is_said
+    table([cell.format(i * 7 % 10 + (i == 3)) for i in range(rows)], rows=rows)  # one plant with a row of either class
+    table([cell.format(i * 7) for i in range(rows)], ["red" if i else "blue" for i in range(rows)], rows=rows)
+    assert "each class has values of its own" not in capsys.readouterr().out
 
 
 def test_numbers_of_which_each_class_has_a_range_of_its_own_are_named(table, capsys):

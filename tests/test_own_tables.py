@@ -55,7 +55,7 @@ def passengers(tmp_path) -> Path:
     rows = [["id", "age", "port", "name", "", "lived"]]
     for i in range(80):
         age, port = "" if i % 9 == 0 else 20 + (i % 30) ** 2, "NA" if i % 7 == 0 else "SQC"[i % 3]
-        rows.append([i, age, port, f"Jane, {i}", i % 4, ("no", "yes")[i % 2]])
+        rows.append([i, age, port, f"Jane, {i}", i % 5, ("no", "yes")[i % 2]])
     return write_rows(tmp_path / "passengers.csv", rows)
 
 

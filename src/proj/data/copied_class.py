@@ -18,7 +18,8 @@ SAMPLE = 1000  # rows, which suffice to rule out most columns
 # the smallest class. (The best column of Iris is wrong in one of 25.) With fewer than MANY rows no error is allowed.
 FEW, MANY = 40, 100
 MOST = 100  # with more classes, ranges are not compared, since each class takes a pass over all rows
-KINDS = ("value", "range", "filled", "code")  # of columns that reveal the class, see `how_it_tells`
+ROWS_A_VALUE, CHANCE = 3, 1e-6  # of a "finer" column: the fewest rows a value on average; see `agree_by_chance`
+KINDS = ("value", "range", "filled", "finer", "code")  # of columns that reveal the class, see `how_it_tells`
 
 
 def describe_copied_class(
@@ -50,7 +51,8 @@ def describe_copied_class(
             if not how:
                 break
         else:  # it reveals the class in the sample and in all rows
-            found[how][table.names[place]] = told
+            if how != "finer" or ROWS_A_VALUE * len(np.unique(values)) <= len(y):
+                found[how][table.names[place]] = told
     found["code"] = dict.fromkeys(one_hot_code(found["code"], y), 0)  # a one-hot code makes no mistakes
     others, lines = [table.names[place] for place in dropped], []  # the advised dataset.drop=… keeps the dropped ones
     for how, mistakes in found.items():
@@ -58,14 +60,15 @@ def describe_copied_class(
             names, most = [*mistakes], max(mistakes.values())
             but = f" but for {most:,} of {len(y):,} rows" if most else ""
             without, them = typed("dataset.drop", *names, *others, listed=True), agree(len(names), "it", "them")
-            said = f"{', '.join(names)} {what_they_tell(how, len(names), table.names[target], but)}"
+            said = f"{', '.join(names)} {what_they_tell(how, names, table.names[target], but)}"
             lines.append(f"{said}, {without} leaves {them} out")
     return lines
 
 
-def what_they_tell(how: str, count: int, target: str, but: str) -> str:
-    """What `count` columns of one of the KINDS say of the class, and when to leave them out, as part of a sentence.
+def what_they_tell(how: str, names: list[str], target: str, but: str) -> str:
+    """What columns of one of the KINDS say of the class, and when to leave them out, as part of a sentence.
     but: names their mistakes, or is ""."""
+    count = len(names)
     if how == "filled":
         they_come = agree(count, "it comes", "they come")
         has = f"{agree(count, 'has', 'have')} values in all rows of some classes and in none of the others"
@@ -74,6 +77,10 @@ def what_they_tell(how: str, count: int, target: str, but: str) -> str:
     if how == "value":
         they_are = agree(count, "it is", "they are")
         return f"{reveals}, with one value for each class: if {they_are} the class in other words"
+    if how == "finer":
+        they_are, group = agree(count, "it is", "they are"), typed("dataset.group", names[0])
+        together = f"if rows of one value belong together, {group} keeps them in one part"
+        return f"{reveals}, since each class has values of its own: {together}; if {they_are} the class in finer words"
     if how == "range":
         return f"{reveals}, with a range for each class: if one was made from the other"
     return f"together {reveals}: if they are its one-hot code"
@@ -85,7 +92,9 @@ def how_it_tells(
     """How a column reveals the classes (N,), and with how many mistakes.
 
     ("value" or "range", mistakes): each class has a value or a range of its own. ("filled", mistakes): it is filled in
-    for some classes only. ("code", the rows of `rows_told`): it may be part of a one-hot code. ("", 0): it does not.
+    for some classes only. ("finer", 0): each of its values, of which there are more than classes, has one class, as the
+    patients of a table with several rows each. ("code", the rows of `rows_told`): it may be part of a one-hot code.
+    ("", 0): it does not.
     Missing cells count as a value. If half of the cells are known, and some of each class, these are also tried alone.
     values: (N,) a code of each cell. numbers: (N,) for a column of numbers. known: (N,) whether a cell has a value.
     """
@@ -99,6 +108,8 @@ def how_it_tells(
             ways.append(("range", outside_ranges(numbers[known], classes[known])))
     if (told := min(ways, key=lambda way: way[1]))[1] <= few:
         return told
+    if agree_by_chance(values, classes) < CHANCE:
+        return "finer", 0
     code = rows_told(values, classes)
     return ("", 0) if code is None else ("code", code)
 
@@ -112,6 +123,21 @@ def mistaken_values(values: np.ndarray, classes: np.ndarray) -> int:
             of_class[label] = value
             right += times
     return len(classes) - right if len({*of_class.values()}) == len(of_class) else len(classes)
+
+
+def agree_by_chance(values: np.ndarray, classes: np.ndarray) -> float:
+    """The probability that all rows of a value have the same class, for every value, if the classes were shuffled; 1 if
+    they do not, or if there are no more values than classes."""
+    different, place, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    labels, counts = np.unique(classes, return_counts=True)
+    if len(different) <= len(labels) or len(different) == len(values):
+        return 1.0
+    of_value = np.empty(len(different), classes.dtype)
+    of_value[place] = classes
+    if (of_value[place] != classes).any():
+        return 1.0
+    sizes, times = np.unique(sizes, return_counts=True)
+    return float(np.prod(((counts / len(classes)) ** sizes[:, None]).sum(1) ** times))
 
 
 def outside_ranges(numbers: np.ndarray, classes: np.ndarray) -> int:
