@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support import sweeps
 from support.evaluations import evaluate
 from support.images import load_photos
 from support.made_runs import change, write_run
@@ -156,13 +157,11 @@ def test_folds_that_are_none_are_one_sentence(configure, words, sentence):
         configure(*(f"dataset.{word}" for word in words.split()))
 
 
-def test_a_sweep_with_the_number_of_folds_trains_all_of_them(ended_sweep):
-    folder = ended_sweep("sweep_name=s", "dataset.folds=3")
-    assert sorted(file.parent.name for file in folder.glob("*/config.yaml")) == [
-        "0_dataset.fold=0",
-        "1_dataset.fold=1",
-        "2_dataset.fold=2",
-    ]
+def test_a_sweep_with_the_number_of_folds_trains_all_of_them_and_says_how_they_predict_together(tmp_path):
+    out = sweeps.run(tmp_path, "sweep_name=s", "dataset.folds=3")
+    runs = sorted(file.parent.name for file in tmp_path.glob("outputs/sweeps/s/*/config.yaml"))
+    assert runs == [f"{number}_dataset.fold={number}" for number in range(3)]
+    assert "together: python -m proj.predict 'ckpt=outputs/sweeps/s/*/best.ckpt' input=…\n" in out
 
 
 @pytest.mark.parametrize(

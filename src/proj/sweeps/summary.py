@@ -87,6 +87,9 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     best = next((run for run in runs if run.status == "finished" and run.folder in folders), None)
     if best:
         print(one_line(f"The best again: {best_again(sweep, best.folder.name)}"))
+        if best.folds and len(rows) == 1:
+            together = as_command(["python", "-m", "proj.predict", f"ckpt={sweep.run_folder('*').best}"])
+            print(one_line(f"All folds together: {together} input=…"))
     missing = max(missing, 0)
     left = {name: sweep.run_folder(name).status() for name in sweep.unfinished()}
     if not left and not missing:
