@@ -366,14 +366,15 @@ def test_test_rows_that_are_in_the_training_too_are_said(load, tmp_path, capsys)
         have, they = ("has", "it is a copy") if copies == 1 else ("have", "they are copies")
         said = f"{copies} of {copies + new} test rows {have} the same inputs as a training row: if {they}"
         assert (said in capsys.readouterr().out) == (new + copies < 11 and copies > 0)
-    assert not describe_copies(torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 1.0]]))
+    assert not describe_copies(torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 1.0]]), [1, 1])
 
 
 def test_test_rows_that_equal_a_training_row_by_chance_are_not_said():
-    inputs = torch.arange(3**5)[:, None] // 3 ** torch.arange(5) % 3  # all rows of five columns with three values each
-    assert not describe_copies(inputs.float(), inputs[:20].float())
-    with_a_measurement = torch.cat([inputs, torch.arange(3**5)[:, None] % 200], 1).float()
-    (said,) = describe_copies(with_a_measurement, with_a_measurement[:20])
+    words = torch.arange(3**7)[:, None] // 3 ** torch.arange(7) % 3  # all rows of seven columns with three words each
+    inputs = torch.nn.functional.one_hot(words).flatten(1).float()
+    assert not describe_copies(inputs, inputs[:20], [3] * 7)
+    with_a_measurement = torch.cat([inputs, torch.arange(3.0**7)[:, None] % 200], 1)
+    (said,) = describe_copies(with_a_measurement, with_a_measurement[:20], [3] * 7 + [1])
     assert said.startswith("20 of 20 test rows have the same inputs as a training row")
 
 

@@ -19,7 +19,7 @@ from proj.data.tables.cells import is_no_number
 from proj.data.tables.chosen_columns import SETTINGS, dropped_columns
 from proj.data.tables.column_list import NOTES, list_columns
 from proj.data.tables.columns import Columns
-from proj.data.tables.encode import encode_table
+from proj.data.tables.encode import encode_table, width
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.named_column import SEPARATE, find_column, why_absent
 from proj.data.tables.new_table import unlike_training
@@ -128,9 +128,8 @@ class CSVDataModule(InMemoryDataModule):
             say(*describe_copied_class(table, columns, target, dropped, examples.rows[order], x, y.numpy()))
         if words := [name for name in self.class_names if is_no_number(name)]:
             say(f"taken as class names: {', '.join(words)}; leave the cell empty if a row's class is unknown")
-        say(
-            *describe_lists(self.class_names), *describe_copies(self.splits["train"].inputs, self.splits["test"].inputs)
-        )
+        train, test = self.splits["train"].inputs, self.splits["test"].inputs
+        say(*describe_lists(self.class_names), *describe_copies(train, test, [*map(width, self.columns)]))
 
     def _examples(self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]) -> Examples:
         """The rows whose classes are learnt; prints what is left out. files: the files that are parts, by part."""

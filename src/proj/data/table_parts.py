@@ -93,14 +93,14 @@ def marks_of(inputs: Tensor) -> Tensor:
     return torch.cat([rows.contiguous().view(torch.int32).long() @ factors for rows in inputs.split(10_000)])
 
 
-def describe_copies(train: Tensor, test: Tensor) -> list[str]:
+def describe_copies(train: Tensor, test: Tensor, widths: list[int]) -> list[str]:
     """A warning if a tenth or more of the test rows have the same inputs as a training row, and not by chance. Both:
-    (N, F) float32."""
+    (N, F) float32. widths: the number of inputs of each column, F in all."""
     there = torch.isin(marks_of(test), marks_of(train))
     if 10 * int(there.sum()) < len(test):
         return []
     some = train[:: max(1, len(train) // SAMPLE)]
-    copies = int((twins_by_chance(test[there], some) * len(train) < SURPRISING).sum())
+    copies = int((twins_by_chance(test[there], some, widths) * len(train) < SURPRISING).sum())
     if 10 * copies < len(test):
         return []
     have = agree(copies, "has", "have")
@@ -109,12 +109,12 @@ def describe_copies(train: Tensor, test: Tensor) -> list[str]:
     return [f"{said}: if {delete}, since the network has already seen the answers"]
 
 
-def twins_by_chance(rows: Tensor, among: Tensor) -> Tensor:
-    """(B,) float64, how probable each of these rows (B, F) is, if every input is drawn by itself from those of the rows
-    `among` (N, F): the product of how often each of its inputs occurs there, at least once."""
+def twins_by_chance(rows: Tensor, among: Tensor, widths: list[int]) -> Tensor:
+    """(B,) float64, how probable each of these rows (B, F) is, if every column is drawn by itself from those of the
+    rows `among` (N, F): the product of how often each of its cells occurs there, at least once."""
     chance = torch.ones(len(rows), dtype=torch.float64)
-    for inputs, others in zip(rows.T, among.T, strict=True):
-        values, counts = others.unique(return_counts=True)
-        place = torch.searchsorted(values, inputs.contiguous()).clamp(max=len(values) - 1)
-        chance *= counts[place].where(values[place] == inputs, 1) / len(among)
+    for inputs, others in zip(rows.split(widths, 1), among.split(widths, 1), strict=True):
+        cells, (values, counts) = marks_of(inputs), marks_of(others).unique(return_counts=True)
+        place = torch.searchsorted(values, cells).clamp(max=len(values) - 1)
+        chance *= counts[place].where(values[place] == cells, 1) / len(among)
     return chance
