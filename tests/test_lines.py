@@ -278,7 +278,7 @@ def test_no_word_of_a_job_of_somebody_else_controls_the_terminal(shown, monkeypa
     assert lines.line(name) == "0/3  name=\\x1b[2J  failed: the reason \\x1b[2J"
     assert lines.new_notes(name, 0) == ["     a note\\x1b]0;owned\\x07"]
 
-    best = SimpleNamespace(status="finished", folder=runs[0].path)
+    best = SimpleNamespace(status="finished", folder=runs[0].path, folds=0)
     monkeypatch.setattr("proj.sweeps.summary.report", lambda *args: {"rows": [{"runs": [best]}]})
     monkeypatch.setattr("proj.sweeps.summary.best_again", lambda *args: "name=\x1b[2J")
     summarise(lines.sweep, failures=False)

@@ -38,7 +38,6 @@ def run_job(cfg: DictConfig) -> float | None:
     if "basic_launcher" not in HydraConfig.get().launcher["_target_"]:
         os.environ[BAR] = ""  # no progress bars: those of several jobs would overwrite each other
     try:
-        cfg = resolved(cfg)
         kept = SweepFolder(Path(cfg.output_dir).parent).manifest.is_file()  # not with Hydra's own sweeper
         if cfg.log == "line" and rank() == 0 and kept:
             with printing_into(RunFolder(cfg.output_dir).log):
@@ -92,6 +91,7 @@ def printing_into(file: Path) -> Iterator[None]:
 def train_apart(cfg: DictConfig, folder: Path) -> dict:
     """`train` in a process of its own, so that a crash ends only this job; return its metrics.
     Raises UserError if it fails, with its output on stderr, or with the reason if that output went into its log."""
+    cfg = resolved(cfg)
     run, config = RunFolder(folder), OmegaConf.to_container(cfg, resolve=True)
     write_atomically(run.config, OmegaConf.to_yaml(cfg, resolve=True))
     words = [f"resume={folder}", f"data_dir={as_text(cfg.data_dir)}", *trust_option(needs_trust(config)).split()]
