@@ -26,7 +26,7 @@ from proj.data.facts import Facts
 from proj.data.photos.image_file import fit_image
 from proj.errors import UserError
 from proj.use.evaluation import open_data
-from proj.use.export import export, make_inputs, some_inputs
+from proj.use.export import export, make_inputs, some_inputs, to_onnx
 from proj.use.prediction import predict
 from proj.use.raw_pixels import RawPixels
 
@@ -154,6 +154,15 @@ def test_the_readmes_lines_name_an_image_with_onnxruntime_alone(checkpoints, exp
 )
 def test_a_mistake_is_one_sentence(checkpoints, mistake, words, sentence):
     assert sentence in mistake("proj.export", *(word.format(**checkpoints) for word in words))
+
+
+@pytest.mark.parametrize("dtype", (torch.bfloat16, torch.float16))
+def test_a_network_in_half_precision_that_onnxruntime_cannot_run_is_one_sentence(dtype):
+    network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softmax(1)).to(dtype).eval()
+    program = torch.export.export(network, (torch.zeros(2, 4, dtype=dtype),))
+    facts = {"output": "probabilities", "class_names": '["a", "b", "c"]', "costs": "null"}
+    with pytest.raises(UserError, match=r"onnxruntime cannot run .*let it compute in float32 .*format=torch_export$"):
+        to_onnx(program, facts, None)
 
 
 def test_missing_packages_are_one_sentence(checkpoints, monkeypatch, mistake):

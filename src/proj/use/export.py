@@ -14,7 +14,7 @@ from torch import nn
 
 from proj.checkpoint import file as checkpoints
 from proj.data.facts import Facts
-from proj.errors import UserError
+from proj.errors import UserError, message_of
 from proj.models.classifier import Classifier
 from proj.models.logits import check_outputs
 from proj.system.files import refuse_unwritable, write_output
@@ -201,7 +201,11 @@ def to_onnx(program, facts: dict[str, str], columns: RawColumns | None):
         graph.node.append(helper.make_node("Gather", ["class_names", "place"], ["class"]))
         graph.output.append(helper.make_tensor_value_info("class", TensorProto.STRING, ["batch"]))
     content = (columns.as_inputs(model) if columns else model).SerializeToString()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no class in common
+        cure = "let it compute in float32 if it does in float16 or bfloat16, or give format=torch_export"
+        raise UserError(f"onnxruntime cannot run the exported network ({message_of(error, 150)}): {cure}") from error
     return content, lambda x: torch.from_numpy(session.run(None, feed(x, columns))[0])
 
 
