@@ -420,6 +420,14 @@ def test_an_unnamed_column_that_numbers_the_rows_is_left_out_and_named(table, ca
     assert [one["name"] for one in old.columns] == [one["name"] for one in kept.columns]
 
 
+@pytest.mark.parametrize(
+    ("name", "taken"), (("id", False), ("rownames", False), ("Patient-Nr.", False), ("dose", True))
+)
+def test_a_named_column_that_numbers_a_few_rows_is_left_out(table, name, taken):
+    data = table(flowers([name, "a", "b", "y"], rows=15, index=True))
+    assert [one["name"] for one in data.columns] == [name] * taken + ["a", "b"]
+
+
 @pytest.mark.parametrize("names", (",", "Unnamed: 0,Unnamed: 1"))
 def test_a_table_whose_target_alone_has_a_name_is_read_again_as_in_the_training(table, names):
     text = "\n".join([f"{names},y", *(f"{i * i % 37},{i * i % 41},{'pq'[i % 2]}" for i in range(60))])

@@ -5,6 +5,7 @@ from typing import Any
 from proj.data.tables.encode import kind_of
 from proj.data.tables.header import is_counting, is_unnamed
 from proj.data.tables.named_column import find_column
+from proj.data.tables.row_numbers import ID
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
 
@@ -38,8 +39,9 @@ def dropped_columns(table: Table, settings: dict[str, Any]) -> list[int]:
 
 
 def is_index(table: Table, place: int) -> bool:
-    """Whether a column without a name numbers the rows, as programs write an index."""
-    if not (table.headed and is_unnamed(table.names[place])):
+    """Whether a column numbers the rows, as programs write an index: without a name, or, from 0 or 1 on, as id."""
+    name, cells = table.names[place], table.columns[place]
+    if not (table.headed and (is_unnamed(name) or ID.fullmatch(name))):
         return False
-    cells = table.columns[place]
-    return is_counting(cells) or (all(map(str.isdecimal, cells)) and len(cells.words) == len(cells))
+    are_numbers = is_unnamed(name) and all(map(str.isdecimal, cells))
+    return is_counting(cells) or (are_numbers and len(cells.words) == len(cells))

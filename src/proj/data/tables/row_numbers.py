@@ -12,7 +12,8 @@ from proj.errors import agree
 
 # Names that end like this are of numbers that were assigned, not measured: Patient-Nr., order_no, Matrikelnummer.
 ASSIGNED = r"(?i:(.*(\b|_))?(nr|no)\.?|.*[a-zäöüß](nr\.?|nummer))"
-ID = re.compile(rf".*((?i:(\b|_)(id|uid|uuid|guid)(\b|_))|[a-z]I[dD]\b|[a-z]{{4}}id\b).*|(?i:index)|{ASSIGNED}")
+WITHIN = r"((?i:(\b|_)(id|uid|uuid|guid)(\b|_))|[a-z]I[dD]\b|[a-z]{4}id\b)"
+ID = re.compile(rf".*{WITHIN}.*|(?i:index|row[ _.]?names?)|{ASSIGNED}")
 # Names of columns whose values identify persons, photos and the like, each of which may have several rows.
 PERSON = "patient|subject|participant|person|user|customer|client|donor|household|family|student|session|case|sample"
 PERSON += "|proband|teilnehmer|versuchsperson|kunde|sujet|paciente|(file|image|photo|video)([ _]?path)?"
