@@ -53,6 +53,7 @@ from proj.training.run import train
     ("model.batch_size=3", "Did you mean 'dataset.batch_size'?"),
     ("epochs=3", "Did you mean 'trainer.max_epochs'?"),
     ("imgsz=64", "Did you mean 'dataset.size'?"),
+    ("trainer.device=2", "Did you mean 'trainer.devices'?"),
     ("dataset.num_workers=4", "no setting 'dataset.num_workers'. Leave it out: no workers load the data."),
     ("callbacks.early_stopping.patience=3", "Did you mean 'callbacks=early_stopping'?"),
     ("-m n_trials=3", "Did you mean 'hydra/sweeper=optuna hydra.sweeper.n_trials'?"),

@@ -244,6 +244,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("-m sweep_name=[a] seed=1,2", "sweep_name=['a'] is not a name"),
     ("-m hydra/sweeper=optuna optimizer.lr=interval(nan,1)", "no range to search: both ends are finite numbers."),
     ("-m hydra/sweeper=optuna optimizer.lr=tag(log,interval(0,1))", "on a logarithmic scale both ends are above 0."),
+    ("-m hydra/sweeper=optuna optimizer.lr=tag(lg,interval(1,2))", "has a tag lg that nothing reads: log is that of a"),
     ("trust=linear", "trust=… works only with resume=<folder>, and for a sweep that goes on: leave it out."),
     ("monitor=null", "monitor=null does not exist. Options"),
     ("balance=true", "balance=true is not none, loss or sampling"),

@@ -150,6 +150,8 @@ def elsewhere(key: str, cfg: DictConfig) -> str:
         known = [setting for setting in settings if setting.endswith(f".{name}") and setting not in OLD]
         known = [setting for setting in known if not any(policy(above).instead for above in with_above(setting))]
     here = [word for setting in known if (word := as_typed(setting, cfg))]
+    if not here and place and get_close_matches(name, map(str, OmegaConf.select(cfg, place) or ()), cutoff=0.9):
+        return ""  # trainer.device means trainer.devices
     if not here:
         argument = as_typed(key, cfg) if place else None  # of a class of the user's own, say
         if name in LEFT_OUT and not argument:

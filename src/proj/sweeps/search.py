@@ -34,6 +34,8 @@ def distribution(override: Override, now=None):
         raise UserError(f"{text} is no range to search: give the smaller end first.")
     if "log" in value.tags and start <= 0:
         raise UserError(f"{text} is no range to search: on a logarithmic scale both ends are above 0.")
+    if unknown := sorted(value.tags - {"log", "int"}):
+        raise UserError(f"{text} has a tag {unknown[0]} that nothing reads: log is that of a logarithmic scale.")
     whole = "int" in value.tags or type(start) is type(end) is int
     whole = whole or (WHOLE.search(text) and "float(" not in text and not isinstance(now, float))
     try:
