@@ -456,8 +456,9 @@ def test_what_is_there_is_named_where_a_word_lacks_its_option_or_is_a_pattern(tr
     for word, meant in ((run.name, f"run={run.name}"), (f"{run.name}/best.ckpt", f"ckpt={run.name}/best.ckpt")):
         assert mistake("proj.predict", word).endswith(f"Did you mean {meant}?")
     assert mistake("proj.predict", str(tmp_path / "x.csv")).endswith(f"Did you mean input={tmp_path}/x.csv?")
-    for word, meant in ((f"ckpt={run.name}/b*", f"ckpt={run.name}/best.ckpt"), (f"run={run.name}*", f"run={run.name}")):
-        assert f"Did you mean {meant!r}?" in mistake("proj.predict", word)
+    assert f"Did you mean 'run={run.name}'?" in mistake("proj.predict", f"run={run.name}*")
+    # predict takes a pattern of several checkpoints.
+    assert f"Did you mean 'ckpt={run.name}/best.ckpt'?" in mistake("proj.evaluate", f"ckpt={run.name}/b*")
 
 
 def test_a_run_that_is_not_there_is_answered_with_those_that_are(trained, mistake, tmp_path, monkeypatch):
