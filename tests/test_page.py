@@ -21,7 +21,7 @@ from proj.reports.page import plotly
 from proj.reports.parallel import coordinate
 from proj.reports.report import report
 from proj.reports.runs import Run
-from proj.reports.scales import linear_scale, text
+from proj.reports.scales import error_scale, linear_scale, text
 
 CHARTS = ["val/acc %", "val/acc % against training time", "val/loss", "train/loss", "Parallel coordinates"]
 STRANGE = "</script><script>alert(1)</script>"
@@ -70,6 +70,21 @@ def test_accuracies_above_90_per_cent_are_apart_by_their_error_rate(tmp_path):
     assert places["99"] == pytest.approx(second) and places["100"] == pytest.approx(best, rel=1e-4)
     assert all(a - b > 0.05 for a, b in itertools.pairwise(axis["tickvals"]))
     assert "error rate" in chart["note"]
+
+
+def test_the_mean_of_a_row_lies_between_its_dots_also_where_the_best_of_them_has_no_error(tmp_path):
+    for seed, accuracy in enumerate((1.0, 1.0, 0.75, 1.0, 0.75)):
+        write_run(tmp_path / f"{seed}", accuracy, seed=seed)
+    report([tmp_path])
+    chart = drawn(tmp_path)["val/acc % of every seed"]
+    dots, bar = [trace["x"] for trace in chart["traces"] if "marker" in trace]
+    assert min(dots) < bar[0] < max(dots) and "error rate" in chart["note"]
+
+
+@pytest.mark.parametrize("accuracies", ([0.9, 1, 0.75], [0.91, 0.95], [0.97, 0.975], [0.9, 0.905], [0.9965, 0.997]))
+def test_an_axis_of_the_error_rate_has_three_labels_within_its_range(accuracies):
+    _, axis = error_scale(accuracies)
+    assert sum(axis["range"][0] <= at <= axis["range"][1] for at in axis["tickvals"]) >= 3
 
 
 VALUES = ([True, False, None], [0.001 * k for k in range(1, 200)], [10**-k for k in range(9)])

@@ -13,7 +13,7 @@ from typing import Any
 from proj.reports.compare import Comparison, Row, counted
 from proj.reports.conclusions import repetitions
 from proj.reports.runs import Run
-from proj.reports.scales import compact, number, round_numbers, scale_of, text, time_unit
+from proj.reports.scales import compact, note_of, number, round_numbers, scale_of, text, time_unit
 from proj.reports.table import heading
 
 POINTS = 120  # the most points of a curve; in a longer one, neighbours are averaged
@@ -87,8 +87,7 @@ def curves(rows: list[Row], tag: str, most: int) -> dict[str, Any] | None:
             line = {"x": xs, "y": compact([place(y) for y in ys]), "meta": i, "uid": f"{i}", "hoverinfo": "none"}
             line |= {"mode": "lines" if len(xs) > 1 else "markers", "line": {"width": 1.6}}
             lines.append(line)
-    note = "· on a scale of the error rate" if "ticktext" in axis else ""
-    return chart(heading(tag), note, bands + lines, axis_title("epoch") | {"rangemode": "tozero"}, axis)
+    return chart(heading(tag), note_of(axis), bands + lines, axis_title("epoch") | {"rangemode": "tozero"}, axis)
 
 
 def dots(
@@ -123,7 +122,7 @@ def dots(
         trace["marker"] = {"symbol": symbols, "size": 8 if len(points) < 100 else 6}
         trace |= {"mode": "markers", "hoverinfo": "none"}
         traces.append(trace)
-    return chart(title, note, traces, x_axis, y_axis)
+    return chart(title, note_of(y_axis, note), traces, x_axis, y_axis)
 
 
 def strip(comparison: Comparison) -> dict[str, Any] | None:
@@ -134,8 +133,9 @@ def strip(comparison: Comparison) -> dict[str, Any] | None:
     values = [value for dots_of_row in points for _, value in dots_of_row if value is not None]
     if not values or len(rows) > MOST_IN_STRIP or max(map(len, points)) < 2:
         return None
-    place, axis = scale_of(monitor, values)
-    axis.pop("range", None)
+    means = [mean for row in rows if (mean := number(row[monitor][0])) is not None]
+    place, axis = scale_of(monitor, values + means)
+    del axis["range"]  # so that every dot is shown
     traces = []
     for i, dots_of_row in enumerate(points):
         known = [(run, value) for run, value in dots_of_row if value is not None]
@@ -152,8 +152,9 @@ def strip(comparison: Comparison) -> dict[str, Any] | None:
     numbers = list(range(1, len(rows) + 1))
     y_axis = {"tickvals": numbers, "ticktext": [str(k) for k in numbers], "range": [len(rows) + 0.6, 0.4]}
     each = repetitions(*rows).partition(",")[0].removesuffix("s")  # seed, fold, or run
-    title, note = f"{heading(monitor)} of every {each}", "· a line for each configuration; the bar is the mean"
-    return chart(title, note, traces, axis, axis_title("place") | y_axis, height=max(320, 70 + 22 * len(rows)))
+    note = note_of(axis, "a line for each configuration; the bar is the mean")
+    y_axis, height = axis_title("place") | y_axis, max(320, 70 + 22 * len(rows))
+    return chart(f"{heading(monitor)} of every {each}", note, traces, axis, y_axis, height=height)
 
 
 def against_time(comparison: Comparison) -> dict | None:
@@ -172,7 +173,7 @@ def against_time(comparison: Comparison) -> dict | None:
     def place(run: Run) -> float:
         return (run.value("seconds", "min") or math.nan) / unit
 
-    return dots(comparison, place, title, "· the dotted line: the best in as much time or less", axis)
+    return dots(comparison, place, title, "the dotted line: the best in as much time or less", axis)
 
 
 def history(comparison: Comparison) -> dict | None:
@@ -186,7 +187,7 @@ def history(comparison: Comparison) -> dict | None:
         return None
     axis = axis_title("trial") | {"dtick": math.ceil(len(trials) / 8)}
     title = f"The search: {heading(comparison['monitor'])} of each trial"
-    return dots(comparison, place, title, "· the dotted line: the best so far", axis)
+    return dots(comparison, place, title, "the dotted line: the best so far", axis)
 
 
 def importance(shares: dict[str, Any]) -> dict | None:

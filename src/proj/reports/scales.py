@@ -51,13 +51,20 @@ def error_scale(accuracies: list[float]) -> Scale:
     low, high = place(min(accuracies)), place(max(accuracies))
     margin = (high - low) / 30 or 0.1
     marks: list[tuple[float, str]] = []
-    for factors in ((1, 2, 5), range(1, 10)):  # try more marks if the first ones are few in this range
+    tenths = [number / 10 for number in range(10, 100)]
+    for factors in ((1, 2, 5), range(1, 10), tenths):  # try more marks if the first ones are few in this range
         errors = [factor / 10**power for power in range(7, 0, -1) for factor in factors]
         below = [1 - error for error in errors if error < 1.2 * 10**-low]
-        if len(marks) < 4:
+        if sum(low - margin <= at <= high + margin for at, _ in marks) < 3:
             marks = apart([(place(value), f"{100 * value:.8g}") for value in (1, *below)], margin * 2)
     ticks = {"tickvals": [at for at, _ in marks], "ticktext": [name for _, name in marks]}
     return place, ticks | {"range": compact([low - margin, high + margin])}
+
+
+def note_of(axis: dict, *others: str) -> str:
+    """The note beside a chart's title. axis: from `scale_of`."""
+    notes = [*others, "on a scale of the error rate"] if "ticktext" in axis else others
+    return f"· {'; '.join(notes)}" if notes else ""
 
 
 def linear_scale(metric: str, values: list[float]) -> Scale:
