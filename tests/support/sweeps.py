@@ -43,7 +43,7 @@ def replace_training(figure: Callable) -> None:
 
     def train(cfg) -> dict:
         metrics = {"seed": cfg.seed, cfg.monitor: figure(cfg), "epochs": 1, "parameters": 1, "seconds": 1.0}
-        Path(cfg.output_dir, "config.yaml").write_text(OmegaConf.to_yaml(cfg))
+        Path(cfg.output_dir, "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
         RunFolder(cfg.output_dir).write_metrics(metrics)
         return metrics
 
