@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +30,26 @@ from proj.config.words import as_hydra_reads
 from proj.errors import UserError
 from proj.reports.runs import read_run
 from proj.sweeps.lines import own_stdout
+from proj.system.exits import Stopped, stop_signals_as_exits
 from proj.system.files import refuse_unwritable, write_atomically
 from proj.system.folders import nearest_to
 from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_of
 from proj.system.names import RESERVED, file_name
-from proj.system.platform import ending, memory, or_unread, printable_output, read_at, replace, sync_folder
-from proj.system.processes import CAN_BLOCK_SIGNALS, Stopped, stop_signals_as_exits, workers_without_ctrl_c
+from proj.system.platform import (
+    STOP_SIGNALS,
+    ending,
+    memory,
+    or_unread,
+    printable_output,
+    read_at,
+    replace,
+    sync_folder,
+)
+from proj.system.processes import CAN_BLOCK_SIGNALS, workers_without_ctrl_c
 from proj.system.run_folder import RunFolder
 from proj.system.slurm import requeue
+from proj.training.robustness.signals import StopSignals
 
 FORK = multiprocessing.get_context("fork")
 
@@ -359,6 +371,21 @@ def test_a_signal_ends_a_command_with_its_code_even_if_a_library_fails_over_the_
         finally:
             raise AttributeError("as OmegaConf's, whose flags are half set")
     assert stop.value.code == 143 and "Stopped by SIGTERM: type it again." in capsys.readouterr().err
+
+
+def test_an_exit_that_a_library_loses_ends_the_command_at_the_next_step_and_no_later_command():
+    with pytest.raises(Stopped) as stop, stop_signals_as_exits(STOP_SIGNALS):
+        with suppress(SystemExit):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        signals = StopSignals()
+        signals.install()
+        assert signals.number == signal.SIGTERM
+        with stop_signals_as_exits():
+            pytest.fail("it began")
+    assert stop.value.code == 143
+    with stop_signals_as_exits():
+        pass
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="jobs are forked on Linux alone")

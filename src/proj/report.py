@@ -22,8 +22,8 @@ from proj.config.command_line import AGAIN, take, words_or_help
 from proj.config.explain import sentences
 from proj.errors import UserError, nearest
 from proj.reports.report import report
+from proj.system.exits import stop_signals_as_exits
 from proj.system.platform import STOP_SIGNALS, local_path
-from proj.system.processes import stop_signals_as_exits
 
 
 def main() -> None:

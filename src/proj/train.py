@@ -18,7 +18,8 @@ from proj.config.compose import CONF
 from proj.config.explain import sentences
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
-from proj.system.processes import die_with_parent, exit_unless_first, stop_signals_as_exits
+from proj.system.exits import stop_signals_as_exits
+from proj.system.processes import die_with_parent, exit_unless_first
 from proj.system.ranks import check_environment, rank
 
 # Hydra's settings for a process that keeps no log and none of Hydra's files: all but the first of those that train

@@ -20,9 +20,9 @@ from proj.config.explain import FULL_ERROR, sentences
 from proj.config.flags import flags_and_settings, refuse_dashes, refuse_pasted
 from proj.config.words import as_hydra_reads
 from proj.errors import UserError, choose, nearest
+from proj.system.exits import stop_signals_as_exits
 from proj.system.folders import nearest_to, runs_near
 from proj.system.platform import STOP_SIGNALS, local_path, printable_output
-from proj.system.processes import stop_signals_as_exits
 from proj.system.ranks import check_environment
 from proj.system.run_folder import RunFolder
 

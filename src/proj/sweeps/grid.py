@@ -29,8 +29,9 @@ from proj.sweeps.seeds import ASKED, add_seeds, is_seed
 from proj.sweeps.sweep_file import changed_versions, loader_of_copy, no_folder_if_refused
 from proj.sweeps.swept import every_fold, fixed_and_swept, refuse_repeated, values
 from proj.sweeps.trust import without_hydra
+from proj.system.exits import CAME, stop_signals_as_exits
 from proj.system.locks import locked
-from proj.system.processes import CAN_BLOCK_SIGNALS, start_trackers, stop_signals_as_exits, workers_without_ctrl_c
+from proj.system.processes import CAN_BLOCK_SIGNALS, start_trackers, workers_without_ctrl_c
 from proj.system.ranks import launched_processes, say
 from proj.system.slurm import wait_for_every_job
 
@@ -47,7 +48,6 @@ class GridSweeper(Sweeper):
     def __init__(self, params: DictConfig | None = None, **of_a_search: object) -> None:
         self.params, self.of_a_search = params or {}, of_a_search
         self.code: dict[str, str] = {}  # see `own_code`: of all configurations composed here
-        self.signals: list[int] = []  # received so far, to stop this command
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         if launched_processes():
@@ -80,7 +80,7 @@ class GridSweeper(Sweeper):
             words = self.understand(arguments)
             jobs = [] if resumes else self.check()
         alone = locked(make_folder(self.kept.folder))
-        with telling_how_to_continue(self.kept), alone, stop_signals_as_exits() as self.signals:
+        with telling_how_to_continue(self.kept), alone, stop_signals_as_exits():
             if not resumes and not self.kept.read_if_begun(self.config):  # another process may have begun it meanwhile
                 its_own = "data_dir" in self.swept or "dataset.data_dir" in map(key_of, words)
                 data_dir = None if its_own else self.typical.data_dir
@@ -182,8 +182,8 @@ class GridSweeper(Sweeper):
                 self.kept.checked_job(name)  # check all of them before the first one starts
         one_by_one = self.lines is not None and self.runs_here
         for part in [[name] for name in names] if one_by_one else [names]:
-            if self.signals:
-                raise SystemExit(128 + self.signals[0])
+            if CAME:
+                raise SystemExit(128 + CAME[0])
             if not all(map(self.kept.job, part)):  # a folder was deleted while other jobs ran
                 self.freeze_again()
             if self.start([[name] for name in part], int(part[0].split("_")[0]), part, one_by_one) is None:

@@ -11,9 +11,9 @@ from proj.errors import UserError, agree, file_fault, how_many
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import job_words
+from proj.system.exits import Stopped
 from proj.system.names import one_line
 from proj.system.platform import as_command, shorter
-from proj.system.processes import Stopped
 
 
 def how_to_continue(sweep: Sweep) -> str:

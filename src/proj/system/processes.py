@@ -8,17 +8,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
 from omegaconf import DictConfig, open_dict
 
-from proj.errors import UserError, causes, how_many
-from proj.system.platform import STOP_SIGNALS, c_library, usable_cores
+from proj.errors import UserError, how_many
+from proj.system.platform import c_library, usable_cores
 from proj.system.ranks import launched_processes, rank, refuse_rank
 
-BUT_CTRL_C = tuple(number for number in STOP_SIGNALS if number != signal.SIGINT)
 # This environment variable tells a sweep's job about its progress bar: "<descriptor of the terminal> <title>", or ""
 # for no bar.
 BAR = "PROJ_BAR"
@@ -31,39 +30,6 @@ def die_with_parent() -> None:
     """
     if library := c_library():
         library.prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
-
-
-class Stopped(SystemExit):
-    """Raised by a signal that asks to stop, as long as the user has not been told so."""
-
-
-@contextmanager
-def stop_signals_as_exits(numbers: Iterable[int] = BUT_CTRL_C, said: str = "") -> Iterator[list[int]]:
-    """During the block, a signal that asks to stop raises `Stopped`, unless other code sets a handler of its own.
-
-    numbers: the signals. Those that this process was started to ignore, as with & in a script, stay ignored.
-    said: a sentence to print if one of them, other than Ctrl-C, ends the block.
-    Yields a list of the signals that came, to be looked at later: Python ignores an exception that is raised while it
-    destroys an object, so that an exit can get lost.
-    """
-    came: list[int] = []
-
-    def end(number: int, frame) -> None:
-        came.append(number)
-        raise Stopped(128 + number)
-
-    before = {number: signal.signal(number, end) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
-    try:
-        yield came
-    except BaseException as error:  # a library may turn the exit into another error
-        if not (stop := next((link for link in causes(error) if isinstance(link, Stopped)), None)):
-            raise
-        if said and stop.code != 128 + signal.SIGINT and not rank():
-            print(f"Stopped by {signal.Signals(stop.code - 128).name}: {said}", file=sys.stderr)
-        raise stop from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 CAN_BLOCK_SIGNALS = hasattr(signal, "SIG_BLOCK")  # Windows cannot

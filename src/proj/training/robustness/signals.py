@@ -8,6 +8,7 @@ import time
 import torch
 from lightning.pytorch import Trainer
 
+from proj.system.exits import CAME
 from proj.system.platform import STOP_SIGNALS
 from proj.system.slurm import requeue
 
@@ -28,6 +29,8 @@ class StopSignals:
         if threading.current_thread() is threading.main_thread():
             for number in STOP_SIGNALS:
                 signal.signal(number, self._note)
+            for number in CAME:  # before this training, if the exit by it got lost
+                self._note(number, None)
 
     def _note(self, number: int, frame) -> None:
         if self.number == number and time.monotonic() > self.came + 1:  # Slurm and others send each signal twice
