@@ -612,11 +612,9 @@ def private_names(file: Path) -> set[str]:
 
 def replaced_names() -> set[str]:
     """The private methods of other libraries' classes that classes of this project replace."""
-    found, stops = set(), (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-    handlers = {number: signal.getsignal(number) for number in stops}
+    found, blocked = set(), signal.pthread_sigmask(signal.SIG_BLOCK, ())
     modules = [importlib.import_module(module.name) for module in pkgutil.walk_packages(proj.__path__, "proj.")]
-    for number, handler in handlers.items():  # which sweeps/preload.py ignores from its import on
-        signal.signal(number, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)  # sweeps/preload.py blocks those that stop a job
     for module in modules:
         for kind in vars(module).values():
             if isinstance(kind, type) and kind.__module__.startswith("proj."):

@@ -57,7 +57,7 @@ def check_additions(cfg: DictConfig) -> None:
     is meant for does not take according to its source."""
     for word in cfg.hydra.overrides.task:
         key = key_of(word)
-        if not word.startswith("+"):
+        if not word.startswith("+") or key in cfg.hydra.runtime.choices:  # +experiment=mine names an option of a group
             continue
         top, _, rest = key.partition(".")
         if rest and top in {one.partition(".")[0] for one in SETTINGS}:
