@@ -70,10 +70,11 @@ MEANT = {
     "logger=mlflow": "mlflow",
     "logger=tensorboard": "tensorboard",
     "logger=wandb": "wandb",
+    "preset or hydra.run.dir": "experiment",  # a preset in lightning-hydra-template
     "resume": "run ckpt checkpoint ckpt_path resume_from resume_from_checkpoint",
     "save_every": "save_period save_freq save_steps",
     "hydra.run.dir": (
-        "dir out output outputs output_folder save_dir log_dir logdir name run_name project experiment experiment_name"
+        "dir out output outputs output_folder save_dir log_dir logdir name run_name project experiment_name"
     ),
     "hydra/launcher": "launcher",
     "hydra/sweeper": "sweeper",
