@@ -27,7 +27,7 @@ from proj.sweeps.frozen_loader import FrozenLoader
 from proj.sweeps.lines import Lines
 from proj.sweeps.seeds import ASKED, add_seeds, is_seed
 from proj.sweeps.sweep_file import changed_versions, loader_of_copy, no_folder_if_refused
-from proj.sweeps.swept import every_fold, fixed_and_swept, refuse_repeated, values
+from proj.sweeps.swept import fixed_and_swept, refuse_repeated, values
 from proj.sweeps.trust import without_hydra
 from proj.system.exits import CAME, stop_signals_as_exits
 from proj.system.locks import locked
@@ -99,7 +99,7 @@ class GridSweeper(Sweeper):
         """Set `fixed`, the overrides that all jobs share, and `swept`, the others; return the overrides of both."""
         own = [f"{key}={'null' if value is None else value}" for key, value in self.params.items()]
         words = [as_hydra_reads(word, several=True) for word in self.kept.manifest.get("words") or [*own, *arguments]]
-        self.fixed, self.swept = fixed_and_swept(words + every_fold(words) * self.is_grid, self.loader)
+        self.fixed, self.swept = fixed_and_swept(words, self.loader, folds=self.is_grid)
         return words
 
     def compose_checked(self, own: list[str]) -> DictConfig:

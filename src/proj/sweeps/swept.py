@@ -17,9 +17,15 @@ OF_ALL_JOBS = ("sweep_name", "log")  # settings of the whole sweep, which cannot
 SHARES = ("trainer.limit_", "trainer.overfit_batches", "trainer.val_check_interval")  # a share, or a number of batches
 
 
-def fixed_and_swept(words: list[str], loader: ConfigLoader) -> tuple[list[str], dict[str, Override]]:
+def fixed_and_swept(
+    words: list[str], loader: ConfigLoader, folds: bool = False
+) -> tuple[list[str], dict[str, Override]]:
     """(The overrides that all jobs share, the swept ones by their names). The last override of a setting counts.
-    Raises UserError if a setting has no value, or several although it cannot be swept."""
+
+    folds: whether a number of folds stands for all of them, see `every_fold`.
+    Raises UserError if a setting has no value, or several although it cannot be swept.
+    """
+    words = [*words, *every_fold(words)] if folds else words
     overrides = OverridesParser.create(loader).parse_overrides(words)
     last = {override.get_key_element(): override for override in overrides}
     swept = {key: override for key, override in last.items() if override.is_sweep_override()}

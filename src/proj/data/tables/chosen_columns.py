@@ -43,5 +43,6 @@ def is_index(table: Table, place: int) -> bool:
     name, cells = table.names[place], table.columns[place]
     if not (table.headed and (is_unnamed(name) or ID.fullmatch(name))):
         return False
-    are_numbers = is_unnamed(name) and all(map(str.isdecimal, cells))
-    return is_counting(cells) or (are_numbers and len(cells.words) == len(cells))
+    if is_counting(cells):
+        return True
+    return is_unnamed(name) and all(map(str.isdecimal, cells)) and len(cells.words) == len(cells)

@@ -159,15 +159,16 @@ def units_of(seen: Count) -> Counter:
     for plain numbers; empty for any other column. Only the first different words are looked at. Labels such as 1st and
     2nd, or 1. White and 2. Black, have one number a unit; amounts have several."""
     units, total = Counter({"no unit": seen.numbers}), seen.numbers
-    different = Counter({"no unit": 2 * bool(seen.numbers)})
+    different = Counter[str]()  # the number of different amounts in each unit
     for word, times in islice(seen.words.items(), 200):
         total += times
         if (parts := number_and_word(word)) and number(parts[0]):
             units[parts[1]] += times
             different[parts[1]] += 1
     units = +units  # without 0
-    are_amounts = 2 <= len(units) <= 10 and max(different.values()) > 1 and not units.keys() <= ORDINALS
-    return units if are_amounts and units.total() >= 0.95 * total else Counter()
+    are_labels = units.keys() <= ORDINALS or (not seen.numbers and max(different.values(), default=0) <= 1)
+    fits = 2 <= len(units) <= 10 and units.total() >= 0.95 * total
+    return units if fits and not are_labels else Counter()
 
 
 def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> Iterator[str]:

@@ -195,7 +195,8 @@ def read_parquet(stream: BinaryIO, name: str) -> Table | None:
         for piece in pieces:
             # In a column of floats 1.0 remains 1.0, since Parquet has another type for columns of whole numbers.
             if pyarrow.types.is_floating(kind):
-                column.add(["" if cell == "nan" else cell for cell in piece.to_numpy(False).astype(str).tolist()])
+                numbers = piece.to_numpy(zero_copy_only=False).astype(str).tolist()
+                column.add(["" if number == "nan" else number for number in numbers])
                 continue
             cells = [cell_text(cell) for cell in piece.to_pylist()]
             size += sum(map(len, cells))  # the file may hold a long text once for a million rows
