@@ -248,8 +248,11 @@ FOLDERS = {  # how many images lie where; a negative number is of files that are
     "one class": ({"red": 5}, "a classifier needs at least two classes, and there is only red in .*in: put"),
     "classes in a single folder": ({"a": 1, "a/red": 5, "a/blue": 5}, "the folder a alone: .*give data_dir=.*in/a"),
     "a class that cannot be read": ({**TWO, "green": -5}, "class green has no examples"),
-    "a part that cannot be read": ({**PARTED, "test/red": -3, "test/blue": -3}, "the folder of test can be read: mend"),
-    "no image that can be read": ({"red": -5, "blue": -5}, "no training image can be read: mend the files, or name"),
+    "a part that cannot be read": (
+        {**PARTED, "test/red": -3, "test/blue": -3},
+        "of test can be read .*0.jpg: .*: mend",
+    ),
+    "no image that can be read": ({"red": -5, "blue": -5}, "no training image can be read .*0.jpg: .*: mend"),
     "a part without images": ({**PARTED, "test/red": 0, "test/blue": 0}, "in/test holds no images: .* test is drawn"),
     "an empty part": ({**PARTED, "test": 0}, "in/test holds no images: remove it, and test is"),
     "an empty part of a word": ({"train_set/red": 5, "train_set/blue": 5, "dev_set": 0}, "/dev_set holds no images: "),
@@ -274,6 +277,12 @@ def test_a_folder_that_does_not_fit_is_one_sentence(photos, tmp_path, images, se
     with pytest.raises(UserError, match=sentence) as raised:
         photos(tmp_path / "in")
     assert "\n" not in str(raised.value)
+
+
+def test_photos_that_all_have_too_many_pixels_need_another_limit_and_no_mending(photos, tmp_path):
+    fill(tmp_path, [*TWO], 5)
+    with pytest.raises(UserError, match=r"more than dataset.max_pixels=9\): raise dataset.max_pixels, or name"):
+        photos(tmp_path, "max_pixels=9", "size=8")
 
 
 @pytest.mark.parametrize(

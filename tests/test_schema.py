@@ -85,6 +85,11 @@ def test_a_typo_a_wrong_type_and_a_value_out_of_range_are_invalid(validator, com
         assert not validator.is_valid(changed[above[0]])
 
 
+def test_data_dir_may_be_a_list_of_files(validator):
+    for files, is_valid in ((["2023.csv", "2024.csv"], True), ([], False), ([[]], False)):
+        assert validator.is_valid({"data_dir": files}) == is_valid
+
+
 def test_a_class_of_ones_own_has_arguments_of_its_own(validator):
     assert validator.is_valid({"_target_": "wine.WineDataModule", "batch_size": 16, "year": 1999})
     assert not validator.is_valid({"_target_": "wine.WineDataModule", "batch_size": 0, "year": 1999})

@@ -21,7 +21,7 @@ from proj.data.photos.deep_pixels import levels_of
 from proj.data.photos.how_to_sort import how_to_sort
 from proj.data.photos.image_file import HEIC, MAX_PIXELS, Levels, Recipe
 from proj.data.photos.near_copies import describe_near_copies
-from proj.data.photos.remarks import describe_grey, remarks_on
+from proj.data.photos.remarks import describe_grey, remarks_on, why_none_is_left
 from proj.data.photos.resized import OnDisk, Resized, refuse_huge
 from proj.data.rare_classes import describe_rare, rare_classes, unknown_classes
 from proj.data.splitting import draw_parts
@@ -142,10 +142,7 @@ class ImageFolderDataModule(ImageDataModule):
         numbers = (images.sums[:, 0] >= 0).nonzero()[0]
         lost = {*part_of.tolist()} - {*part_of[numbers].tolist()}
         if lost and self.known is None:  # else the part would silently be drawn from the training images
-            if 0 in lost:
-                raise UserError("no training image can be read: mend the files, or name another folder with data_dir=…")
-            name = PARTS[min(lost)]
-            raise UserError(f"no image of the folder of {name} can be read: mend its files, or take the folder away.")
+            raise UserError(why_none_is_left(images, part_of, min(lost), self.data_dir))
         together, sums = None if groups is None else groups[numbers], images.sums[numbers]
         if (self.fold or self.identical == "together") and self.known is None and has_duplicates(sums[:, 0]):
             # The sums are compared, too, since among many images some have equal checksums by chance.

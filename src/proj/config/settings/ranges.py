@@ -109,6 +109,7 @@ DURATION_WORDS = "days:hours:minutes:seconds, such as 00:01:30:00, or {hours:1},
 
 SEED = Range("a whole number, 0 to 4294967295", {"type": "integer", "minimum": 0, "maximum": 2**32 - 1})
 PATH = either("a path", text(".+"), {"type": "number"})
+FILES = either("a path", *PATH.schema["anyOf"], {"type": "array", "minItems": 1, "items": text(".+")})
 SWITCH = Range("true or false", {"type": "boolean"})
 NAME = Range("a name", text(".+"))
 FILE_NAME = Range("a file's name, with {epoch} or {val/acc:.2f} for a number", text(".+"), fits_numbers)

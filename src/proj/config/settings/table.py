@@ -25,7 +25,7 @@ SETTINGS: dict[str, Setting] = {
     "choices": Setting(report="first", instead="model=mlp, dataset=digits and so on choose an option"),
     "choices.augment": Setting(report="apart"),
     "output_dir": reserved(FOLDER, "free", "never"),
-    "data_dir": free(ranges.PATH),
+    "data_dir": free(ranges.FILES),
     "save_every": free(ranges.NOT_NEGATIVE),
     "fast_loop": free(),
     "sweep_name": free(ranges.SWEEP_NAME),
@@ -34,7 +34,7 @@ SETTINGS: dict[str, Setting] = {
     "trial": reserved("a search numbers its trials, -m hydra/sweeper=optuna", "free", "never"),
     "dataset": Setting(report="first"),
     "dataset.kind": free(),  # older versions wrote this and model.accepts, which are now attributes of the classes
-    "dataset.data_dir": free(ranges.PATH),
+    "dataset.data_dir": free(ranges.FILES),
     "dataset.cache_dir": free(ranges.PATH),
     "dataset.source.root": reserved("the data lies in data_dir=path/to/folder"),
     "dataset.source.train": reserved("both parts are read"),

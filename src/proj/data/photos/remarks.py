@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator
 
 import numpy as np
+from torch import Tensor
 
+from proj.data.part_names import PARTS
 from proj.data.photos.image_file import Levels
 from proj.data.photos.resized import Resized
 from proj.errors import agree, first_of, how_many
@@ -20,9 +22,8 @@ def remarks_on(images: Resized, data_dir: str, levels: Levels) -> Iterator[str]:
     if left_out:
         are = agree(len(left_out), "is", "are")
         yield f"{len(left_out):,} of {how_many(len(images.files), 'image')} cannot be read and {are} left out:"
-    for number, why in list(left_out.items())[:NAMED]:
-        why = why.replace("max_pixels", "dataset.max_pixels")
-        yield f"    {readable(os.path.relpath(images.files[number], data_dir))}: {why}"
+    for number in [*left_out][:NAMED]:
+        yield f"    {why_left_out(images, number, data_dir)}"
     if len(left_out) > NAMED:
         yield f"    and {len(left_out) - NAMED:,} more"
     yield from describe_cut(images, data_dir)
@@ -33,6 +34,21 @@ def remarks_on(images: Resized, data_dir: str, levels: Levels) -> Iterator[str]:
             scale = (levels or {}).get(kind)
             how = "{:,g} becomes black and {:,g} white".format(*scale) if scale else "each is scaled by itself"
             yield f"Images of more than 8 bits, {numbers}: {count:,}; {how} (dataset.levels=[black,white])"
+
+
+def why_left_out(images: Resized, number: int, data_dir: str) -> str:
+    """The name of an image that is left out, and why."""
+    why = images.left_out[number].replace("max_pixels", "dataset.max_pixels")
+    return f"{readable(os.path.relpath(images.files[number], data_dir))}: {why}"
+
+
+def why_none_is_left(images: Resized, part_of: Tensor, part: int, data_dir: str) -> str:
+    """The message for a part of which all images are left out. part_of: (N,) the place in PARTS of each image's."""
+    first = why_left_out(images, int((part_of == part).nonzero()[0]), data_dir)
+    cure = "raise dataset.max_pixels" if "dataset.max_pixels" in first else "mend the files"
+    if part == PARTS.index("train"):
+        return f"no training image can be read ({first}): {cure}, or name another folder with data_dir=…"
+    return f"no image of the folder of {PARTS[part]} can be read ({first}): {cure}, or take the folder away."
 
 
 def describe_cut(images: Resized, data_dir: str) -> Iterator[str]:
