@@ -162,6 +162,8 @@ def test_a_sweep_with_the_number_of_folds_trains_all_of_them_and_says_how_they_p
     runs = sorted(file.parent.name for file in tmp_path.glob("outputs/sweeps/s/*/config.yaml"))
     assert runs == [f"{number}_dataset.fold={number}" for number in range(3)]
     assert "together: python -m proj.predict 'ckpt=outputs/sweeps/s/*/best.ckpt' input=…\n" in out
+    again = out.partition("The best again: python -m proj.train ")[2].splitlines()[0].split()
+    assert {"-m", "dataset.folds=3"} < {*again} and "dataset.fold=" not in " ".join(again)
 
 
 @pytest.mark.parametrize(

@@ -54,17 +54,23 @@ def flags(sweep: Sweep) -> list[str]:
     return words
 
 
-def best_again(sweep: Sweep, name: str) -> str:
-    """The command that repeats the training of the job of this name, with the present place of the data."""
+def best_again(sweep: Sweep, name: str, all_folds: bool) -> str:
+    """The command that repeats the training of the job of this name, with the present place of the data.
+
+    all_folds: whether it shall train all folds of the job's configuration, and not only that of the job.
+    """
     job = sweep.job(name)
     words = job_words(job["hydra"]["overrides"]["task"])
+    all_folds = all_folds and "dataset.folds" in map(key_of, words)  # which -m takes for all folds
+    if all_folds:
+        words = [word for word in words if key_of(word) != "dataset.fold"]
     place = sweep.find_data(job["data_dir"])
     if data_dir_is_unread(job["dataset"], words):
         words = [word for word in words if key_of(word) != "data_dir"]
     elif sweep.manifest.get("data_moved") or place != job["data_dir"]:  # moved since the job was frozen
         place = place if re.fullmatch(r"[\w./-]+", place) else as_text(place)
         words = [*(word for word in words if key_of(word) != "data_dir"), f"data_dir={place}"]
-    if any(word.startswith("sweep=") for word in words):  # the file of sweep=… is only read with -m
+    if all_folds or any(word.startswith("sweep=") for word in words):  # the file of sweep=… is only read with -m
         words = ["-m", *words]
     return as_command(["python", "-m", "proj.train", *flags(sweep), *words])
 
@@ -83,10 +89,12 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
         if isinstance(error.__cause__, OSError):  # its advice, to name another folder, is for proj.report only
             raise error.__cause__ from None
         raise
-    runs = chain.from_iterable(row["runs"] for row in rows)  # the best first
-    best = next((run for run in runs if run.status == "finished" and run.folder in folders), None)
+    finished = [[run for run in row["runs"] if run.status == "finished" and run.folder in folders] for row in rows]
+    best = next(chain.from_iterable(finished), None)  # the best row's runs come first
     if best:
-        print(one_line(f"The best again: {best_again(sweep, best.folder.name)}"))
+        of_its_row = next(filter(None, finished))
+        all_folds = best.folds > 0 and {run.fold for run in of_its_row} == {*range(best.folds)}
+        print(one_line(f"The best again: {best_again(sweep, best.folder.name, all_folds)}"))
         if best.folds and len(rows) == 1:
             together = as_command(["python", "-m", "proj.predict", f"ckpt={sweep.run_folder('*').best}"])
             print(one_line(f"All folds together: {together} input=…"))
