@@ -22,8 +22,10 @@ TAKEN: dict[str, dict] = {}
 def as_composed(cfg: DictConfig) -> dict | None:
     """The values that `configure` gave to `cfg`, or None if it was not composed in this process. A script may have set
     its folder since: then those of the latest configuration of the same options."""
-    alike = [values for values in list(TAKEN.values()) if values["choices"] == cfg.get("choices")]
-    return TAKEN.get(cfg.output_dir) or (alike[-1] if alike else None)
+    if cfg.output_dir in TAKEN:
+        return TAKEN[cfg.output_dir]
+    choices = "choices" in cfg and OmegaConf.to_container(cfg.choices)  # OmegaConf's own comparison copies each of them
+    return next((values for values in [*TAKEN.values()][::-1] if values["choices"] == choices), None)
 
 
 def new_folder(parent: str, name: str | None = None) -> str:
