@@ -6,6 +6,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TESTS_NEVER_SYNC"] = "1"  # see `support.speed`
 
+import atexit
 import functools
 import gc
 import importlib
@@ -34,8 +35,9 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Libraries that look for leaks at the end would otherwise report all frozen objects."""
-    gc.unfreeze()
+    # Libraries that look for leaks at the end would report all frozen objects. It is done late, since pytest collects
+    # garbage several times before, which takes seconds if nothing is frozen.
+    atexit.register(gc.unfreeze)
     speed.forget()
 
 
