@@ -19,6 +19,7 @@ from support.sweeps import refused, run
 
 from proj.checkpoint.file import load_model
 from proj.config.check_values import NAMES
+from proj.config.command_line import read_options
 from proj.config.compose import CONF, build, configure
 from proj.config.explain import sentences
 from proj.config.flags import flags_and_settings
@@ -457,8 +458,14 @@ def test_what_is_there_is_named_where_a_word_lacks_its_option_or_is_a_pattern(tr
         assert mistake("proj.predict", word).endswith(f"Did you mean {meant}?")
     assert mistake("proj.predict", str(tmp_path / "x.csv")).endswith(f"Did you mean input={tmp_path}/x.csv?")
     assert f"Did you mean 'run={run.name}'?" in mistake("proj.predict", f"run={run.name}*")
-    # predict takes a pattern of several checkpoints.
-    assert f"Did you mean 'ckpt={run.name}/best.ckpt'?" in mistake("proj.evaluate", f"ckpt={run.name}/b*")
+    # predict takes a pattern of several checkpoints, the others that of one.
+    assert read_options({}, [f"ckpt={run.name}/b*"])["path"] == Path(run.name, "best.ckpt")
+    for name in "ab":
+        shutil.copy(run / "best.ckpt", tmp_path / f"{name}.ckpt")
+    for module in ("proj.evaluate", "proj.export"):
+        said = mistake(module, f"ckpt={tmp_path}/*.ckpt")
+        assert "names 2 checkpoints, and only python -m proj.predict takes several" in said
+        assert said.endswith(f"such as ckpt={tmp_path}/a.ckpt")
 
 
 def test_a_run_that_is_not_there_is_answered_with_those_that_are(trained, mistake, tmp_path, monkeypatch):

@@ -132,13 +132,16 @@ def read_options(kinds: Mapping[str, Kind], words: list[str], several: bool = Fa
     checkpoint, folder = chosen.pop("ckpt", ""), chosen.pop("run", "")
     if bool(checkpoint) == bool(folder):
         raise UserError("name either a checkpoint, ckpt=<file>, or a run, run=<folder>, whose best.ckpt is used.")
-    if not several:
-        return {"path": checkpoint_file(checkpoint, folder), **chosen}
-    return {"path": [checkpoint_file(file, folder) for file in named_files(checkpoint)], **chosen}
+    paths = [checkpoint_file(file, folder) for file in named_files(checkpoint)]
+    if not several and len(paths) > 1:
+        only = f"only python -m proj.predict takes several: give one of them, such as ckpt={paths[0]}"
+        raise UserError(f"ckpt={checkpoint} names {len(paths)} checkpoints, and {only}")
+    return {"path": paths if several else paths[0], **chosen}
 
 
 def named_files(text: str) -> list[str]:
-    """The files between commas, with each pattern replaced by the files that it finds, if any; each file once."""
+    """The files between commas, with each pattern replaced by the files that it finds, if any; each file once.
+    No shell expands a pattern that follows ckpt=."""
     found: list[str] = []
     for part in re.split(r"(?<=\.ckpt),", text):  # the name of a job's folder has commas, too
         file = local_path(part, "ckpt=")
@@ -156,8 +159,7 @@ def checkpoint_file(checkpoint: str, folder: str) -> Path:
     if folder and os.path.isfile(folder):
         raise UserError(f"{folder} is a file: give ckpt={folder}, or the folder of its run.")
     if not path.is_file():
-        files = [f"ckpt={match}" for match in glob.glob(str(path))]  # no shell expands a pattern after ckpt=
-        hint = runs_near("run", run.path, run.best) if folder else nearest(f"ckpt={path}", files)
+        hint = runs_near("run", run.path, run.best) if folder else ""
         if folder and run.last.is_file():
             hint = f" Give the last one, ckpt={run.last}, or put {run.best.name} back."
         hint = hint or nearest_to(str(path)) or " Name the folder of a run, run=…, or its best.ckpt, ckpt=…."
