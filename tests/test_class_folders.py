@@ -296,7 +296,7 @@ def test_a_list_of_classes_beside_photos_is_named_where_they_lie_in_no_class_fol
 ):
     fill(tmp_path, [images], 1)
     (tmp_path / table).write_text("image,label\n1.png,red\n")
-    with pytest.raises(UserError, match=rf"if .*{table} lists the class of each image, docs/data\.md makes"):
+    with pytest.raises(UserError, match=rf"if .*{table} lists the class of each image, dataset.labels="):
         photos(tmp_path / data_dir)
 
 
@@ -308,9 +308,7 @@ def test_a_table_beside_the_classes_with_none_of_them_in_a_cell_may_list_others(
     table = folder / "metadata.csv"
     table.write_text(f"image,dx\n{row}\n")
     photos(folder)
-    line = (
-        f"The classes are the folders (if {table} lists the class of each image, docs/data.md makes the folders by it)"
-    )
+    line = f"The classes are the folders (if {table} lists the class of each image, dataset.labels=metadata.csv takes"
     assert (line in capsys.readouterr().out) == said
 
 
@@ -520,17 +518,6 @@ def test_advice_on_other_photos_is_a_sentence_of_its_own(photos, tmp_path):
     (tmp_path / "new").mkdir()
     with pytest.raises(UserError, match=r"data_dir=path/to/photos\. If the model has not seen this data, split=all"):
         open_data(known, data_dir=str(tmp_path / "new"))
-
-
-def test_photos_are_sorted_by_a_list_as_the_page_says(photos, tmp_path, monkeypatch):
-    save_all(tmp_path / "photos", {f"{n}.png": draw(("red", "blue")[n % 2], n) for n in range(12)})
-    rows = (f"{number}.png,{('red', 'blue')[number % 2]}\n" for number in range(12))
-    (tmp_path / "photos" / "labels.csv").write_text("image,label\n" + "".join(rows))
-    monkeypatch.chdir(tmp_path)
-    page = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
-    exec(re.search(r"```python\n(import csv, .*?)```", page, re.S)[1])
-    data = photos(tmp_path / "sorted")
-    assert data.class_names == ["blue", "red"] and sum(len(split.targets) for split in data.splits.values()) == 12
 
 
 def test_figures_of_other_photos_and_of_another_checkpoint_replace_no_others(configure, tmp_path):

@@ -41,10 +41,14 @@ def words_for(tmp_path, data_dir):
 
     def words_for(line: str) -> list[str]:
         if "image_folder" in line:
-            for name, label in itertools.product("ab", range(40)):
-                file = tmp_path / "path/to/photos" / name / f"{label}.png"
+            photos, listed = tmp_path / "path/to/photos", ["image,label"]
+            for name, number in itertools.product("ab", range(40)):
+                file = photos / name / f"{number}.png"
                 file.parent.mkdir(parents=True, exist_ok=True)
-                Image.effect_noise((40, 30), 9 + label).save(file)
+                Image.effect_noise((40, 30), 9 + number).save(file)
+                listed.append(f"{name}/{number}.png,{name}")
+            if "labels.csv" in line:
+                (photos / "labels.csv").write_text("\n".join(listed))
             small = ("weights=null", "backbone=shufflenet_v2_x0_5", "size=32", "cache_dir=null")  # needs no network
             few = [*FEW, "~callbacks.dashboard"] if "model.train=all" in line else FEW  # to trace it takes seconds
             return ["dataset.size=16", *few, *[f"model.{word}" for word in small if "pretrained" in line]]

@@ -20,7 +20,9 @@ from proj.errors import UserError
 from proj.system.platform import as_command, local_path
 
 # Settings whose value is a path: 2024 is a text there, and ~ is the home folder, which a shell does not replace.
-PATH = re.compile(r"\+*((dataset\.)?(data|cache)_dir|model\.(cache_dir|weights)|hydra\.(run|sweep)\.dir|sweep_name)")
+PATH = re.compile(
+    r"\+*((dataset\.)?(data|cache)_dir|dataset\.labels|model\.(cache_dir|weights)|hydra\.(run|sweep)\.dir|sweep_name)"
+)
 GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks", "logger", "augment")
 OF_ALL = (*GROUPS, "sweep", "hydra/launcher", "hydra/sweeper")  # groups that are in Hydra's defaults list
 TAKE_SEVERAL = ("callbacks", "logger")  # groups of which a run may have several options

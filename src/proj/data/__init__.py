@@ -5,6 +5,7 @@ loaded.py         the three splits that a datamodule's `load` sets, and checks o
 sklearn.py        Iris and the digits
 torchvision.py    MNIST, Fashion-MNIST and CIFAR-10
 image_folder.py   the user's own photos, which photos/ finds, reads and resizes
+listed_photos.py  finds the photos whose classes a table lists
 csv_table.py      the user's own table, which tables/ reads and encodes
 images.py         the base class of all image datamodules, with light augmentation: shift and flip
 augment.py        strong augmentation: crop, rotate, colour jitter, erase, MixUp, CutMix

@@ -4,6 +4,7 @@ starts, and before torch is imported, so nothing here imports torch."""
 import os
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -13,7 +14,7 @@ from proj.data.tables.named_column import find_column
 from proj.data.tables.table_file import Reading, read_table
 from proj.data.tables.table_files import find_tables, open_tables
 from proj.errors import UserError
-from proj.system.folders import folders_in
+from proj.system.folders import folders_in, nearest_to
 from proj.system.platform import local_path
 
 BEGINNING = 1_000_000  # bytes that are read of a large file, enough for its header
@@ -21,12 +22,30 @@ LISTS = ("numeric", "categorical", "dates", "drop")
 
 
 def refuse_absent_photos(dataset: DictConfig) -> None:
-    """Raises UserError if `data_dir` is not a folder that holds folders."""
+    """Raises UserError if `data_dir` is not a folder that holds folders, or if the table that lists the classes of its
+    photos is missing."""
     folder = os.path.abspath(local_path(dataset.data_dir))
-    if not (os.path.isdir(folder) and folders_in(folder)):
+    is_folder = os.path.isdir(folder)
+    listed = is_folder and find_list(folder, dataset.get("labels"), dataset.get("target"))
+    if not is_folder or not (listed or folders_in(folder)):
         from proj.data.photos.class_folders import find_images  # here, since it imports Pillow
 
         find_images(folder)  # raises the error that says what is wrong
+
+
+def find_list(data_dir: str, labels: str | None, target: str | int | None) -> str:
+    """The table that dataset.labels names: its path from `data_dir`, or from a folder above, such as the working one;
+    "" if it names none. Raises UserError if there is no such table, and for a `target`, a column, without a table."""
+    if labels is None:
+        if target is not None:
+            raise UserError(f"dataset.target={target} is a column of the table dataset.labels=…: name that, too.")
+        return ""
+    labels = os.path.expanduser(str(labels))
+    places = [os.path.join(folder, labels) for folder in (data_dir, *Path(data_dir).parents)]
+    if found := next(filter(os.path.isfile, places), ""):
+        return found
+    close = next(filter(None, map(nearest_to, (*places[:2], os.path.abspath(labels)))), "")
+    raise UserError(f"dataset.labels={labels} is no file in {data_dir}, or in a folder above it.{close}")
 
 
 def refuse_absent_columns(dataset: DictConfig) -> None:

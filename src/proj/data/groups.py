@@ -24,13 +24,11 @@ def joined(labels: np.ndarray, marks: np.ndarray) -> np.ndarray:
     return labels[first][number]
 
 
-def groups_in(paths: np.ndarray, parts: list[str], pattern: str) -> np.ndarray:
-    """(N,) the group of each path: what the regular expression's first non-empty group captures, or the whole match.
-
-    parts: the part of each path. Raises UserError if a path has no match, or if a group is in several parts.
-    """
-    found, part_of = [], {}
-    for path, part in zip(paths, parts, strict=True):
+def groups_in(paths: Sequence[str], pattern: str) -> list[str]:
+    """The group of each path: what the regular expression's first non-empty group captures, or the whole match.
+    Raises UserError if a path has no match."""
+    found = []
+    for path in paths:
         try:
             match = re.search(pattern, path)
         except re.error as error:
@@ -38,13 +36,19 @@ def groups_in(paths: np.ndarray, parts: list[str], pattern: str) -> np.ndarray:
         label = next(filter(None, match.groups()), match[0]) if match else ""
         if not label:
             raise UserError(f"{path} belongs to no group: dataset.group={pattern} does not match it.")
-        if part_of.setdefault(label, part) != part:
+        found.append(label)
+    return found
+
+
+def refuse_divided(groups: Sequence[str], parts: Sequence[str]) -> None:
+    """Raises UserError if images of one group are in the folders of several parts. groups, parts: of each image."""
+    part_of: dict[str, str] = {}
+    for group, part in zip(groups, parts, strict=True):
+        if part_of.setdefault(group, part) != part:
             raise UserError(
-                f"the group {label} (dataset.group) is in the folders of both {part_of[label]} and {part}: move "
+                f"the group {group} (dataset.group) is in the folders of both {part_of[group]} and {part}: move "
                 "its images into one of them."
             )
-        found.append(label)
-    return np.array(found, dtype=object)
 
 
 def has_duplicates(marks: np.ndarray) -> bool:

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from proj.data.datamodule import Split, checksum_of
 from proj.data.facts import Facts
-from proj.data.groups import describe_duplicates, groups_in, has_duplicates, joined
+from proj.data.groups import describe_duplicates, groups_in, has_duplicates, joined, refuse_divided
 from proj.data.images import ImageDataModule
+from proj.data.listed_photos import images_with_classes
 from proj.data.part_names import PARTS
-from proj.data.photos.class_folders import FoundImage, FoundImages, find_images
 from proj.data.photos.deep_pixels import levels_of
+from proj.data.photos.found_images import FoundImage, FoundImages
 from proj.data.photos.how_to_sort import how_to_sort
 from proj.data.photos.image_file import HEIC, MAX_PIXELS, Levels, Recipe
 from proj.data.photos.near_copies import describe_near_copies
@@ -34,13 +35,15 @@ class ImageFolderDataModule(ImageDataModule):
     """A folder with one folder for each class, which holds images at any depth; or with a train folder of such folders,
     and val and test folders if there are any. The classes are sorted by name, capitals first.
 
+    labels, target: a table that gives the images their classes instead, and its column, see `images_with_classes`.
     A part without a folder is drawn from the training images with `split_seed`: `test_fraction` of every class, then
     `val_fraction` of the rest. With folds, a fold replaces the first part that is drawn.
     size: one number, or [height, width], see `fit_image`; None is 64. channels: 1 or 3.
     memory_limit_mb: if the resized images take more, batches are read from their file in `cache_dir`.
     levels: the values of deep pixels that become black and white; None derives them from the training images.
     max_pixels: larger images are left out; None is MAX_PIXELS. min_examples: see `rare_classes`.
-    group: a regular expression that is searched in the paths below `data_dir`; equal matches are in the same part.
+    group: a column of that table, or a regular expression that is searched in the paths below `data_dir`; images of
+    equal values or matches are in the same part.
     identical: whether images of equal pixels are kept "together" in one part, as always with folds; or drawn "apart",
     as in runs from before this setting existed.
     """
@@ -61,10 +64,12 @@ class ImageFolderDataModule(ImageDataModule):
         group: str | None = None,
         identical: str = "apart",
         min_examples: int | None = None,
+        labels: str | None = None,
+        target: str | int | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
-        self.data_dir = os.path.abspath(data_dir)
+        self.data_dir, self.labels, self.target = os.path.abspath(data_dir), labels, target
         try:
             self.cache_dir = Path(cache_dir).expanduser()
         except RuntimeError as error:
@@ -86,7 +91,7 @@ class ImageFolderDataModule(ImageDataModule):
 
     def load(self) -> None:
         refuse_huge(self.shape, self.batch_size or 32)
-        found = find_images(self.data_dir, self.known)
+        found = images_with_classes(self.data_dir, self.labels, self.target, self.group, self.known)
         say(*found.said)
         if self.known is None:
             if len(found.class_names) == 1:
@@ -110,7 +115,8 @@ class ImageFolderDataModule(ImageDataModule):
             return levels_of(filter(None, map(images.deep.get, train))) if self.measures else self.levels
 
         recipe = Recipe(self.shape, self.drawings, self.levels, self.max_pixels)
-        images = Resized.from_files(self._cache_file(), self._key(found), self.files, recipe, find_levels)
+        key = found.key(self.data_dir, self.shape, self.max_pixels, HEIC)
+        images = Resized.from_files(self._cache_file(), key, self.files, recipe, find_levels)
         self.levels = images.recipe.levels if images.deep else self.levels
         say(*remarks_on(images, self.data_dir, self.levels))
         read = (images.sums[:, 0] >= 0).nonzero()[0]
@@ -167,8 +173,11 @@ class ImageFolderDataModule(ImageDataModule):
     def _groups(self, images: list[FoundImage]) -> np.ndarray | None:
         if self.group is None or self.known is not None:
             return None
-        paths = self._paths([image.file for image in images])
-        return groups_in(paths, [image.part for image in images], str(self.group))
+        parts, groups = [image.part for image in images], [image.group for image in images]
+        if not any(groups):
+            groups = groups_in(self._paths([image.file for image in images]), str(self.group))
+        refuse_divided(groups, parts)
+        return np.array(groups, dtype=object)
 
     def _without_rare(self, found: FoundImages) -> FoundImages:
         """Leave out classes with too few training images, or groups of them, for each part that is drawn to get one."""
@@ -190,13 +199,6 @@ class ImageFolderDataModule(ImageDataModule):
         folder = hashlib.blake2b(os.fsencode(self.data_dir), digest_size=4).hexdigest()
         shape = "x".join(map(str, self.shape)) + ("-drawings" if self.drawings else "")
         return self.cache_dir / f"{file_name(os.path.basename(self.data_dir), 25)}-{shape}-{folder}.images"
-
-    def _key(self, found: FoundImages) -> str:
-        """A hash of the files' names and stamps, and of all that decides which of them can be read."""
-        key = hashlib.blake2b(repr((self.shape, self.max_pixels, HEIC)).encode())
-        for image in found.images:
-            key.update(os.fsencode(image.file[len(self.data_dir) :]) + repr(image.stamp).encode())
-        return key.hexdigest()
 
     def _parts(self, targets: Tensor, part_of: Tensor, groups: np.ndarray | None) -> dict[str, Tensor]:
         """The indices of each part: it either has a folder, or is drawn from the training images."""

@@ -70,7 +70,7 @@ def refuse_unfitting(chosen: dict, facts: Facts, dataset: str, data_dir: str, re
     """Raises UserError for an option that the dataset does not take, or that it lacks. chosen: its settings."""
     if data_dir and "data_dir" not in chosen:
         raise UserError("data_dir=… has no effect here, since this dataset reads no file or folder: leave it out.")
-    if "target" in chosen and chosen["target"] is None and facts.target is None:
+    if "sheet" in chosen and chosen["target"] is None and facts.target is None:  # a table
         raise UserError(
             f"dataset={dataset} does not say which column has the classes, and neither does the model: write two lines "
             f"into conf/dataset/new.yaml, defaults: [{dataset}] and target: <column>, and give dataset=new, and "

@@ -2,6 +2,7 @@
 
 part_folders.py      decides which folders are classes, and which are parts (train, val, test)
 class_folders.py     finds the images in the class folders of each part
+found_images.py      the images that were found, each with its class and its part
 how_to_sort.py       advises the user on photos that do not lie in class folders
 images_in_folder.py  decides which files are images
 image_file.py        opens an image file, and fits the image to a size

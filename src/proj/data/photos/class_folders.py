@@ -4,10 +4,10 @@ import os
 from collections import Counter
 from collections.abc import Collection
 from pathlib import PurePath
-from typing import NamedTuple
 from unicodedata import normalize
 
 from proj.data.part_names import part_named
+from proj.data.photos.found_images import FoundImage, FoundImages
 from proj.data.photos.how_to_sort import (
     RAISE,
     archives_in,
@@ -24,26 +24,6 @@ from proj.data.photos.part_folders import find_parts, names_in
 from proj.errors import UserError, first_of
 from proj.system.folders import entries_in, folders_in, nearest_to
 from proj.system.names import plain_name, readable
-
-
-class FoundImage(NamedTuple):
-    file: str
-    stamp: tuple[int, int, int]  # see `stamp`
-    label: str  # the name of its class
-    part: str  # one of PARTS
-
-
-class FoundImages(NamedTuple):
-    """The images in a folder, the class names in order, and lines that tell the user what is left out."""
-
-    images: list[FoundImage]
-    class_names: list[str]
-    said: list[str]
-
-    def without(self, classes: Collection[str]) -> "FoundImages":
-        """The same without the images of some classes."""
-        images = [image for image in self.images if image.label not in classes]
-        return FoundImages(images, [name for name in self.class_names if name not in classes], self.said)
 
 
 def find_images(data_dir: str, known: Collection[str] | None = None) -> FoundImages:

@@ -5,12 +5,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 
 from proj.data.part_names import part_named, words_in
 from proj.data.photos.images_in_folder import loose_images
 from proj.errors import first_of
 from proj.system.folders import entries_in, everything_in, folders_in
 from proj.system.names import plain_name, readable
+from proj.system.platform import as_command
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 # File names that contain the class, as the pattern's group: cat.0.jpg and dog (17).png; cat0.jpg; 0_cat.jpg.
@@ -80,20 +82,35 @@ def sets_of_one_class(class_names: list[str]) -> list[str]:
 
 
 def by_a_list(data_dir: str, class_names: Sequence[str] = ()) -> str:
-    """Advice, in parentheses, on a table in or beside data_dir (or data_dir itself), or in a folder called train in it,
-    that may list the image's classes; "" if there is none, or if a cell of one is one of `class_names`, since the
-    folders then agree with it."""
-    files, (above, name) = list[os.DirEntry](), os.path.split(data_dir)
+    """Advice, in parentheses, on a table that may list the images' classes: in data_dir or a folder called train in it,
+    data_dir itself, or beside it if the table has its name or names an image; "" if there is none, or if a cell of one
+    is one of `class_names`, since the folders then agree with it."""
+    files, beside, (above, name) = list[os.DirEntry](), list[os.DirEntry](), os.path.split(data_dir)
+    images = set[str]()
     with suppress(OSError):  # data_dir may not exist, or be a file
-        files += [entry for entry in entries_in(above) if entry.name.startswith(name)]
+        beside += entries_in(above)
         files += entries_in(data_dir)
         files += [entry for folder in folders_in(data_dir) if part_named(folder) for entry in entries_in(folder)]
-    tables = [entry.path for entry in files if entry.name.lower().endswith((".csv", ".tsv", ".xlsx"))]
+        images = {plain_name(os.path.splitext(entry.name)[0]) for entry in islice(everything_in(data_dir), 1000)}
+    of_its_own = [one for one in tables_in(beside) if os.path.basename(one).startswith(name) or images & stems_in(one)]
+    tables = of_its_own + tables_in(files)
     cells = {plain_name(cell) for file in tables for cell in re.split(r"[,;\t|\r\n]", beginning(file))}
     if not tables or cells & {*map(plain_name, class_names)}:
         return ""
-    named = " or ".join(map(readable, tables[::-1][:3]))
-    return f" (if {named} lists the class of each image, docs/data.md makes the folders by it)"
+    named, first = " or ".join(map(readable, tables[::-1][:3])), tables[-1]
+    is_within = first.startswith(os.path.join(data_dir, ""))
+    word = as_command([f"dataset.labels={readable(os.path.relpath(first, data_dir if is_within else above))}"])
+    return f" (if {named} lists the class of each image, {word} takes the classes from it)"
+
+
+def tables_in(files: list[os.DirEntry]) -> list[str]:
+    return [entry.path for entry in files if entry.name.lower().endswith((".csv", ".tsv", ".xlsx"))]
+
+
+def stems_in(table: str) -> set[str]:
+    """What may be the names of images in a table's beginning, without folders and endings."""
+    cells = re.split(r"[,;\t|\r\n]", beginning(table))
+    return {plain_name(os.path.splitext(os.path.basename(cell.strip(' "')))[0]) for cell in cells} - {""}
 
 
 def beginning(file: str) -> str:

@@ -1,0 +1,130 @@
+"""Finds the images whose classes a table lists, such as labels.csv beside a folder of photos."""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Collection
+from pathlib import Path
+from unicodedata import normalize
+
+from proj.data.class_names import describe_alike, ordered
+from proj.data.exists import find_list
+from proj.data.part_names import part_named
+from proj.data.photos.class_folders import find_images
+from proj.data.photos.found_images import FoundImage, FoundImages
+from proj.data.photos.images_in_folder import images_in, listed_counts
+from proj.data.rare_classes import rows_with_class
+from proj.data.table_parts import groups_of_rows
+from proj.data.tables.named_column import find_column
+from proj.data.tables.row_numbers import doubt_groups
+from proj.data.tables.table_file import Reading
+from proj.data.tables.table_files import FoundTables, open_tables
+from proj.data.tables.text_table import Table
+from proj.errors import UserError, first_of, how_many
+from proj.system.folders import folders_in
+from proj.system.names import readable
+
+
+def images_with_classes(
+    data_dir: str, labels: str | None, target: str | int | None, group: str | int | None, known: Collection[str] | None
+) -> FoundImages:
+    """The images in a folder, with the classes that a table gives them, or else those of their folders.
+
+    labels: the table, see `find_list`; None for none. target: its column of the classes; None if that and the images'
+    names are all that it has. group: a column of which images with the same value are a group; any other text is
+    searched in their paths, see `groups_in`.
+    known: the classes of the model that is to be measured, whose class folders come before a table; else None.
+    Raises UserError for a table that names none of the images, or one with two classes.
+    """
+    is_sorted = os.path.isdir(data_dir) and known and {*known} & {*map(os.path.basename, folders_in(data_dir))}
+    file = "" if is_sorted or not os.path.isdir(data_dir) else find_list(data_dir, labels, target)
+    return listed_images(data_dir, file, target, group) if file else find_images(data_dir, known)
+
+
+def listed_images(data_dir: str, file: str, target: str | int | None, group: str | int | None) -> FoundImages:
+    """`images_with_classes` for the table in a file."""
+    notes = list[str]()
+    (table,) = open_tables(FoundTables([file], [""], []), Reading(), None, target, notes, [])
+    stamps = {os.path.relpath(path, data_dir): its_stamp for path, its_stamp in images_in(data_dir, Counter())}
+    names = names_of(stamps)
+    images = column_of_images(table, names, data_dir)
+    classes = find_column(table, "target", 1 - images if target is None and len(table.names) == 2 else target)
+    rows, said = rows_with_class(table.names[classes], table.columns[classes], ())
+    groups = groups_of_rows(table, rows, group, Path(file)) if group in table.names else [""] * len(rows)
+    found, absent, row_of = dict[str, FoundImage](), list[str](), dict[str, int]()
+    for row, label, its_group in zip(rows.tolist(), table.columns[classes].take(rows), groups, strict=True):
+        cell = table.columns[images].at(row)
+        paths = named_by(cell, names)
+        if len(paths) > 1:
+            several = f"{file}: line {table.line(row)} names {cell}, which may be {first_of(paths, 3)}"
+            raise UserError(f"{several}: write the paths below {data_dir}, or rename the images.")
+        if not paths:
+            absent.append(cell)
+            continue
+        image = FoundImage(os.path.join(data_dir, paths[0]), stamps[paths[0]], label, "train", its_group)
+        if (other := found.setdefault(paths[0], image)).label != label:
+            lines = f"lines {table.line(row_of[paths[0]])} and {table.line(row)}"
+            both = f"{file}: {lines} give {cell} two classes, {other.label} and {label}"
+            raise UserError(f"{both}, and a classifier takes one class for each image: delete one of them.")
+        row_of.setdefault(paths[0], row)
+    if not found:
+        raise UserError(f"{file} gives no image a class in {table.names[classes]}.")
+    others = [place for place in range(len(table.names)) if group is None and place not in (images, classes)]
+    doubts = [one for at in others for one in doubt_groups(table.names[at], table.columns[at].take(rows))]
+    left_out = describe_left_out(file, absent, stamps.keys() - found.keys())
+    return in_parts(found, [*table.notes, *notes, *said, *doubts, *left_out], table.names[classes])
+
+
+def as_compared(name: str) -> str:
+    return normalize("NFC", name.replace("\\", "/")).casefold()
+
+
+def names_of(paths: Collection[str]) -> dict[str, list[str]]:
+    """The paths that each name may mean: the path itself, the file's name, and both without their ending."""
+    names = defaultdict[str, list[str]](list)
+    for path in paths:
+        whole = as_compared(path)
+        for name in {whole, os.path.basename(whole)}:
+            for one in {name, os.path.splitext(name)[0]}:
+                names[one].append(path)
+    return names
+
+
+def named_by(cell: str, names: dict[str, list[str]]) -> list[str]:
+    """The images that a cell may name, see `names_of`. It may have folders and an ending that the image lacks."""
+    whole = as_compared(cell)
+    file = os.path.basename(whole)
+    return next((names[one] for one in (whole, file, os.path.splitext(file)[0]) if one in names), [])
+
+
+def column_of_images(table: Table, names: dict[str, list[str]], data_dir: str) -> int:
+    """The index of the column that names the most images. Raises UserError if none does."""
+    counts = [sum(bool(named_by(cell, names)) for cell, *_ in column.different()) for column in table.columns]
+    if not any(counts):
+        first = first_of([column.at(0) for column in table.columns] if len(table.lines) else table.names, 3)
+        images = f", such as {readable(next(iter(names.values()))[0])}" if names else ""
+        raise UserError(f"no column of {table.file} ({first}) names an image of {data_dir}{images}.")
+    return counts.index(max(counts))
+
+
+def describe_left_out(file: str, absent: list[str], unlisted: Collection[str]) -> list[str]:
+    """Lines on rows without an image, of which the cells are given, and on images without a row or a class."""
+    rows = how_many(len(absent), "row")
+    said = [f"{file}: left out, {rows} whose image is not there, such as {absent[0]}"] if absent else []
+    if unlisted:
+        such = f"{len(unlisted):,}, such as {readable(min(unlisted))}"
+        said.append(f"Images left out because {file} gives them no class: {such}")
+    return said
+
+
+def in_parts(found: dict[str, FoundImage], said: list[str], column: str) -> FoundImages:
+    """The images, by their paths below the folder, each in the part after which the first folder of its path is named;
+    all in "train" if none is in a folder of that name. column: the name of the one with the classes, for remarks."""
+    parts = {path: part_named(path.split(os.sep)[0]) or "train" for path in found}
+    if not any(part_named(path.split(os.sep)[0]) == "train" for path in found):
+        parts = dict.fromkeys(found, "train")
+    images = [image._replace(part=parts[path]) for path, image in sorted(found.items())]
+    class_names = ordered([*dict.fromkeys(image.label for image in images if image.part == "train")], [])
+    unknown = Counter(image.label for image in images if image.label not in class_names)
+    if unknown:
+        said.append(f"Images left out because the training part does not have their class: {listed_counts(unknown)}")
+    return FoundImages(images, class_names, [*said, *describe_alike(column, class_names)]).without(unknown)

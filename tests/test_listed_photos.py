@@ -1,0 +1,132 @@
+"""Photos whose classes a table lists, as labels.csv beside a folder of photos."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.photos import draw, fill, save_all, write_photos
+
+from proj.data.exists import find_list
+from proj.errors import UserError
+from proj.training.run import train
+from proj.use.evaluation import evaluate
+
+COLOURS = ("red", "blue", "green")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """in/photos with 30 photos, 00.png to 29.png, the last five in in/photos/more; every third has the same colour."""
+    names = (f"{'more/' * (number > 24)}{number:02}.png" for number in range(30))
+    save_all(tmp_path / "in/photos", {name: draw(COLOURS[n % 3], n) for n, name in enumerate(names)})
+    return tmp_path / "in"
+
+
+def rows(form: str, count: int = 30) -> str:
+    """Lines such as "00.png,red": in `form`, {n} is a photo's number, {p} its patient's, and {c} its class."""
+    return "".join(form.format(n=n, p=n // 2, c=COLOURS[n % 3]) + "\n" for n in range(count))
+
+
+def numbers(data, part: str) -> list[int]:
+    """The numbers of the photos in a part."""
+    return [int(Path(data.example(part, place)).stem) for place in range(len(data.splits[part].targets))]
+
+
+@pytest.mark.parametrize(
+    ("head", "form"),
+    (
+        ("image,label\n", "{n:02}.png,{c}"),
+        ("", "{n:02}.png,{c}"),
+        ("label;file\n", "{c};photos\\\\{n:02}.PNG"),  # a folder, written on Windows, that is above the photos
+        ("id,label\n", "{n:02},{c}"),
+        ("id\tlabel\n", "{n:02}.jpg\t{c}"),
+    ),
+)
+def test_the_classes_of_photos_are_those_of_a_table_in_any_form(photos, folder, head, form):
+    (folder / "labels.csv").write_text(head + rows(form))
+    data = photos(folder / "photos", "labels=labels.csv")
+    assert data.class_names == sorted(COLOURS)
+    assert [len(split.targets) for split in data.splits.values()] == [21, 3, 6]
+    for part, split in data.splits.items():
+        names = [data.class_names[target] for target in split.targets.tolist()]
+        assert names == [COLOURS[number % 3] for number in numbers(data, part)]
+
+
+def test_a_column_of_the_table_is_the_group_and_one_of_persons_is_asked_about(photos, folder, capsys):
+    (folder / "labels.csv").write_text("id,patient_id,dx\n" + rows("{n:02},{p},{c}"))
+    words = ("labels=labels.csv", "target=dx")
+    photos(folder / "photos", *words)
+    assert "dataset.group=patient_id keeps them in one part" in capsys.readouterr().out
+    data = photos(folder / "photos", *words, "group=patient_id")
+    patients = [{number // 2 for number in numbers(data, part)} for part in data.splits]
+    assert sum(map(len, patients)) == len(set().union(*patients)) == 15
+
+
+def test_what_the_table_and_the_folder_do_not_share_is_left_out_and_said(photos, folder, capsys):
+    listed = rows("{n:02}.png,{c}", 27) + "27.png,\n99.png,red\n00.png,red\n"
+    (folder / "labels.csv").write_text("image,label\n" + listed)
+    data = photos(folder / "photos", "labels=labels.csv")
+    said = capsys.readouterr().out
+    assert sum(len(split.targets) for split in data.splits.values()) == 27  # 00.png is listed twice, as the same
+    assert "left out, 1 row whose image is not there, such as 99.png" in said
+    assert "gives them no class: 3, such as more/27.png" in said and "rows without label left out: 1" in said
+
+
+def test_folders_called_train_and_test_are_parts_and_other_folders_are_not(photos, tmp_path, capsys):
+    for part, count in (("train", 12), ("test", 5)):
+        fill(tmp_path, [f"in/{part}"], count)
+    lines = [f"train/{n}.png,{'ab'[n % 2]}\n" for n in range(12)] + [f"test/{n}.png,{'abc'[n % 3]}\n" for n in range(5)]
+    (tmp_path / "in/labels.csv").write_text("image,label\n" + "".join(lines))
+    data = photos(tmp_path / "in", "labels=labels.csv", "identical=apart")
+    assert len(data.splits["test"].targets) == 4 and data.class_names == ["a", "b"]
+    assert "the training part does not have their class: 1 c" in capsys.readouterr().out
+
+
+TABLE = "dataset.labels=labels.csv"
+REFUSED = {
+    "no such table": (
+        ["dataset.labels=label.csv"],
+        "",
+        r"label\.csv is no file in .* Did you mean '.*labels",
+    ),
+    "a column without a table": (["dataset.target=label"], "", "=label is a column of the table dataset.labels="),
+    "no such column": ([TABLE, "dataset.target=colour"], "", "colour is no column of .* Options: image, label"),
+    "no photo of the folder": ([TABLE], "x.png,red\ny.png,blue\n", "names an image of .*, such as 00.png"),
+    "two classes": ([TABLE], "0.png,blue\n00.png,red\n00.png,blue\n", "lines 3 and 4 give 00.png two classes, red and"),
+    "two photos of a name": ([TABLE], "29,red\n28,blue\n", "line 2 names 29, which may be .*29.jpg, more/29.png"),
+    "no class": ([TABLE], "00.png,\n01.png,\n", "gives no image a class in label"),
+}
+
+
+@pytest.mark.parametrize(("words", "lines", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_a_table_that_gives_the_photos_no_classes_is_one_sentence(configure, folder, words, lines, sentence):
+    (folder / "labels.csv").write_text("image,label\n" + (lines or rows("{n:02}.png,{c}")))
+    shutil.copy(folder / "photos/00.png", folder / "photos/29.jpg")
+    with pytest.raises(UserError, match=sentence):
+        train(configure("dataset=image_folder", f"data_dir={folder / 'photos'}", *words))
+
+
+def test_a_run_finds_its_table_from_any_folder_and_is_measured_on_a_sorted_folder_too(
+    configure, folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (folder / "labels.csv").write_text("image,label\n" + rows("{n:02}.png,{c}"))
+    words = ("dataset=image_folder", "data_dir=in/photos", "model=mlp", "dataset.size=8", "+trainer.max_steps=1")
+    train(configure(*words, "dataset.labels=in/labels.csv", "dataset.cache_dir=cache"))
+    moved = tmp_path / "elsewhere"
+    shutil.move(folder, moved / "in")
+    monkeypatch.chdir(tmp_path / "run")
+    path = tmp_path / "run/best.ckpt"
+    assert evaluate(path, data_dir=str(moved / "in/photos"))["examples"] == 6
+    assert evaluate(path, data_dir=str(write_photos(tmp_path / "new", 2)), split="all")["examples"] == 6
+    with pytest.raises(UserError, match=r"in/labels\.csv is no file in"):
+        evaluate(path, data_dir=str(fill(tmp_path, ["none"]) / "none"), split="all")
+
+
+def test_the_nearest_table_of_a_name_is_taken(tmp_path):
+    for place in ("a/b", "a"):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "a/labels.csv").touch()
+    assert find_list(str(tmp_path / "a/b"), "labels.csv", None) == str(tmp_path / "a/labels.csv")
+    (tmp_path / "a/b/labels.csv").touch()
+    assert find_list(str(tmp_path / "a/b"), "labels.csv", None) == str(tmp_path / "a/b/labels.csv")
