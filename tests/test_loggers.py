@@ -142,6 +142,7 @@ def swept(tmp_path_factory) -> Path:
 NAMES = ["0_seed=1", "1_seed=2"]
 
 
+@pytest.mark.slow
 def test_in_mlflow_a_sweep_is_an_experiment_with_a_run_for_each_job(swept, whole):
     client = open_database(swept / "outputs/mlflow.db")
     (experiment,) = [one for one in client.search_experiments() if one.name != "Default"]
@@ -156,6 +157,7 @@ def test_in_mlflow_a_sweep_is_an_experiment_with_a_run_for_each_job(swept, whole
             assert found == curves_of((row, row.pop("step")) for row in table(whole))
 
 
+@pytest.mark.slow
 def test_in_weights_and_biases_a_sweep_is_a_group_with_a_run_for_each_job(swept, whole):
     files = sorted(swept.glob("outputs/sweeps/s/*/wandb/offline-run-*/run-*.wandb"))
     assert [file.parts[-4] for file in files] == NAMES
@@ -175,6 +177,7 @@ def test_in_weights_and_biases_a_sweep_is_a_group_with_a_run_for_each_job(swept,
             assert curves_of(rows) == curves_of((row, row.pop("step")) for row in table(whole))
 
 
+@pytest.mark.slow
 def test_a_sweep_that_logs_to_services_alone_is_reported_with_its_curves(swept):
     runs = find_runs([swept / "outputs"])
     assert len(runs) == 2 and all(len(run.curves["val/acc"]) == 2 for run in runs)

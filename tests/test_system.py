@@ -61,6 +61,7 @@ def write_photos(folder: Path) -> None:
             Image.fromarray(np.full((30, 40, 3), 60 * number + k, np.uint8)).save(folder / name / f"{k}é.png")
 
 
+@pytest.mark.slow
 def test_all_commands_run_without_what_windows_and_macos_lack(tmp_path):
     """One process, as of an ASCII terminal; see support/elsewhere.py."""
     write_photos(tmp_path / "写真")
