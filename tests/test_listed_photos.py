@@ -91,6 +91,7 @@ REFUSED = {
     ),
     "a column without a table": (["dataset.target=label"], "", "=label is a column of the table dataset.labels="),
     "no such column": ([TABLE, "dataset.target=colour"], "", "colour is no column of .* Options: image, label"),
+    "no such group": ([TABLE, "dataset.group=lable"], "", "group=lable is no column of .* Did you mean 'label'"),
     "no photo of the folder": ([TABLE], "x.png,red\ny.png,blue\n", "names an image of .*, such as 00.png"),
     "two classes": ([TABLE], "0.png,blue\n00.png,red\n00.png,blue\n", "lines 3 and 4 give 00.png two classes, red and"),
     "two photos of a name": ([TABLE], "29,red\n28,blue\n", "line 2 names 29, which may be .*29.jpg, more/29.png"),

@@ -30,6 +30,7 @@ MEANT = {
     "dataset.group": "groups",
     "dataset.cache_dir": "cache",
     "dataset=csv dataset.target": "target target_column label labels label_column",
+    "dataset=image_folder dataset.labels": "labels_file labels_csv label_file annotations annotation_file metadata",
     "data_dir": "data_path path file csv input root train_dir dataset_dir dataset_path data_root images",
     "data_dir or hydra.run.dir": "folder directory",
     "model": "net network arch architecture model_name",

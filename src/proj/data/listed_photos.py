@@ -30,7 +30,7 @@ def images_with_classes(
     """The images in a folder, with the classes that a table gives them, or else those of their folders.
 
     labels: the table, see `find_list`; None for none. target: its column of the classes; None if that and the images'
-    names are all that it has. group: a column of which images with the same value are a group; any other text is
+    names are all that it has. group: a column of which images with the same value are a group, or a pattern that is
     searched in their paths, see `groups_in`.
     known: the classes of the model that is to be measured, whose class folders come before a table; else None.
     Raises UserError for a table that names none of the images, or one with two classes.
@@ -49,7 +49,8 @@ def listed_images(data_dir: str, file: str, target: str | int | None, group: str
     images = column_of_images(table, names, data_dir)
     classes = find_column(table, "target", 1 - images if target is None and len(table.names) == 2 else target)
     rows, said = rows_with_class(table.names[classes], table.columns[classes], ())
-    groups = groups_of_rows(table, rows, group, Path(file)) if group in table.names else [""] * len(rows)
+    by_column = names_column(group, table, stamps)
+    groups = groups_of_rows(table, rows, group, Path(file)) if by_column else [""] * len(rows)
     found, absent, row_of = dict[str, FoundImage](), list[str](), dict[str, int]()
     for row, label, its_group in zip(rows.tolist(), table.columns[classes].take(rows), groups, strict=True):
         cell = table.columns[images].at(row)
@@ -104,6 +105,12 @@ def column_of_images(table: Table, names: dict[str, list[str]], data_dir: str) -
         images = f", such as {readable(next(iter(names.values()))[0])}" if names else ""
         raise UserError(f"no column of {table.file} ({first}) names an image of {data_dir}{images}.")
     return counts.index(max(counts))
+
+
+def names_column(group: str | int | None, table: Table, paths: Collection[str]) -> bool:
+    """Whether dataset.group names a column of the table, perhaps one that is misspelt, and no part of the paths."""
+    is_word = str(group).isidentifier() and not any(str(group) in path for path in paths)
+    return group is not None and (isinstance(group, int) or group in table.names or is_word)
 
 
 def describe_left_out(file: str, absent: list[str], unlisted: Collection[str]) -> list[str]:
