@@ -253,6 +253,22 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept_as_the_best(co
     assert (average - Weights.steps[-1]).abs().max() > 1e-3
 
 
+class Forgets(Callback):
+    """Resets the head at the end of an epoch, as a callback that prunes the weights changes them there."""
+
+    def on_train_epoch_end(self, trainer, model) -> None:
+        torch.nn.init.zeros_(model.network[-1].weight)
+
+
+@pytest.mark.parametrize("words", ((), ("+callbacks.best.save_top_k=2", "callbacks.best.filename=model")))
+def test_a_checkpoint_has_the_weights_of_the_validation_also_if_a_callback_changes_them_after_it(
+    configure, tmp_path, words
+):
+    train(configure("trainer.max_epochs=1", "+callbacks.forgets._target_=test_checkpoints.Forgets", *words))
+    for name in kept(tmp_path / "run"):
+        assert load_checkpoint(tmp_path / "run" / name)["state_dict"]["network.4.weight"].any()
+
+
 def test_a_large_best_checkpoint_and_those_of_other_callbacks_are_written_at_once(tmp_path):
     writer = AtomicCheckpointIO(tmp_path)
     for name, size, is_there in (("best", 1, False), ("best", 2**19, True), ("of_its_own/other", 1, True)):

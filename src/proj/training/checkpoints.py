@@ -89,6 +89,7 @@ def build_best(folder: Path, cfg: DictConfig) -> ModelCheckpoint:
     if is_model_checkpoint(node):
         settings = {key: value for key, value in node.items() if key not in (*ONLY_BEST, "auto_insert_metric_name")}
         settings |= {"filename": RunFolder(folder).best.stem, "enable_version_counter": False}
+        settings |= {"save_on_train_epoch_end": saved_at_epoch_end(cfg.monitor)}
         return build({**settings, "_target_": f"{__name__}.Best", "dirpath": str(folder.absolute())})
     best = build_a(ModelCheckpoint, "callbacks.best", node)
     best.dirpath = str(folder.absolute())
@@ -96,6 +97,12 @@ def build_best(folder: Path, cfg: DictConfig) -> ModelCheckpoint:
         if getattr(best, key) != cfg[key]:
             raise UserError(f"callbacks.best goes by {key}={getattr(best, key)}: use {key}={getattr(best, key)}.")
     return best
+
+
+def saved_at_epoch_end(monitor: str) -> bool | None:
+    """The argument of Lightning's ModelCheckpoint: False for a metric of the validation, so that the weights are saved
+    as they were validated, before a hook at the epoch's end changes them, as pruning does; else Lightning decides."""
+    return False if monitor.startswith("val/") else None
 
 
 def build_kept(folder: Path, best: DictConfig) -> Kept:
@@ -111,4 +118,6 @@ def build_kept(folder: Path, best: DictConfig) -> Kept:
         pattern = re.sub(r"\{([^{}:]+)", lambda found: f"{found[1].replace('/', '_')}={found[0]}", pattern)
         node["auto_insert_metric_name"] = False
     node |= {"_target_": f"{__name__}.Kept", "dirpath": str(folder.absolute()), "filename": pattern}
+    if node.get("save_on_train_epoch_end") is None:
+        node["save_on_train_epoch_end"] = saved_at_epoch_end(node["monitor"])
     return build({**node, "enable_version_counter": False})
