@@ -111,6 +111,10 @@ def test_the_loss_weighs_examples_by_their_class_and_the_mean_weight_is_1(smooth
     assert weighted(logits, shares).item() == pytest.approx(weighted(logits, y).item())
     with pytest.raises(UserError, match=r"model.loss cannot: use balance=sampling"):
         WeightedLoss(lambda logits, y: logits.sum(), counts)
+    heedless = nn.Module()
+    heedless.reduction, heedless.forward = "mean", nn.functional.cross_entropy
+    with pytest.raises(UserError, match=r"model.loss cannot: use balance=sampling"):
+        WeightedLoss(heedless, counts)(logits, y)
 
 
 def test_sampling_draws_classes_alike_in_epochs_of_the_same_length():

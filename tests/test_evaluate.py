@@ -16,6 +16,7 @@ from support.refusals import refusals
 from support.runs import events
 from support.tables import read_rows
 from torch import nn
+from torch.utils.data import DataLoader
 
 import proj.use.evaluation
 from proj.checkpoint.file import load_model
@@ -61,6 +62,15 @@ def test_a_model_that_was_measured_keeps_no_answers_afterwards(digits):
     hooks, temperature = dict(model._forward_hooks), model.temperature
     classify(model, open_data(known), known, known["class_names"], tta=False)
     assert dict(model._forward_hooks) == hooks and model.temperature == temperature != 1
+
+
+def test_a_loader_of_ones_own_that_gives_the_test_examples_in_another_order_is_refused(digits):
+    model, known = load_model(digits / "best.ckpt")
+    data = open_data(known)
+    batches = [(x.flip(0), y.flip(0)) for x, y in data.test_dataloader()]
+    data.test_dataloader = lambda: DataLoader(batches, batch_size=None)
+    with pytest.raises(UserError, match=r"DigitsDataModule\.test_dataloader gives other examples .* without shuffle"):
+        classify(model, data, known, known["class_names"], tta=False)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from torch import Tensor
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError, first_of, how_many
 
+CANNOT_WEIGH = "balance=loss weighs each example, which model.loss cannot: use balance=sampling."
 UNEQUAL = 10  # the ratio of the largest class to the smallest from which on a warning is given
 
 
@@ -22,7 +23,7 @@ class WeightedLoss:
 
     def __init__(self, loss: Callable[[Tensor, Tensor], Tensor], counts: Tensor) -> None:
         if getattr(loss, "reduction", None) != "mean":
-            raise UserError("balance=loss weighs each example, which model.loss cannot: use balance=sampling.")
+            raise UserError(CANNOT_WEIGH)
         self.loss_of_each = copy.copy(loss)
         self.loss_of_each.reduction = "none"
         self.weights = (counts.sum() / ((counts > 0).sum() * counts)).where(counts > 0, 0.0)
@@ -31,7 +32,10 @@ class WeightedLoss:
         """logits: (B, num_classes). y: (B,) classes, or (B, num_classes) shares of the classes. Returns a scalar."""
         self.weights = self.weights.to(logits.device)
         weights = y.float() @ self.weights if y.is_floating_point() else self.weights[y]
-        return (self.loss_of_each(logits, y) * weights).mean()
+        losses = self.loss_of_each(logits, y)
+        if losses.shape != weights.shape:  # a loss of the user's own that does not heed its `reduction`
+            raise UserError(CANNOT_WEIGH)
+        return (losses * weights).mean()
 
 
 def class_counts(data: InMemoryDataModule, part: str = "train") -> Tensor:

@@ -29,7 +29,7 @@ from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
 from proj.use.among_data import refuse_among_data
 from proj.use.answers import Answers, figures, write_label_issues
-from proj.use.data import open_data
+from proj.use.data import open_data, refuse_other_order
 from proj.use.evaluation_name import name_of_files
 from proj.use.evaluation_table import print_evaluation
 from proj.use.heat_map import heat_map
@@ -57,9 +57,13 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
     precision, _ = set_precision(contents["config"]["trainer"]["precision"], model, "auto")
     turned_off = dict.fromkeys(("logger", "enable_checkpointing", "enable_model_summary"), False)
     trainer = Trainer(devices=1, precision=precision, enable_progress_bar=is_terminal(sys.stdout), **turned_off)
-    targets = data.splits["test"].targets
+    targets, count = data.splits["test"].targets, model.count_batch
+    labels: list[Tensor] = []
+    model.count_batch = lambda *batch: count(*batch) or labels.append(batch[-1].to(targets))
     results = run_test(trainer, model, data)
     hook.remove()
+    del model.count_batch
+    refuse_other_order(data, labels)
     if tta:
         model.forward = plain
     model.temperature, model.smoothing = calibration
