@@ -549,3 +549,12 @@ def test_images_of_ones_own_that_predict_would_make_otherwise_are_said(capsys):
     assert "its own inputs are made from pixels of 128 to 16384: make" in capsys.readouterr().out
     with pytest.raises(UserError, match="other mean and std than two lists of 3 numbers each"):
         own_images(pixels, mean=0.5, std=0.25).setup()
+
+
+def test_data_of_ones_own_that_calls_no_init_of_its_base_class_says_so():
+    class Own(InMemoryDataModule):
+        def __init__(self) -> None:
+            pass
+
+    with pytest.raises(UserError, match=r"Own\.__init__ must call super\(\)\.__init__\(batch_size, seed\)"):
+        Own().setup()

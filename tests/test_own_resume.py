@@ -1,6 +1,7 @@
 """A run of one's own model, data or loader is stopped and ends with the same bits."""
 
 import copy
+import itertools
 import random
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from support.runs import break_off, changed_by_stops
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from proj.checkpoint.file import load_checkpoint
 from proj.data import IrisDataModule
@@ -224,11 +225,57 @@ def test_a_loader_of_fewer_batches_than_it_says_ends_its_epoch():
     assert len(list(OtherBatches(Short(range(6), batch_size=2), epoch=0))) == 3
 
 
-def test_several_loaders_for_the_training_are_refused_with_what_to_return(configure, monkeypatch):
-    one = IrisDataModule.train_dataloader
-    of_data(monkeypatch, "train_dataloader", lambda data: [one(data), one(data)])
-    with pytest.raises(UserError, match=r"IrisDataModule\.train_dataloader gives a collection of loaders: return one"):
+class Endless(IterableDataset):
+    """Has no length."""
+
+    def __iter__(self):
+        return itertools.cycle([0])
+
+
+@pytest.mark.parametrize(
+    ("part", "loader", "said"),
+    (
+        ("train", lambda one: [one, one], r"a collection of loaders: return one, of all examples together"),
+        ("val", lambda one: [one, one], r"a collection of loaders: return one, of all examples together"),
+        ("test", lambda one: None, r"nothing: return a loader, or leave the method out"),
+        ("train", lambda one: DataLoader(Endless()), r"a loader without a length: give its dataset a __len__"),
+    ),
+)
+def test_what_is_no_single_loader_with_a_length_is_refused_with_what_to_return(
+    configure, monkeypatch, part, loader, said
+):
+    one = getattr(IrisDataModule, f"{part}_dataloader")
+    of_data(monkeypatch, f"{part}_dataloader", lambda data: loader(one(data)))
+    with pytest.raises(UserError, match=rf"IrisDataModule\.{part}_dataloader gives {said}"):
+        train(configure(*WORDS, "test=true"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    (
+        (lambda x, y: {"x": x, "y": y}, "a dict"),
+        (lambda x, y: (x, y, y), r"\(16, 4\) in float32 and \(16,\) in int64 and \(16,\) in int64"),
+        (lambda x, y: (x.double(), y), r"\(16, 4\) in float64 and \(16,\) in int64"),
+        (lambda x, y: (x, y.float()), r"targets of \(16,\) in float32, 0 to 2,"),
+        (lambda x, y: (x, y + 1), r"targets of \(16,\) in int64, 1 to 3,"),
+    ),
+    ids=("dict", "three", "float64", "float targets", "targets from 1"),
+)
+def test_batches_of_a_loader_of_ones_own_that_no_step_can_take_are_one_sentence(configure, monkeypatch, change, said):
+    def loader(data):
+        inputs, targets = data.splits["val"]
+        return DataLoader([change(inputs[:16], targets[:16])], batch_size=None)
+
+    of_data(monkeypatch, "val_dataloader", loader)
+    right = r"\(inputs, targets\): for each example \(4,\) in float32, and a whole number \(int64\), 0 to 2"
+    with pytest.raises(UserError, match=rf"IrisDataModule\.val_dataloader gives {said} .* must be {right}"):
         train(configure(*WORDS))
+
+
+def test_examples_are_not_drawn_by_class_from_another_loader(configure, monkeypatch):
+    in_torchs_loader(monkeypatch)
+    with pytest.raises(UserError, match=r"no effect on the loader that IrisDataModule\.train_dataloader gives: use"):
+        train(configure(*WORDS, "balance=sampling"))
 
 
 def test_several_processes_are_told_the_epoch_by_their_own_sampler():

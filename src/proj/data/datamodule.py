@@ -117,6 +117,8 @@ class InMemoryDataModule(LightningDataModule):
         return len(self.class_names)
 
     def setup(self, stage: str | None = None) -> None:
+        if not hasattr(self, "splits"):
+            raise UserError(f"{type(self).__name__}.__init__ must call super().__init__(batch_size, seed).")
         if self.splits:
             return
         self.load()

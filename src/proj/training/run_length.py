@@ -22,15 +22,30 @@ def limited_batches(trainer: Trainer, split: str, available: int) -> int:
     return left
 
 
+def batches_of(data: LightningDataModule, part: str) -> int:
+    """The number of batches of a part. Raises UserError for anything but a single loader with a length."""
+    loader = getattr(data, f"{part}_dataloader")()
+    gives, cure = "nothing", "return a loader, or leave the method out"
+    if isinstance(loader, list | tuple | dict):
+        gives = "a collection of loaders"
+        cure = "return one, of all examples together, as of torch.utils.data.ConcatDataset"
+    elif loader is not None:
+        try:
+            return len(loader)
+        except TypeError:
+            gives, cure = "a loader without a length", "give its dataset a __len__, the number of examples"
+    raise UserError(f"{type(data).__name__}.{part}_dataloader gives {gives}: {cure}.")
+
+
 def training_batches(trainer: Trainer, data: LightningDataModule, test: bool) -> float:
     """The number of training batches of a run; infinity if only a time limits it.
 
     test: whether the run ends with a test. Raises UserError for a limit that leaves no batch, or no validation.
     """
-    epoch = limited_batches(trainer, "train", len(data.train_dataloader()))
-    limited_batches(trainer, "val", len(data.val_dataloader()))
+    epoch = limited_batches(trainer, "train", batches_of(data, "train"))
+    limited_batches(trainer, "val", batches_of(data, "val"))
     if test:
-        limited_batches(trainer, "test", len(data.test_dataloader()))
+        limited_batches(trainer, "test", batches_of(data, "test"))
     batches = epoch * trainer.max_epochs if (trainer.max_epochs or -1) > 0 else float("inf")
     if trainer.max_steps > 0:
         batches = min(batches, trainer.max_steps * trainer.accumulate_grad_batches)

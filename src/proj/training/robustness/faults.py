@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from proj.config.allowed_classes import resume_command
@@ -20,6 +21,7 @@ from proj.training.robustness.lost_process import death, others
 # Parts of torch's messages on a batch of one example, a kernel that adds in no fixed order, other weights.
 ONE_EXAMPLE = re.compile("Expected more than 1 value per channel when training")
 NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
+STEP = Classifier._step.__code__
 OTHER_WEIGHTS = re.compile(r"loading state_dict for (\w+):\s*(.+)")
 
 
@@ -93,7 +95,36 @@ def what_broke(error: Exception, command: str, batch_size: int | None) -> str | 
             f"a checkpoint of this run does not fit {unfit[1]} ({unfit[2].rstrip('. ')}): whenever the class is built, "
             "its parameters and buffers need the same names and shapes as at the end of a training."
         )
-    return what_a_forward_refuses(error)
+    return what_a_batch_lacks(error) or what_a_forward_refuses(error)
+
+
+def what_a_batch_lacks(error: Exception) -> str | None:
+    """The sentence for an error in a step whose batch, of a loader of the user's own, is not as a network and a loss
+    take it; None for any other error. The traceback's frames hold the batch."""
+    steps = (frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code is STEP)
+    if isinstance(error, UserError) or not (step := next(steps, None)):
+        return None
+    batch, data = step["batch"], step["self"].trainer.datamodule
+    given, most = f"a {type(batch).__name__}", data.num_classes - 1
+    if isinstance(batch, tuple | list):
+        given = " and ".join(described(one) for one in batch)
+        if len(batch) == 2 and all(isinstance(one, Tensor) for one in batch):
+            x, y = batch
+            classes = y.dtype == torch.long and y.shape == x.shape[:1] and y.min() >= 0 and y.max() <= most
+            shares = y.is_floating_point() and y.shape == (len(x), most + 1)  # of mixed examples
+            if x.is_floating_point() and x.dtype != torch.double and x.shape[1:] == data.input_shape:
+                if classes or shares:
+                    return None
+                given = f"targets of {described(y)}, {y.min():g} to {y.max():g},"
+    return (
+        f"{type(data).__name__}.{step['split']}_dataloader gives {given} for a batch, which must be (inputs, targets): "
+        f"for each example {data.input_shape} in float32, and a whole number (int64), 0 to {most}."
+    )
+
+
+def described(one: object) -> str:
+    is_tensor = isinstance(one, Tensor)
+    return f"{tuple(one.shape)} in {one.dtype}".replace("torch.", "") if is_tensor else f"a {type(one).__name__}"
 
 
 def what_a_forward_refuses(error: Exception) -> str | None:

@@ -56,14 +56,12 @@ class OtherBatches:
 
 def prepare_loader(trainer: Trainer, begin: Callable[[int, int], None]) -> None:
     """Have the training loader, wrapped if it is not `Batches`, call `begin(epoch, batch)` before each batch. Raises
-    UserError for a collection of loaders."""
+    UserError for a setting that needs `Batches`."""
     loop = trainer.fit_loop
-    if isinstance(trainer.train_dataloader, list | tuple | dict):
-        raise UserError(
-            f"{type(trainer.datamodule).__name__}.train_dataloader gives a collection of loaders: return one, of all "
-            "examples together, as of torch.utils.data.ConcatDataset."
-        )
     if not isinstance(trainer.train_dataloader, Batches | OtherBatches):
+        if trainer.datamodule.balanced:
+            name = f"{type(trainer.datamodule).__name__}.train_dataloader"
+            raise UserError(f"balance=sampling has no effect on the loader that {name} gives: use balance=loss.")
         (loader,) = loop._combined_loader.flattened
         loop._combined_loader.flattened = [OtherBatches(loader, trainer.current_epoch)]
         iter(loop._data_fetcher)
