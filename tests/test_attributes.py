@@ -197,8 +197,8 @@ def test_what_a_model_logs_itself_is_of_the_whole_epoch_in_which_a_run_is_stoppe
     (
         ("test_attributes.Shadow", ["Shadow cannot be resumed exactly: a checkpoint cannot hold its copy (Seq"]),
         (
-            f"{LIGHTNINGS}.StochasticWeightAveraging",
-            ["The state of the callback StochasticWeightAveraging cannot be resumed exactly. A"],
+            f"{LIGHTNINGS}.ModelPruning",
+            ["The state of the callback ModelPruning cannot be resumed exactly. A"],
         ),
         ("test_attributes.Pointers", []),
         (f"{LIGHTNINGS}.LearningRateMonitor", []),
@@ -206,7 +206,7 @@ def test_what_a_model_logs_itself_is_of_the_whole_epoch_in_which_a_run_is_stoppe
 )
 def test_a_callback_whose_state_cannot_be_kept_is_named_at_the_start_and_no_other(configure, capsys, target, said):
     words = [f"+callbacks.x._target_={target}", "trainer.max_epochs=1"]
-    words += ["+callbacks.x.swa_lrs=0.01"] if "Stochastic" in target else []
+    words += ["+callbacks.x.pruning_fn=l1_unstructured"] if "Pruning" in target else []
     train(configure(*words))
     lines = [line for line in capsys.readouterr().out.splitlines() if "exactly" in line]
     assert len(lines) == len(said) and all(part in line for part, line in zip(said, lines, strict=True))

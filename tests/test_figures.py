@@ -100,7 +100,7 @@ def test_a_stopped_run_that_goes_on_and_fails_has_failed(configure, tmp_path, ki
 
 def test_a_finished_run_whose_training_cannot_go_on_stays_finished(configure, tmp_path):
     metrics = train(configure(*LONG, "trainer.max_epochs=2"))
-    with pytest.raises(UserError, match="other settings"):
+    with pytest.raises(UserError, match=r"other settings.* choose another cfg\.output_dir, or call configure again"):
         train(configure(*LONG, "trainer.max_epochs=3", "optimizer.lr=0.5"))
     assert RunFolder(tmp_path / "run").status()[0] == "finished" and read(tmp_path / "run/metrics.json") == metrics
 

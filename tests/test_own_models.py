@@ -18,7 +18,7 @@ from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.pictures.graph import graph_of
-from proj.training.fitting import refuse_unfitting
+from proj.training.fitting import check_loss, refuse_unfitting
 from proj.training.run import train
 from proj.use.ensemble import probabilities_of
 from proj.use.evaluation import evaluate
@@ -319,6 +319,72 @@ class Broken(nn.Module):
 
 class Plain(nn.Module):
     """A loss without an __init__ of its own."""
+
+
+class Given(nn.Module):
+    """Gives what `change` makes of the examples' losses."""
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return type(self).change(nn.functional.cross_entropy(logits, targets, reduction="none"))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    (
+        (
+            lambda losses: losses,
+            r"Given gives the shape \(2,\) for a batch of 2, and not a tensor of one number: return",
+        ),
+        (lambda losses: losses.mean().item(), "Given gives float for a batch of 2, and not a tensor"),
+        (lambda losses: (losses.mean(), losses), "Given gives tuple for a batch of 2, and not a tensor"),
+        (lambda losses: losses.mean().detach(), "Given gives a number without gradients: leave detach"),
+        (lambda losses: losses.sum(), "Given is the sum over the examples: return the mean"),
+    ),
+    ids=("vector", "float", "tuple", "detached", "sum"),
+)
+def test_a_loss_of_ones_own_that_cannot_be_learned_from_is_told_what_to_return(monkeypatch, change, sentence):
+    monkeypatch.setattr(Given, "change", change, raising=False)
+    with pytest.raises(UserError, match=sentence):
+        check_loss(Given(), classes=3)
+
+
+@pytest.mark.parametrize(
+    "change", (lambda losses: (losses * torch.rand(())).mean(), lambda losses: -(-losses).exp()[0])
+)
+def test_a_loss_of_ones_own_may_draw_random_numbers_and_be_negative(monkeypatch, change):
+    monkeypatch.setattr(Given, "change", change, raising=False)
+    check_loss(Given(), classes=3)
+
+
+def test_a_function_is_a_loss_if_it_is_a_partial(configure):
+    words = ("model=mlp", "model.loss._target_=torch.nn.functional.cross_entropy", "~model.loss.label_smoothing")
+    with pytest.raises(
+        UserError, match=r"for a function that takes logits and classes, add \+model\.loss\._partial_=true"
+    ):
+        train(configure(*words))
+    assert train(configure(*words, "+model.loss._partial_=true", "trainer=debug"))["steps"]
+
+
+class Signs(torch.optim.Optimizer):
+    """Calls its closure under no_grad, in which a training switches the gradients on."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure):
+        loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter -= group["lr"] * parameter.grad.sign()
+        return loss
+
+
+@pytest.mark.parametrize("target", (f"{__name__}.Signs", "torch.optim.RMSprop"))
+def test_an_optimizer_in_anothers_place_is_made_and_tried_as_a_training_uses_it(configure, target):
+    """RMSprop has no momentum until its schedule cycles it."""
+    without = [f"~optimizer.{name}" for name in ("_partial_", "momentum", "nesterov", "weight_decay", "fused")]
+    assert train(configure("optimizer=sgd", f"optimizer._target_={target}", *without, "trainer=debug"))["steps"]
 
 
 class HandsOn(Classifier):

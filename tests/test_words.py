@@ -296,6 +296,8 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("augment.crop=0.5", "With another augment=… there is 'dataset.augment.crop'."),
     ("optimizer.betas=[0.9]", "optimizer.betas=[0.9] is not a list of 2, each a number."),
     ("+scheduler.epochs=3", "scheduler.epochs has no effect beside scheduler.total_steps=steps: leave it out"),
+    ("~optimizer.lr", "scheduler.max_lr refers to optimizer.lr, which is missing: give +optimizer.lr=…"),
+    ("+callbacks.x._target_=lightning.pytorch.callbacks.StochasticWeightAveraging", "these runs: callbacks=average"),
     ("+callbacks.x._target_=lightning.pytorch.callbacks.LearningRateFinder", "does not suit these runs: a search"),
     ("+callbacks.x._target_=lightning.pytorch.callbacks.BatchSizeFinder", "add scheduler=none, or leave it out"),
     ("+callbacks.bar._target_=lightning.pytorch.callbacks.RichProgressBar", "add ~callbacks.progress"),

@@ -25,6 +25,7 @@ NEEDS = {"proj.training.services.MLflow": "mlflow", "proj.training.services.Wand
 # Lightning's callbacks that need attributes which the models here do not have, and what to use instead.
 UNFIT = {
     "LearningRateFinder": "a search finds one, -m hydra/sweeper=optuna 'optimizer.lr=tag(log,interval(1e-4,1e-1))'",
+    "StochasticWeightAveraging": "callbacks=average validates and keeps the average of the weights",
     "BackboneFinetuning": "model=pretrained trains a new head, with model.train=all all of the network",
 }
 # Callbacks whose arguments are listed in the table of settings.

@@ -114,6 +114,8 @@ def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> A
             raise
         refuse_foreign(called, node, arguments, place, error)
         said = message_of(error) if type(error) in (TypeError, ValueError) else named(error)
+        if place == "model.loss" and not isinstance(called, type):
+            said += "; for a function that takes logits and classes, add +model.loss._partial_=true"
         raise UserError(f"{target}: {said}{in_own_file(error)}") from error
 
 

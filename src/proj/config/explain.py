@@ -82,6 +82,8 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:metrics|following): (.+?)(?: HINT|$)", text):
         return f"monitor={metric[1]} does not exist." + nearest(metric[1], re.findall(r"['`]([\w/]+)['`]", metric[2]))
     if isinstance(cause, InterpolationKeyError) and cause.full_key:
+        if absent := re.search(r"Interpolation key '(.+?)' not found", str(cause)):
+            return f"{cause.full_key} refers to {absent[1]}, which is missing: give +{absent[1]}=…"
         return f"{cause.full_key} refers to a setting that is missing: {message_of(cause).partition(' full_key')[0]}."
     if "Incompatible key type 'NoneType'" in str(cause):
         key = getattr(cause, "full_key", "")

@@ -120,8 +120,7 @@ class Classifier(Measuring):
 
     def configure_optimizers(self) -> torch.optim.Optimizer | dict[str, Any]:
         with settings_of("optimizer", self.optimizer):
-            rehearsal = Rehearsal(self.optimizer, self.device)
-            rehearsal.step()
+            Rehearsal(self.optimizer, self.device).step()
             optimizer = self.optimizer(self.trained())
         if self.trainer.gradient_clip_val:  # gradients are unscaled to be clipped, so a fused step must not do it again
             optimizer._step_supports_amp_scaling = False
@@ -129,6 +128,7 @@ class Classifier(Measuring):
             return optimizer
         with settings_of("scheduler", self.scheduler):
             steps = self.trainer.estimated_stepping_batches
+            rehearsal = Rehearsal(self.optimizer, self.device)  # another one, which has made no step without a schedule
             rehearsal.follow(make_schedule(self.scheduler, rehearsal.optimizer, steps, self.mode))
             schedule = make_schedule(self.scheduler, optimizer, steps, self.mode)
         settings = {"scheduler": schedule, "interval": "step"}

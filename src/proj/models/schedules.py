@@ -110,6 +110,7 @@ class Rehearsal:
     def step(self) -> None:
         self.optimizer.step(self._backward)
 
+    @torch.enable_grad()  # as in a training: an optimizer may call this under no_grad
     def _backward(self) -> Tensor:
         """The optimizer's closure: a loss with a gradient for each parameter."""
         loss = torch.stack([parameter.square().sum() for parameter in self.parameters]).sum()

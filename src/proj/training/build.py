@@ -114,7 +114,7 @@ def build_model(cfg: DictConfig, data: InMemoryDataModule, contents: dict | None
     facts = {"input_shape": data.input_shape, "num_classes": data.num_classes}
     schedule = build({**cfg.scheduler, "_partial_": True})
     with enough_for_parameters(cfg):
-        training = {"optimizer": build(cfg.optimizer), "scheduler": schedule}
+        training = {"optimizer": build({"_partial_": True, **cfg.optimizer}), "scheduler": schedule}
         model = build_a(Classifier, "model", cfg.model, **facts, **training, **measured)
         model.take_shapes(data.input_shape)
     if not hasattr(model, "network") and type(model).forward is Classifier.forward:

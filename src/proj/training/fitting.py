@@ -4,7 +4,7 @@ import warnings
 
 import torch
 from omegaconf import DictConfig
-from torch import nn
+from torch import Tensor, nn
 
 from proj.config.declared import takes
 from proj.data.datamodule import InMemoryDataModule
@@ -37,25 +37,34 @@ def refuse_larger_sizes(data) -> None:
 
 
 def check_loss(loss: nn.Module, classes: int) -> None:
-    """Raises UserError for a loss that does not take logits and classes, or is not the mean over the examples.
+    """Raises UserError for a loss that does not take logits and classes, or does not return a number of which the
+    gradients follow, or is the sum over the examples.
 
     With logits of 0 the network knows nothing: a loss that is 0 then expects log probabilities, as NLLLoss does.
     """
-    name, cure = type(loss).__name__, "use model.loss._target_=torch.nn.CrossEntropyLoss"
+    name = getattr(getattr(loss, "func", None), "__name__", type(loss).__name__)  # of a partial: its function's
+    cure, mean = "use model.loss._target_=torch.nn.CrossEntropyLoss", "return the mean over the examples"
+    if type(loss).__module__.startswith("torch."):
+        mean = "leave model.loss.reduction, size_average and reduce out"
     if isinstance(loss, nn.CrossEntropyLoss):
         cure = "leave out what model.loss has beside _target_ and label_smoothing"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of shapes that it broadcasts
-            found = [float(loss(torch.zeros(size, classes), torch.zeros(size, dtype=torch.long))) for size in (2, 4)]
+            logits = [torch.zeros(size, classes, requires_grad=True) for size in (2, 4)]
+            given = [loss(one, torch.zeros(len(one), dtype=torch.long)) for one in logits]
     except Exception as error:
         reason = message_of(error)
         if where := in_own_file(error):
             raise UserError(f"the loss {name} fails at a batch's logits and classes ({reason}{where}).") from error
         raise UserError(f"the loss {name} does not take a batch's logits and classes ({reason}): {cure}.") from error
-    if found[0] <= 0:
-        raise UserError(f"the loss {name} is {found[0]:g} if all logits are 0, so it does not expect logits: {cure}.")
-    if abs(found[0] - found[1]) > 1e-4 * found[0]:
-        raise UserError(
-            f"the loss {name} is no mean over the examples: leave model.loss.reduction, size_average and reduce out."
-        )
+    if not all(isinstance(one, Tensor) and one.ndim == 0 for one in given):
+        what = f"the shape {tuple(given[0].shape)}" if isinstance(given[0], Tensor) else type(given[0]).__name__
+        raise UserError(f"the loss {name} gives {what} for a batch of 2, and not a tensor of one number: {mean}.")
+    few, many = (one.item() for one in given)
+    if not few:
+        raise UserError(f"the loss {name} is 0 if all logits are 0, so it does not expect logits: {cure}.")
+    if not given[0].requires_grad:
+        raise UserError(f"the loss {name} gives a number without gradients: leave detach, argmax and the like out.")
+    if abs(many - 2 * few) <= 1e-4 * abs(few):
+        raise UserError(f"the loss {name} is the sum over the examples: {mean}.")

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from proj.config.allowed_classes import resume_command
+from proj.config.new_folder import TAKEN
 from proj.config.own_code import own_code
 from proj.config.settings.table import policy
 from proj.config.stored_run import listed_since
@@ -47,7 +48,7 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
             cure = f"{file} was changed after the run began: undo that to continue the run"
         raise UserError(
             f"{folder} holds a run with other settings ({'; '.join(changes.values())}). {cure}; for a new run, choose "
-            "another hydra.run.dir."
+            f"another {'cfg.output_dir, or call configure again' if TAKEN else 'hydra.run.dir'}."
         )
 
 
