@@ -65,11 +65,12 @@ def test_a_column_of_the_table_is_the_group_and_one_of_persons_is_asked_about(ph
 def test_what_the_table_and_the_folder_do_not_share_is_left_out_and_said(photos, folder, capsys):
     listed = rows("{n:02}.png,{c}", 27) + "27.png,\n99.png,red\n00.png,red\n"
     (folder / "labels.csv").write_text("image,label\n" + listed)
+    save_all(folder / "photos", {"more/00.png": draw("green", 99)})  # not the one at the path 00.png
     data = photos(folder / "photos", "labels=labels.csv")
     said = capsys.readouterr().out
     assert sum(len(split.targets) for split in data.splits.values()) == 27  # 00.png is listed twice, as the same
     assert "left out, 1 row whose image is not there, such as 99.png" in said
-    assert "gives them no class: 3, such as more/27.png" in said and "rows without label left out: 1" in said
+    assert "gives them no class: 4, such as more/00.png" in said and "rows without label left out: 1" in said
 
 
 def test_folders_called_train_and_test_are_parts_and_other_folders_are_not(photos, tmp_path, capsys):

@@ -37,7 +37,9 @@ def images_with_classes(
     """
     is_sorted = os.path.isdir(data_dir) and known and {*known} & {*map(os.path.basename, folders_in(data_dir))}
     file = "" if is_sorted or not os.path.isdir(data_dir) else find_list(data_dir, labels, target)
-    return listed_images(data_dir, file, target, group) if file else find_images(data_dir, known)
+    if not file:
+        return find_images(data_dir, known)
+    return listed_images(data_dir, file, target, group if known is None else "")  # "": groups are not asked for
 
 
 def listed_images(data_dir: str, file: str, target: str | int | None, group: str | int | None) -> FoundImages:
@@ -94,7 +96,8 @@ def named_by(cell: str, names: dict[str, list[str]]) -> list[str]:
     """The images that a cell may name, see `names_of`. It may have folders and an ending that the image lacks."""
     whole = as_compared(cell)
     file = os.path.basename(whole)
-    return next((names[one] for one in (whole, file, os.path.splitext(file)[0]) if one in names), [])
+    alike = next((names[one] for one in (whole, file, os.path.splitext(file)[0]) if one in names), [])
+    return [path for path in alike if as_compared(path) == whole] or alike
 
 
 def column_of_images(table: Table, names: dict[str, list[str]], data_dir: str) -> int:
@@ -126,10 +129,10 @@ def describe_left_out(file: str, absent: list[str], unlisted: Collection[str]) -
 def in_parts(found: dict[str, FoundImage], said: list[str], column: str) -> FoundImages:
     """The images, by their paths below the folder, each in the part after which the first folder of its path is named;
     all in "train" if none is in a folder of that name. column: the name of the one with the classes, for remarks."""
-    parts = {path: part_named(path.split(os.sep)[0]) or "train" for path in found}
-    if not any(part_named(path.split(os.sep)[0]) == "train" for path in found):
-        parts = dict.fromkeys(found, "train")
-    images = [image._replace(part=parts[path]) for path, image in sorted(found.items())]
+    parts = {path: part_named(path.split(os.sep)[0]) for path in found}
+    if "train" not in parts.values():
+        parts = dict.fromkeys(found)
+    images = [image._replace(part=parts[path] or "train") for path, image in sorted(found.items())]
     class_names = ordered([*dict.fromkeys(image.label for image in images if image.part == "train")], [])
     unknown = Counter(image.label for image in images if image.label not in class_names)
     if unknown:
