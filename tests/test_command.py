@@ -52,6 +52,9 @@ from proj.training.run import train
     ("resume=nowhere", "nowhere is not the folder of a run"),
     ("model.batch_size=3", "Did you mean 'dataset.batch_size'?"),
     ("epochs=3", "Did you mean 'trainer.max_epochs'?"),
+    ("model=resnet18", "model=resnet18 does not exist: give model=pretrained model.backbone=resnet18"),
+    ("quiet=true", "There is no setting 'quiet'. Did you mean '~callbacks.progress'?"),
+    ("nesterov=true", "There is no setting 'nesterov'. Options: augment, "),
     ("imgsz=64", "Did you mean 'dataset.size'?"),
     ("trainer.device=2", "Did you mean 'trainer.devices'?"),
     ("dataset.num_workers=4", "no setting 'dataset.num_workers'. Leave it out: no workers load the data."),
@@ -77,7 +80,7 @@ def test_what_is_suggested_for_other_programs_settings_exists():
     elsewhere = "resume dataset.target model.loss model.weights callbacks.early_stopping.patience hydra.run.dir"
     known = {*SETTINGS, *OF_ALL, *elsewhere.split(), "hydra.launcher.n_jobs", "hydra.sweeper.n_trials"}
     words = [word.split("=") for meant in MEANT for word in meant.replace(" or ", " ").split()]
-    assert {setting for setting, *_ in words} <= known
+    assert {setting.removeprefix("~") for setting, *_ in words} <= known
     options = [(group, *option) for group, *option in words if group in OF_ALL and option and option != ["joblib"]]
     assert [option for option in options if not Path(CONF, *option).with_suffix(".yaml").is_file()] == []
     assert len(" ".join(MEANT.values()).split()) == len(OTHER_NAMES) and not OTHER_NAMES.keys() & LEFT_OUT.keys()

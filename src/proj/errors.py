@@ -27,7 +27,7 @@ def nearest(word: str, options: Iterable[str], place: str = "") -> str:
         return ""
     lower = {option.lower(): option for option in options}
     word = word.lower()
-    close = difflib.get_close_matches(word, lower, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(word, lower, n=3, cutoff=0.6)
     matches = [difflib.SequenceMatcher(None, option, word) for option in close]
     # Of two that are equally similar, prefer the one that begins like the word: val/acc for val/accuracy, not val/auc.
     order = [(match.ratio(), match.get_matching_blocks()[0].size) for match in matches]

@@ -106,6 +106,13 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     return f"{message_of(error)}{in_own_file(error)}" if is_lightnings else None
 
 
+# How the names of torchvision's classifiers begin, and of many of timm's.
+BACKBONE = re.compile(
+    "(wide_)?res(net|next)|alexnet|convnext|densenet|efficientnet|googlenet|inception|maxvit|mnasnet|mobilenet|regnet|"
+    "shufflenet|squeezenet|swin|vgg|vit"
+)
+
+
 def missing_option(error: MissingConfigException) -> str | None:
     """The sentence for an option that does not exist, such as dataset=minst; None if no option is missing."""
     if not error.missing_cfg_file:
@@ -115,6 +122,8 @@ def missing_option(error: MissingConfigException) -> str | None:
         kind = "image_folder" if os.path.isdir(option) else "csv"
         cure = as_command([f"dataset={kind}", f"data_dir={option}"])
         return f"dataset={option} names no kind of data: give {cure}"
+    if group == "model" and BACKBONE.match(option):
+        return f"model={option} does not exist: give model=pretrained model.backbone={option}"
     if (own := Path("conf", group, f"{option}.yaml")).is_file():
         return f"{group}={option} is in {own.as_posix()}, a folder that is only read with --config-dir=conf: add that."
     folders = re.findall(r"path=file://(.*)", str(error))  # for one in a list, logger=[csv,foo], Hydra lists no options

@@ -14,11 +14,11 @@ from proj.errors import nearest
 MEANT = {
     "optimizer": "optim opt solver",
     "optimizer.lr": "learning_rate learning_rate_init lr_rate lr0 base_lr eta",
-    "optimizer.weight_decay": "wd",
+    "optimizer.weight_decay": "wd l2 l2_penalty",
     "scheduler": "sched lr_scheduler lr_scheduler_type lr_schedule",
     "scheduler.pct_start": "warmup warmup_epochs warmup_steps warmup_ratio",
     "dataset.batch_size": "batch bs train_batch_size per_device_train_batch_size",
-    "dataset.size": "image_size img_size imgsz imagesz input_size resize resolution",
+    "dataset.size": "image_size img img_size imgsz imagesz input_size resize resolution",
     "dataset.channels": "gray grey grayscale greyscale in_channels in_chans",
     "dataset.flip": "hflip fliplr horizontal_flip mirror",
     "dataset.augment.rotate": "degrees rotation",
@@ -53,7 +53,7 @@ MEANT = {
     "trainer.devices": "gpus num_gpus n_gpus",
     "trainer=gpu": "gpu cuda",
     "trainer=cpu": "cpu",
-    "trainer=gpu or trainer=cpu": "device",
+    "trainer=gpu or trainer=cpu": "device use_gpu use_cuda",
     "trainer=ddp": "distributed ddp",
     "trainer=debug": "debug dry_run",
     "trainer.precision": "fp16 bf16 amp half mixed_precision",
@@ -62,6 +62,7 @@ MEANT = {
     "trainer.log_every_n_steps": "log_every log_interval logging_steps",
     "trainer.check_val_every_n_epoch": "eval_every eval_interval val_interval",
     "trainer.limit_train_batches": "subset limit max_samples",
+    "~callbacks.progress": "quiet silent",
     "callbacks=early_stopping": "early_stopping early_stop",
     "callbacks=early_stopping callbacks.early_stopping.patience": "patience",
     "callbacks=average": "ema model_ema swa",
@@ -87,6 +88,7 @@ OTHER_NAMES = {name: meant for meant, names in MEANT.items() for name in names.s
 # Why other programs need a setting that this one does not have.
 NEEDLESS = {
     "no workers load the data": "workers num_workers n_workers dataloader_num_workers pin_memory",
+    "every model here is a classifier": "task problem_type objective",
     "the data says which classes there are": "classes class_names names nc num_classes n_classes num_labels",
     "the training examples are shuffled in every epoch, and every split is stratified": "shuffle stratify",
     "the environment variable OMP_NUM_THREADS sets the number of threads": "threads num_threads n_threads cpus",
