@@ -53,6 +53,7 @@ from proj.training.run import train
     ("model.batch_size=3", "Did you mean 'dataset.batch_size'?"),
     ("epochs=3", "Did you mean 'trainer.max_epochs'?"),
     ("model=resnet18", "model=resnet18 does not exist: give model=pretrained model.backbone=resnet18"),
+    ("dataset=cifar100", "give dataset=cifar10 dataset.source._target_=torchvision.datasets.CIFAR100"),
     ("quiet=true", "There is no setting 'quiet'. Did you mean '~callbacks.progress'?"),
     ("nesterov=true", "There is no setting 'nesterov'. Options: augment, "),
     ("imgsz=64", "Did you mean 'dataset.size'?"),

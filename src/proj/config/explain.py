@@ -112,6 +112,8 @@ BACKBONE = re.compile(
     "shufflenet|squeezenet|swin|vgg|vit"
 )
 
+LIKE = {"cifar100": "cifar10", "kmnist": "mnist"}  # torchvision's other datasets, and the option that can read them
+
 
 def missing_option(error: MissingConfigException) -> str | None:
     """The sentence for an option that does not exist, such as dataset=minst; None if no option is missing."""
@@ -124,6 +126,9 @@ def missing_option(error: MissingConfigException) -> str | None:
         return f"dataset={option} names no kind of data: give {cure}"
     if group == "model" and BACKBONE.match(option):
         return f"model={option} does not exist: give model=pretrained model.backbone={option}"
+    if group == "dataset" and (known := LIKE.get(option.lower())):
+        source = f"dataset={known} dataset.source._target_=torchvision.datasets.{option.upper()}"
+        return f"dataset={option} does not exist: give {source}"
     if (own := Path("conf", group, f"{option}.yaml")).is_file():
         return f"{group}={option} is in {own.as_posix()}, a folder that is only read with --config-dir=conf: add that."
     folders = re.findall(r"path=file://(.*)", str(error))  # for one in a list, logger=[csv,foo], Hydra lists no options
