@@ -50,6 +50,9 @@ def test_the_classes_of_photos_are_those_of_a_table_in_any_form(photos, folder, 
     for part, split in data.splits.items():
         names = [data.class_names[target] for target in split.targets.tolist()]
         assert names == [COLOURS[number % 3] for number in numbers(data, part)]
+    (folder / "labels.csv").write_text(head + "\n".join(reversed(rows(form).split("\n"))))  # the order changes nothing
+    again = photos(folder / "photos", "labels=labels.csv")
+    assert [numbers(again, part) for part in again.splits] == [numbers(data, part) for part in data.splits]
 
 
 def test_a_column_of_the_table_is_the_group_and_one_of_persons_is_asked_about(photos, folder, capsys):
@@ -112,14 +115,18 @@ def test_a_run_finds_its_table_from_any_folder_and_is_measured_on_a_sorted_folde
     configure, folder, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    (folder / "labels.csv").write_text("image,label\n" + rows("{n:02}.png,{c}"))
+    (folder / "labels.csv").write_text("image,who,label\n" + rows("{n:02}.png,{p},{c}"))
     words = ("dataset=image_folder", "data_dir=in/photos", "model=mlp", "dataset.size=8", "+trainer.max_steps=1")
-    train(configure(*words, "dataset.labels=in/labels.csv", "dataset.cache_dir=cache"))
+    words += ("dataset.labels=in/labels.csv", "dataset.target=label", "dataset.group=who")
+    metrics = train(configure(*words, "dataset.cache_dir=cache"))
     moved = tmp_path / "elsewhere"
     shutil.move(folder, moved / "in")
     monkeypatch.chdir(tmp_path / "run")
     path = tmp_path / "run/best.ckpt"
-    assert evaluate(path, data_dir=str(moved / "in/photos"))["examples"] == 6
+    assert evaluate(path, data_dir=str(moved / "in/photos"))["examples"] == metrics["test_examples"]
+    shutil.copytree(moved / "in", tmp_path / "other/in")
+    (tmp_path / "other/in/labels.csv").write_text("image,label\n" + rows("{n:02}.png,{c}"))  # a group is not needed
+    assert evaluate(path, data_dir=str(tmp_path / "other/in/photos"), split="all")["examples"] == 30
     assert evaluate(path, data_dir=str(write_photos(tmp_path / "new", 2)), split="all")["examples"] == 6
     with pytest.raises(UserError, match=r"in/labels\.csv is no file in"):
         evaluate(path, data_dir=str(fill(tmp_path, ["none"]) / "none"), split="all")
