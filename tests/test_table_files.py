@@ -903,7 +903,7 @@ def test_an_apostrophe_that_is_not_closed_below_quoted_cells_is_named(load, tmp_
 
 
 def test_a_list_of_photos_in_place_of_a_table_of_their_properties_is_told_what_trains_on_it(load, tmp_path, capsys):
-    how = "it names images (dataset=image_folder trains on images, see docs/data.md)"
+    how = "it names images (dataset=image_folder dataset.labels=… trains on them, docs/data.md)"
     write_rows(tmp_path / "a.csv", [["image", "y"], *([NAMES[i], "pq"[i % 2]] for i in range(60))])
     with pytest.raises(UserError, match=r"has no column to learn y from \(image: it names images"):
         load("csv", f"data_dir={tmp_path}/a.csv", "target=y")

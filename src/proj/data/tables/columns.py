@@ -163,7 +163,7 @@ class Columns:
             found.left_out = "it is free text" if is_text else "almost no word occurs twice"
             found.setting = "categorical"
             if all(map(IMAGE_FILE.fullmatch, islice(everywhere, 50))):
-                found.left_out = "it names images (dataset=image_folder trains on images, see docs/data.md)"
+                found.left_out = "it names images (dataset=image_folder dataset.labels=… trains on them, docs/data.md)"
             elif all(map(SEVERAL.fullmatch, islice(everywhere, 50))):
                 found.left_out = "its cells hold several values each, which need columns of their own"
         elif not kind and len(everywhere) == 1 and total == len(cells):
