@@ -117,6 +117,10 @@ def test_data_in_the_place_of_a_dataset_is_answered_with_the_words_that_train_on
     assert f"give dataset=csv data_dir={tmp_path}/t.csv" in mistake("proj.train", f"dataset={tmp_path}/t.csv")
 
 
+def test_a_folder_of_options_that_is_not_there_is_named(mistake):
+    assert mistake("proj.train", "--config-dir=confg").endswith("/confg: there is no such folder.")
+
+
 def test_an_option_in_a_folder_of_ones_own_is_named_with_the_option_that_reads_it(mistake):
     Path("conf/model").mkdir(parents=True)
     Path("conf/model/linear.yaml").write_text("_target_: linear.Linear\n")
@@ -130,7 +134,12 @@ def test_a_class_that_cannot_be_loaded_is_named_with_the_reason(mistake, tmp_pat
     (tmp_path / "broken.py").write_text("class Mine(nn.Module):\n    pass\n")
     for target, reason in (("broken.Mine", "name 'nn' is not defined"), ("nowhere.Mine", "No module named 'nowhere'")):
         said = mistake("proj.train", "model=mlp", f"model._target_={target}")
-        assert f"Error locating target '{target}' (" in said and reason in said
+        assert f"model._target_={target} cannot be imported ({reason}" in said
+    assert said.endswith("in the folder where the command is started, and among the installed packages.")
+    (tmp_path / "whole.py").write_text("class Mine: pass\n")
+    said = mistake("proj.train", "model=mlp", "model.loss._target_=whole.Mien")
+    assert "model.loss._target_=whole.Mien cannot be imported (module 'whole' has no" in said
+    assert said.endswith("Did you mean 'Mine'? Options: Mine.")
 
 
 class Mine(MLP):

@@ -73,3 +73,8 @@ def test_who_names_a_sweep_where_a_run_belongs_is_told_of_its_runs_alone(tmp_pat
     said = runs_near("run", Path("s9"), Path("s9/best.ckpt"))
     assert said == " Options: run=s9/0_dataset=iris,seed=1, run=s9/1_dataset=iris,seed=2."
     assert "Did you mean 'run=b3'?" in runs_near("run", Path("b4"), Path("b4/best.ckpt"))
+    for number in range(12):  # newer ones
+        Path(f"later{number}").mkdir()
+        Path(f"later{number}", "best.ckpt").touch()
+    said = runs_near("run", Path("b4"), Path("b4/best.ckpt"))
+    assert "Did you mean 'run=b3'? Options: run=b3, run=later1" in said and said.count("run=later") == 9

@@ -363,8 +363,8 @@ def test_a_search_refuses_what_it_cannot_do_before_its_first_trial(tmp_path, mon
         "the job with seed=1 optimizer.momentum=0 would fail: the optimizer does not take its settings: Nesterov",
     ),
     ("scheduler._target_=torch.optim.lr_scheduler.StepLR", "StepLR has no max_lr, total_steps, pct_start"),
-    ("model.loss._target_=nowhere.Loss", "Error locating target 'nowhere.Loss'"),
-    ("dataset._target_=nowhere.Data", "Error locating target 'nowhere.Data'"),
+    ("model.loss._target_=nowhere.Loss", "model.loss._target_=nowhere.Loss cannot be imported"),
+    ("dataset._target_=nowhere.Data", "dataset._target_=nowhere.Data cannot be imported"),
     ("+callbacks.x._target_=torch.nn.Identity", "callbacks.x._target_=torch.nn.Identity is no Callback"),
     (
         "hydra/sweeper=optuna hydra.sweeper.n_trials=2 optimizer._target_=torch.optim.RMSprop",

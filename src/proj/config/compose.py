@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -99,8 +100,7 @@ def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> A
     try:
         called = located(target)
     except Exception as error:
-        reason = f"{message_of(list(causes(error))[-1])}{in_own_file(error)}"
-        raise UserError(f"Error locating target '{target}' ({reason}).") from error
+        refuse_absent(f"{place}._target_={target}" if place else target, list(causes(error))[-1])
     if not callable(called):
         raise UserError(f"{target} is no class.")
     if node.get("_partial_"):
@@ -117,6 +117,16 @@ def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> A
         if place == "model.loss" and not isinstance(called, type):
             said += "; for a function that takes logits and classes, add +model.loss._partial_=true"
         raise UserError(f"{target}: {said}{in_own_file(error)}") from error
+
+
+def refuse_absent(target: str, error: BaseException) -> None:
+    """Raises UserError for a class that cannot be imported. target: its full name, behind the setting that names it."""
+    module, _, name = target.rpartition("=")[2].rpartition(".")
+    known = getattr(sys.modules.get(module), "__dict__", {})
+    cure = nearest(name, [key for key, value in known.items() if isinstance(value, type)])
+    if isinstance(error, ModuleNotFoundError):
+        cure = " It is looked for in the folder where the command is started, and among the installed packages."
+    raise UserError(f"{target} cannot be imported ({message_of(error)}{in_own_file(error)}).{cure}") from error
 
 
 def refuse_foreign(called: Any, node: dict, given: dict, place: str, error: Exception) -> None:

@@ -31,6 +31,7 @@ LOGGERS = ("lightning.pytorch.loggers.", "lightning.fabric.loggers.", "torch.uti
 # What Hydra and OmegaConf say of a value, after the setting's name, and the sentence that tells what to type.
 IN_OWN_WORDS = {
     r"field '(.+)' is not Optional": r"\1=null gives it no value: leave that word out, or type another value.",
+    r"Additional config directory '(.+)' not found": r"--config-dir=\1: there is no such folder.",
     r".* remove \+ prefix: '(.+)' Or add .*": r"+\1 adds a setting that is there already: type \1 without the plus.",
     r"(.+): .*Cannot convert '\w+' to string: '(.+)'": r"\1=\2 is not a text: leave the brackets out.",
     r"(.+): Value '(.+)' of type '\w+' could not be converted to Integer": r"\1=\2 is not a whole number.",

@@ -82,12 +82,14 @@ def nearest_to(path: str) -> str:
 
 
 def runs_near(option: str, folder: Path, file: Path) -> str:
-    """The end of a message on a folder that is no run's: names the ten newest runs that have such a `file` in it, as a
-    sweep's folder does, or else beside it or in outputs, and what `nearest_to` suggests."""
+    """The end of a message on a folder that is no run's: names the run with the most similar name and the nine newest
+    others that have such a `file` in it, as a sweep's folder does, or else beside it or in outputs, and what
+    `nearest_to` suggests."""
     beside = folder, folder.parent / "*", Path("outputs/*/*/*")  # the first may be a pattern
     found = glob(str(folder / "*" / file.name)) or {one for place in beside for one in glob(str(place / file.name))}
-    newest = sorted(found, key=os.path.getmtime)[-10:]
-    runs = nearest(f"{option}={folder}", [f"{option}={os.path.dirname(one)}" for one in newest])
+    words = [f"{option}={os.path.dirname(one)}" for one in sorted(found, key=os.path.getmtime)]
+    close = get_close_matches(f"{option}={folder}", words, 1, 0.5)
+    runs = nearest(f"{option}={folder}", [*close, *[word for word in words if word not in close][-9:]])
     near = "" if "Did you mean" in runs else nearest_to(str(folder))
     return f"{near}{runs}" or f" Give {option}=<folder of a run>."
 
