@@ -186,6 +186,13 @@ def test_another_dataset_is_prepared_and_mirrored_as_the_models_own(trained, dat
     assert (tmp_path / "evaluation_mnist_tta.json").is_file()
 
 
+def test_a_folder_that_no_dataset_is_named_for_is_not_filled_with_a_download_and_measured(trained, tmp_path):
+    path = trained("dataset=fashion_mnist", "model=cnn") / "best.ckpt"
+    with pytest.raises(UserError, match=r"what the model was trained on, .*: add dataset=image_folder"):
+        evaluate(path, split="all", data_dir=str(tmp_path))
+    assert not any(tmp_path.iterdir())
+
+
 def test_classes_are_paired_by_their_names_and_one_that_never_comes_has_no_accuracy(digits, monkeypatch, tmp_path):
     _, known = load_model(digits / "best.ckpt")
     data = open_data(known)
@@ -258,7 +265,9 @@ def test_the_trainings_own_tables_are_known_by_their_pattern_and_sheet(tmp_path,
     (("run={run}", "dataset=iris"), "the data has inputs of 4 in 3 classes, the model takes 1×8×8"),
     (("run={run}", "dataset=mnist", "data_dir={data}"), "inputs of 1×28×28 in 10 classes"),
     (("run={run}", "dataset=mnist", "data_dir={run}"), "MNIST is missing or damaged in"),
-    (("run={run}", "data_dir=x"), "data_dir=… has no effect here"),
+    (("run={run}", "data_dir=x"), "data_dir=… has no effect here, since this dataset reads no files: leave it out, or"),
+    (("run={run}", "data_dir=x", "split=all"), "or add dataset=image_folder, which reads your own files"),
+    (("run={iris}", "data_dir=x", "split=all"), "or add dataset=csv, which reads your own files"),
     (("run={run}", "sheet=x"), "sheet=… is for tables in files, and this data is something else: leave it out"),
     (("run={run}", "output={run}/best.ckpt"), "could not be written"),
     (("run={run}", "--config-dir=nope"), "--config-dir=nope has no effect without dataset=…"),

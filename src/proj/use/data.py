@@ -36,7 +36,7 @@ def open_data(
     if dataset:
         # No run is started, so any folder will do as long as it is not a sweep's, which is refused.
         chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=/", config_dir=config_dir).dataset)
-    refuse_unfitting(chosen, facts, dataset, data_dir, reading)
+    refuse_unfitting(chosen, facts, dataset, data_dir, reading, everything)
     if "source" in chosen:
         named = data_dir or (dataset and os.environ.get("PROJ_DATA_DIR"))
         chosen["download"] = bool(named)  # a folder that only the checkpoint or the default names is not written into
@@ -69,10 +69,15 @@ def open_data(
     return data
 
 
-def refuse_unfitting(chosen: dict, facts: Facts, dataset: str, data_dir: str, reading: Mapping[str, str]) -> None:
+def refuse_unfitting(
+    chosen: dict, facts: Facts, dataset: str, data_dir: str, reading: Mapping[str, str], everything: bool = False
+) -> None:
     """Raises UserError for an option that the dataset does not take, or that it lacks. chosen: its settings."""
+    add = f"add dataset={'image_folder' if facts.kind == 'image' else 'csv'}, which reads your own files"
     if data_dir and "data_dir" not in chosen:
-        raise UserError("data_dir=… has no effect here, since this dataset reads no file or folder: leave it out.")
+        raise UserError(f"data_dir=… has no effect here, since this dataset reads no files: leave it out, or {add}.")
+    if everything and not dataset and "source" in chosen:
+        raise UserError(f"split=all would measure what the model was trained on, read from data_dir={data_dir}: {add}.")
     if "sheet" in chosen and chosen["target"] is None and facts.target is None:  # a table
         raise UserError(
             f"dataset={dataset} does not say which column has the classes, and neither does the model: write two lines "
