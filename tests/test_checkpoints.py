@@ -106,9 +106,15 @@ def test_the_score_is_that_of_the_file_where_a_killed_run_had_gone_further(confi
 
 def test_a_run_whose_checkpoint_has_another_name_is_found_by_its_folder(configure, tmp_path):
     more = "+callbacks.low={_target_: test_checkpoints.Lowest}"
-    metrics = train(configure(*WORDS, "callbacks.best={_target_: test_checkpoints.Named}", more))
-    losses = [value for _, value in read_run(tmp_path / "run").curves["val/loss"]]
-    assert metrics["other_checkpoints"] == {"lowest.ckpt": {"val/loss": pytest.approx(min(losses))}}
+    deep = "{filename: lowest, monitor: val/macro_f1, mode: max, _target_: lightning.pytorch.callbacks.ModelCheckpoint"
+    deep = f"+callbacks.deep={deep}, dirpath: {tmp_path / 'run' / 'deep'}}}"
+    metrics = train(configure(*WORDS, "callbacks.best={_target_: test_checkpoints.Named}", more, deep))
+    curves = read_run(tmp_path / "run").curves
+    losses, means = ([value for _, value in curves[name]] for name in ("val/loss", "val/macro_f1"))
+    assert metrics["other_checkpoints"] == {
+        "checkpoints/lowest.ckpt": {"val/loss": pytest.approx(min(losses))},
+        "deep/lowest.ckpt": {"val/macro_f1": pytest.approx(max(means))},
+    }
     assert metrics["checkpoint"].endswith("run/mine.ckpt") and read_run(tmp_path / "run").checkpoint
     assert read_options({}, [f"run={tmp_path / 'run'}"])["path"] == tmp_path / "run" / "mine.ckpt"
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["val/acc"] == metrics["val/acc"]

@@ -164,6 +164,14 @@ def test_the_training_and_evaluate_measure_both_apart(rare, tmp_path, capsys):
     assert all(len(line) <= 80 for line in said.splitlines() if "/" not in line)
 
 
+def test_costs_of_several_classes_with_probabilities_that_balance_shifts_are_doubted(tmp_path, capsys):
+    for balance in ("loss", "none"):
+        words = ("threshold={setosa:3}", f"balance={balance}", "trainer.fast_dev_run=true", "~callbacks.progress")
+        train(configure("dataset=iris", *words, f"hydra.run.dir={tmp_path / 'run'}"))
+        doubted = "balance=loss shifts the probabilities by which threshold=… decides" in capsys.readouterr().out
+        assert doubted == (balance == "loss")
+
+
 def test_predict_and_the_exported_file_name_the_class_of_the_threshold(rare, tmp_path, capsys):
     folder, metrics, _ = rare
     numbers = np.linspace(-2, 4, 200)

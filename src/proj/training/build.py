@@ -45,6 +45,8 @@ def print_introduction(cfg: DictConfig, trainer, data, reason: str) -> None:
     line = inequality(class_counts(data), data.class_names)
     if line and cfg.balance == "none":
         say(line)
+    if cfg.balance != "none" and cfg.threshold is not None and data.num_classes > 2:
+        say(f"balance={cfg.balance} shifts the probabilities by which threshold=… decides: leave one of them out.")
     say(*few_images(cfg, data))
     precision = cfg.trainer.precision
     if precision == "16-mixed" != trainer.precision:

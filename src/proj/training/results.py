@@ -85,12 +85,12 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
 
 
 def other_checkpoints(trainer, monitor: str) -> dict:
-    """The best files of checkpoint callbacks with another metric than `monitor`, each with its score."""
-    found = {
-        os.path.basename(callback.best_model_path): {callback.monitor: float(callback.best_model_score)}
-        for callback in trainer.checkpoint_callbacks
-        if getattr(callback, "monitor", None) not in (None, monitor) and callback.best_model_path
-    }
+    """The best files of callbacks with another metric than `monitor`, seen from the run's folder, with their scores."""
+    folder, found = os.path.realpath(trainer.default_root_dir), {}
+    for callback in trainer.checkpoint_callbacks:
+        if getattr(callback, "monitor", None) not in (None, monitor) and callback.best_model_path:
+            file = os.path.relpath(os.path.realpath(callback.best_model_path), folder)
+            found[file] = {callback.monitor: float(callback.best_model_score)}
     return {"other_checkpoints": found} if found else {}
 
 
