@@ -10,7 +10,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from support.runs import break_off, changed_by_stops
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from proj.checkpoint.file import load_checkpoint
 from proj.data import IrisDataModule
@@ -196,6 +196,53 @@ def test_a_loader_of_torchs_goes_on_within_an_epoch(configure, tmp_path, monkeyp
 def test_a_loader_of_torchs_with_processes_of_its_own_goes_on_within_an_epoch(configure, tmp_path, monkeypatch):
     in_torchs_loader(monkeypatch, workers=2)
     assert changed_by_stops(configure, monkeypatch, tmp_path, WORDS, STOPS) == []
+
+
+class Counted(Dataset):
+    """Scales an input by how many there were, without random numbers."""
+
+    made = 0
+
+    def __init__(self, inputs, targets):
+        self.inputs, self.targets = inputs, targets
+
+    def __len__(self):
+        return len(self.targets)
+
+    def __getitem__(self, index):
+        self.made += 1
+        return self.inputs[index] * (1 + self.made % 5), self.targets[index]
+
+
+class Alternates(torch.optim.SGD):
+    """Halves every second step, which it counts in an attribute."""
+
+    count = 0
+
+    def step(self, closure=None):
+        self.count += 1
+        self.param_groups[0]["lr"] = 0.1 / (1 + self.count % 2)
+        return super().step(closure)
+
+
+def test_what_an_optimizer_and_a_loaders_dataset_count_and_its_generator_go_on(configure, tmp_path, monkeypatch):
+    def loader(data):
+        return DataLoader(Counted(*data.splits["train"]), 20, shuffle=True, generator=torch.Generator().manual_seed(3))
+
+    of_data(monkeypatch, "train_dataloader", loader)
+    words = (*WORDS, "optimizer=sgd", f"optimizer._target_={__name__}.Alternates")
+    assert changed_by_stops(configure, monkeypatch, tmp_path, words, STOPS) == []
+
+
+class Asks(IrisDataModule):
+    """Its loader depends on the trainer."""
+
+    def train_dataloader(self):
+        return DataLoader(TensorDataset(*self.splits["train"]), batch_size=40 // self.trainer.max_epochs)
+
+
+def test_a_loader_of_ones_own_may_ask_its_trainer(configure):
+    assert train(configure(*WORDS, f"dataset._target_={__name__}.Asks", "trainer.max_epochs=2"))["steps"] == 12
 
 
 @pytest.mark.parametrize("reload", (0, 1))

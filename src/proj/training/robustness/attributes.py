@@ -45,14 +45,18 @@ def state_holders(trainer: Trainer) -> Iterator[tuple[str, Any]]:
     """(A name, an object that may have such attributes); the names are the same when the run is resumed."""
     yield "trainer", trainer
     yield "data", trainer.datamodule
+    if hasattr(dataset := getattr(trainer.train_dataloader, "dataset", None), "__dict__"):
+        yield "dataset", dataset
+    for number, optimizer in enumerate(trainer.optimizers):
+        yield f"optimizer {number}", optimizer
     for name, module in trainer.lightning_module.named_modules():
         yield f"model {name}", module
-    number: Counter = Counter()
+    counts: Counter = Counter()
     for callback in trainer.callbacks:
         kind = type(callback).__qualname__
         if not keeps_its_state(callback):
-            yield f"callback {kind} {number[kind]}", callback
-        number[kind] += 1
+            yield f"callback {kind} {counts[kind]}", callback
+        counts[kind] += 1
 
 
 def saved_ids(trainer: Trainer) -> frozenset[int]:
@@ -64,7 +68,7 @@ def saved_ids(trainer: Trainer) -> frozenset[int]:
 
 def may_change(holder: Any, name: str, value: Any) -> bool:
     """Whether an attribute may be changed by a training: any of a callback; a public one of the model, except those of
-    metrics and of `Classifier`, which save their own; a public number or generator of the trainer and the data.
+    metrics and of `Classifier`, which save their own; a public number or generator of the trainer, data or optimizer.
 
     `should_stop` is left out, since it would end a run that is given more epochs.
     """

@@ -20,11 +20,14 @@ STEP = 1  # makes the seeds differ from those that `Batches` derives from the sa
 
 class OtherBatches:
     """Wraps another loader, such as torch's DataLoader. A resumed epoch makes the batches before `first_batch` again,
-    from the same seeds, and drops them. epoch, first_batch, begin: see `Batches`."""
+    from the same seeds, and drops them. A generator of its own that shuffles is seeded anew for each epoch, from its
+    first seed. epoch, first_batch, begin: see `Batches`."""
 
     def __init__(self, loader: Iterable, epoch: int) -> None:
         self.loader = loader
         self.batch_sampler = getattr(loader, "batch_sampler", None)  # Lightning tells a distributed sampler the epoch
+        own = (getattr(one, "generator", None) for one in (loader, getattr(loader, "sampler", None)))
+        self.seeds = {one: one.initial_seed() for one in own if isinstance(one, torch.Generator)}
         self.epoch, self.first_batch = epoch, 0
         self.begin: Callable[[int, int], None] | None = None
 
@@ -45,6 +48,8 @@ class OtherBatches:
             if self.begin:
                 self.begin(self.epoch, batch)
             if batch == 0:
+                for generator, seed in self.seeds.items():
+                    generator.manual_seed(counter_seed(seed, self.epoch))
                 batches = iter(self.loader)  # it draws the order, so the generators must be seeded first
             try:
                 made = next(batches)
