@@ -355,6 +355,7 @@ def test_steps_by_hand_in_several_processes_are_named_at_the_start(capsys):
     model = ByHand(num_classes=2, input_shape=(2,), hidden=[2])
     trainer = SimpleNamespace(world_size=2, is_global_zero=True, callbacks=[], loggers=[], optimizers=[])
     trainer.lightning_module, trainer.datamodule, trainer.strategy = model, SimpleNamespace(), None
+    trainer.train_dataloader = None
     Attributes().on_train_start(trainer, model)
     assert "The state of the model ByHand cannot be resumed exactly. A resumed run" in capsys.readouterr().out
     trainer.world_size = 1
@@ -375,7 +376,8 @@ def test_a_file_sets_no_other_attribute_of_a_module_than_its_buffers_and_what_a_
     model = Own(1, 1)
     model.register_buffer("scale", torch.ones(()), persistent=False)
     model.shadow = Shadow(model)
-    trainer = SimpleNamespace(datamodule=SimpleNamespace(), lightning_module=model, callbacks=[])
+    parts = {"datamodule": SimpleNamespace(), "train_dataloader": None, "lightning_module": model}
+    trainer = SimpleNamespace(**parts, callbacks=[], optimizers=[])
     kept = Attributes()
     buffers = {"scale": torch.tensor(2.0), "forward": "of a file"}
     kept.changed = {"model ": {"buffers": buffers, "_modules": {}, "forward": "of a file"}}
@@ -390,6 +392,7 @@ def test_a_file_sets_no_other_attribute_of_a_module_than_its_buffers_and_what_a_
 
 def test_what_a_training_adds_or_changes_is_collected_and_nothing_else():
     parts = {"datamodule": SimpleNamespace(size=1, made=2), "lightning_module": torch.nn.Linear(1, 1), "strategy": None}
+    parts |= {"train_dataloader": None}
     trainer = SimpleNamespace(**parts, world_size=1, callbacks=[], loggers=[], optimizers=[], is_global_zero=True)
     kept = Attributes()
     kept.on_train_start(trainer, trainer.lightning_module)

@@ -136,4 +136,5 @@ def compare_environments(before: dict, now: dict, folder: Path) -> None:
     if now["device"] != "cpu" and not exact:
         changes.append(f"some kernels of {now['device']} add in no fixed order; trainer.deterministic=true avoids them")
     if changes:
-        say(f"The last bits may differ from those of an unbroken run ({'; '.join(changes)}).")
+        what = "results" if any(name.endswith(".py") and before[name] != now[name] for name in now) else "last bits"
+        say(f"The {what} may differ from those of an unbroken run ({'; '.join(changes)}).")
