@@ -49,7 +49,7 @@ def check_loss(loss: nn.Module, classes: int) -> None:
     if isinstance(loss, nn.CrossEntropyLoss):
         cure = "leave out what model.loss has beside _target_ and label_smoothing"
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.enable_grad():  # as in the training
             warnings.simplefilter("ignore")  # torch warns of shapes that it broadcasts
             logits = [torch.zeros(size, classes, requires_grad=True) for size in (2, 4)]
             given = [loss(one, torch.zeros(len(one), dtype=torch.long)) for one in logits]
