@@ -19,6 +19,7 @@ from support.made_runs import change, write_run
 from support.refusals import refusals
 from support.runs import break_off, differences, make, outcome
 from support.tables import read_rows
+from torch.utils.data import DataLoader
 
 from proj.config.stored_run import stored_config
 from proj.data.datamodule import InMemoryDataModule, Split
@@ -181,6 +182,15 @@ def test_the_size_of_the_part_that_is_a_fold_is_refused(configure, dataset):
         configure(*words, f"dataset.{part}_fraction=0.2")
     if part == "test":
         configure(*words, "dataset.val_fraction=0.2")
+
+
+def test_the_examples_of_a_fold_are_not_named_by_a_loader_in_another_order(configure, monkeypatch):
+    def reversed_loader(data):
+        return DataLoader([tuple(one.flip(0) for one in data.splits["test"])], batch_size=None)
+
+    monkeypatch.setattr("proj.data.sklearn.IrisDataModule.test_dataloader", reversed_loader, raising=False)
+    with pytest.raises(UserError, match=r"IrisDataModule\.test_dataloader gives other examples .* without shuffle"):
+        train(configure("dataset.folds=3", "dataset.fold=0", "trainer=debug"))
 
 
 def test_data_of_ones_own_that_deals_no_folds_says_so():

@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from proj.data.batches import Batches
+from proj.data.loaded import refuse_other_order
 from proj.errors import UserError, how_many
 from proj.models.balance import class_counts
 from proj.models.logits import calibrated_logits
@@ -72,7 +73,8 @@ def calibrate(
 def logits_of(trainer: Trainer, part: str, whole: bool = False) -> tuple[Tensor, Tensor]:
     """((N, C) float64 logits, (N,) targets) of a part, "val" or "test", computed in the run's precision.
 
-    They are those of the examples that the run's limits leave, or if `whole`, of all; each process returns all."""
+    They are those of the examples that the run's limits leave, or if `whole`, of all, in the order of the part; each
+    process returns all."""
     model, loader = trainer.lightning_module, getattr(trainer.datamodule, f"{part}_dataloader")()
     batches = None if whole else limited_batches(trainer, part, len(loader)) * trainer.world_size
     if isinstance(loader, Batches):
@@ -84,6 +86,8 @@ def logits_of(trainer: Trainer, part: str, whole: bool = False) -> tuple[Tensor,
             x, y = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(batch))
             logits.append(model(x).cpu())
             targets.append(y.cpu())
+    if whole:
+        refuse_other_order(trainer.datamodule, part, targets)
     return torch.cat([part.double() for part in logits]), torch.cat(targets)
 
 

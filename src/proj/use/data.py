@@ -4,9 +4,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from proj.config.compose import build, configure
 from proj.data.facts import Facts
 from proj.errors import UserError, message_of
@@ -87,18 +84,6 @@ def refuse_unfitting(
     if reading and "sheet" not in chosen:
         option = next(iter(reading))
         raise UserError(f"{option}=… is for tables in files, and this data is something else: leave it out.")
-
-
-def refuse_other_order(data, labels: list[Tensor]) -> None:
-    """Raises UserError if a loader of the user's own gave other examples than the test part, or in another order.
-
-    labels: those of the batches that were tested; none if a test step of the user's own counts none.
-    """
-    if labels and not torch.equal(torch.cat(labels), data.splits["test"].targets):
-        raise UserError(
-            f"{type(data).__name__}.test_dataloader gives other examples than its splits, or in another order: make it "
-            "of self.splits['test'] without shuffle or a sampler, or leave it out."
-        )
 
 
 def open_or_say_why(contents: dict, data_dir: str):

@@ -15,6 +15,7 @@ from torch import Tensor
 from proj.checkpoint import file as checkpoints
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
+from proj.data.loaded import refuse_other_order
 from proj.errors import UserError, choose
 from proj.models.balance import single_answer
 from proj.models.logits import augmented_logits
@@ -29,7 +30,7 @@ from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
 from proj.use.among_data import refuse_among_data
 from proj.use.answers import Answers, figures, write_label_issues
-from proj.use.data import open_data, refuse_other_order
+from proj.use.data import open_data
 from proj.use.evaluation_name import name_of_files
 from proj.use.evaluation_table import print_evaluation
 from proj.use.heat_map import heat_map
@@ -59,11 +60,11 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
     trainer = Trainer(devices=1, precision=precision, enable_progress_bar=is_terminal(sys.stdout), **turned_off)
     targets, count = data.splits["test"].targets, model.count_batch
     labels: list[Tensor] = []
-    model.count_batch = lambda *batch: count(*batch) or labels.append(batch[-1].to(targets))
+    model.count_batch = lambda *batch: count(*batch) or labels.append(batch[-1])
     results = run_test(trainer, model, data)
     hook.remove()
     del model.count_batch
-    refuse_other_order(data, labels)
+    refuse_other_order(data, "test", labels)
     if tta:
         model.forward = plain
     model.temperature, model.smoothing = calibration
