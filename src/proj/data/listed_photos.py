@@ -51,8 +51,8 @@ def listed_images(data_dir: str, file: str, target: str | int | None, group: str
     images = column_of_images(table, names, data_dir)
     classes = find_column(table, "target", 1 - images if target is None and len(table.names) == 2 else target)
     rows, said = rows_with_class(table.names[classes], table.columns[classes], ())
-    by_column = names_column(group, table, stamps)
-    groups = groups_of_rows(table, rows, group, Path(file)) if by_column else [""] * len(rows)
+    column = column_of_groups(group, table, stamps)
+    groups = [""] * len(rows) if column is None else groups_of_rows(table, rows, column, Path(file))
     found, absent, row_of = dict[str, FoundImage](), list[str](), dict[str, int]()
     for row, label, its_group in zip(rows.tolist(), table.columns[classes].take(rows), groups, strict=True):
         cell = table.columns[images].at(row)
@@ -110,10 +110,11 @@ def column_of_images(table: Table, names: dict[str, list[str]], data_dir: str) -
     return counts.index(max(counts))
 
 
-def names_column(group: str | int | None, table: Table, paths: Collection[str]) -> bool:
-    """Whether dataset.group names a column of the table, perhaps one that is misspelt, and no part of the paths."""
+def column_of_groups(group: str | int | None, table: Table, paths: Collection[str]) -> str | int | None:
+    """dataset.group, if it names a column of the table, perhaps a misspelt one; None if it is for the paths."""
     is_word = str(group).isidentifier() and not any(str(group) in path for path in paths)
-    return group is not None and (isinstance(group, int) or group in table.names or is_word)
+    is_column = isinstance(group, int) or group in table.names or is_word
+    return group if is_column else None
 
 
 def describe_left_out(file: str, absent: list[str], unlisted: Collection[str]) -> list[str]:
