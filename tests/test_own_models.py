@@ -16,7 +16,7 @@ from proj.config.explain import explain
 from proj.data.datamodule import InMemoryDataModule
 from proj.data.facts import Facts
 from proj.errors import UserError
-from proj.models import Classifier
+from proj.models import MLP, Classifier
 from proj.pictures.graph import graph_of
 from proj.training.fitting import check_loss, refuse_unfitting
 from proj.training.run import train
@@ -338,7 +338,7 @@ class Given(nn.Module):
         (lambda losses: losses.mean().item(), "Given gives float for a batch of 2, and not a tensor"),
         (lambda losses: (losses.mean(), losses), "Given gives tuple for a batch of 2, and not a tensor"),
         (lambda losses: losses.mean().detach(), "Given gives a number without gradients: leave detach"),
-        (lambda losses: losses.sum(), "Given is the sum over the examples: return the mean"),
+        (lambda losses: losses.sum(), "Given is the sum over the examples: give their mean"),
     ),
     ids=("vector", "float", "tuple", "detached", "sum"),
 )
@@ -346,6 +346,17 @@ def test_a_loss_of_ones_own_that_cannot_be_learned_from_is_told_what_to_return(m
     monkeypatch.setattr(Given, "change", change, raising=False)
     with pytest.raises(UserError, match=sentence):
         check_loss(Given(), classes=3)
+
+
+class Derived(MLP):
+    """A model of one's own, whose loss is not tried before the training."""
+
+
+def test_a_loss_of_ones_own_beside_a_model_of_ones_own_is_told_what_to_return(configure, monkeypatch):
+    monkeypatch.setattr(Given, "change", lambda losses: losses, raising=False)
+    own = [f"{part}._target_={__name__}.{name}" for part, name in (("model", "Derived"), ("model.loss", "Given"))]
+    with pytest.raises(UserError, match=r"Given gives the shape \(10,\) for a batch of 10, and not a tensor of one nu"):
+        train(configure("model=mlp", *own, "~model.loss.label_smoothing"))
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,10 @@ def test_a_momentum_that_the_schedule_replaces_is_refused_in_python_too(configur
     ("model=mlp dataset.batch_size=1", "batch norm cannot train on a batch of one example"),
     ("dataset=digits dataset.mean=[1,2]", "channel"),
     ("dataset=digits model=cnn dataset.sizes=[8,16]", "images, which are 8 pixels high: give 8 or less in place of 16"),
-    ("model=mlp +model.loss.reduction=sum", "CrossEntropyLoss is the sum over the examples: leave model.loss.red"),
+    (
+        "model=mlp +model.loss.reduction=sum",
+        "CrossEntropyLoss is the sum over the examples: give their mean, without",
+    ),
     ("model=mlp +model.loss.reduction=none", r"gives the shape \(2,\) for a batch of 2, .*: leave model.loss.red"),
     ("~model.loss.label_smoothing model.loss._target_=torch.nn.NLLLoss", "NLLLoss is 0 if all logits are 0"),
     ("~model.loss.label_smoothing model.loss._target_=torch.nn.MSELoss", "the loss MSELoss"),

@@ -12,7 +12,7 @@ from proj.config.check_values import NAMES
 from proj.data.batches import Batches
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import choose
-from proj.models.logits import augmented_logits, check_outputs
+from proj.models.logits import augmented_logits, check_number, check_outputs
 from proj.models.measuring import Measuring, make_tallies
 from proj.models.metrics import EpochMeans
 from proj.models.schedules import Rehearsal, make_schedule, settings_of
@@ -80,6 +80,7 @@ class Classifier(Measuring):
             logits = logits.mean(1)
         else:
             loss = measure(logits, y)
+        check_number(loss, measure, len(y))
         labels = y.argmax(1) if y.is_floating_point() else y  # for a mixed example, the class with the largest share
         self.count_batch(split, loss.detach(), logits.detach(), labels)
         return loss, logits

@@ -22,6 +22,24 @@ def check_outputs(outputs: Any, size: int, classes: int) -> None:
         )
 
 
+def check_number(loss: Any, measure: Callable, size: int) -> None:
+    """Raises UserError if a loss of the user's own, `measure`, does not return a number for a batch of `size`."""
+    if isinstance(loss, Tensor) and not loss.ndim:
+        return
+    what = f"the shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+    cure = "return the mean over the examples"
+    if type(measure).__module__.startswith("torch."):
+        cure = "leave model.loss.reduction, size_average and reduce out"
+    raise UserError(
+        f"the loss {name_of_loss(measure)} gives {what} for a batch of {size}, and not a tensor of one number: {cure}."
+    )
+
+
+def name_of_loss(measure: Callable) -> str:
+    """The name of a loss's class; of a partial, that of its function."""
+    return getattr(getattr(measure, "func", None), "__name__", type(measure).__name__)
+
+
 def augmented_logits(network: Callable[[Tensor], Tensor], x: Tensor, mirror: bool) -> Tensor:
     """Test-time augmentation: (B, num_classes) logits, averaged over the image itself (weight 1/2) and the image moved
     by one pixel, up and left or down and right (1/4 each; Jordan, arXiv 2404.00498).

@@ -4,11 +4,12 @@ import warnings
 
 import torch
 from omegaconf import DictConfig
-from torch import Tensor, nn
+from torch import nn
 
 from proj.config.declared import takes
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError, in_own_file, message_of
+from proj.models.logits import check_number, name_of_loss
 from proj.training.threshold import check_threshold
 
 
@@ -42,10 +43,7 @@ def check_loss(loss: nn.Module, classes: int) -> None:
 
     With logits of 0 the network knows nothing: a loss that is 0 then expects log probabilities, as NLLLoss does.
     """
-    name = getattr(getattr(loss, "func", None), "__name__", type(loss).__name__)  # of a partial: its function's
-    cure, mean = "use model.loss._target_=torch.nn.CrossEntropyLoss", "return the mean over the examples"
-    if type(loss).__module__.startswith("torch."):
-        mean = "leave model.loss.reduction, size_average and reduce out"
+    name, cure = name_of_loss(loss), "use model.loss._target_=torch.nn.CrossEntropyLoss"
     if isinstance(loss, nn.CrossEntropyLoss):
         cure = "leave out what model.loss has beside _target_ and label_smoothing"
     try:
@@ -58,13 +56,12 @@ def check_loss(loss: nn.Module, classes: int) -> None:
         if where := in_own_file(error):
             raise UserError(f"the loss {name} fails at a batch's logits and classes ({reason}{where}).") from error
         raise UserError(f"the loss {name} does not take a batch's logits and classes ({reason}): {cure}.") from error
-    if not all(isinstance(one, Tensor) and one.ndim == 0 for one in given):
-        what = f"the shape {tuple(given[0].shape)}" if isinstance(given[0], Tensor) else type(given[0]).__name__
-        raise UserError(f"the loss {name} gives {what} for a batch of 2, and not a tensor of one number: {mean}.")
+    for logit, one in zip(logits, given, strict=True):
+        check_number(one, loss, len(logit))
     few, many = (one.item() for one in given)
     if not few:
         raise UserError(f"the loss {name} is 0 if all logits are 0, so it does not expect logits: {cure}.")
     if not given[0].requires_grad:
         raise UserError(f"the loss {name} gives a number without gradients: leave detach, argmax and the like out.")
     if abs(many - 2 * few) <= 1e-4 * abs(few):
-        raise UserError(f"the loss {name} is the sum over the examples: {mean}.")
+        raise UserError(f"the loss {name} is the sum over the examples: give their mean, without model.loss.reduction.")

@@ -21,7 +21,6 @@ from proj.training.robustness.lost_process import death, others
 # Parts of torch's messages on a batch of one example, a kernel that adds in no fixed order, other weights.
 ONE_EXAMPLE = re.compile("Expected more than 1 value per channel when training")
 NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
-STEP = Classifier._step.__code__
 OTHER_WEIGHTS = re.compile(r"loading state_dict for (\w+):\s*(.+)")
 
 
@@ -101,9 +100,11 @@ def what_broke(error: Exception, command: str, batch_size: int | None) -> str | 
 def what_a_batch_lacks(error: Exception) -> str | None:
     """The sentence for an error in a step whose batch, of a loader of the user's own, is not as a network and a loss
     take it; None for any other error. The traceback's frames hold the batch."""
-    steps = (frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code is STEP)
-    if isinstance(error, UserError) or not (step := next(steps, None)):
+    steps = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "_step"]
+    steps = [one for one in steps if isinstance(one.get("self"), Classifier) and {"batch", "split"} <= one.keys()]
+    if isinstance(error, UserError) or not steps:
         return None
+    step = steps[0]
     batch, data = step["batch"], step["self"].trainer.datamodule
     given, most = f"a {type(batch).__name__}", data.num_classes - 1
     if isinstance(batch, tuple | list):
