@@ -17,7 +17,7 @@ from support.tables import encode, write_rows
 from proj.checkpoint.file import load_model
 from proj.config.compose import configure
 from proj.training.run import train
-from proj.use.export import export
+from proj.use.export import describe_inputs, export
 from proj.use.prediction import predict
 from proj.use.raw_columns import RawColumns, texts
 
@@ -103,6 +103,12 @@ def test_ten_thousand_rows_get_the_classes_of_predict(mixed, whole, tmp_path, ca
     print(f"{differences} of {len(rows):,} classes differ, {off:.1e} off at most")
     assert differences == 0 and off < 2e-6 and len(set(classes)) == 3
     assert [one.name for one in session.get_outputs()] == ["probabilities_", "class_"]  # columns have their names
+
+
+def test_a_file_names_the_kinds_of_columns_that_its_table_has(whole):
+    numbers = RawColumns([{"name": "length", "mean": 0.0, "std": 1.0}])
+    assert "words" not in describe_inputs(torch.zeros(1, 1), (), numbers)
+    assert "numbers as float64 (batch), words as strings (batch)" in whole[2]
 
 
 def test_a_table_in_8_bit_integers_takes_its_columns_too(mixed, whole):

@@ -22,7 +22,7 @@ from proj.system.platform import local_path
 from proj.system.ranks import say
 from proj.use.data import open_or_say_why
 from proj.use.quantization import to_int8
-from proj.use.raw_columns import RawColumns
+from proj.use.raw_columns import RawColumns, texts
 from proj.use.raw_pixels import RawPixels
 
 BATCHES = 1, 2, 7  # the sizes at which the exported network is compared with the model
@@ -68,8 +68,10 @@ def inputs_to_compare(data, facts: Facts, prepare: Any) -> tuple[torch.Tensor, t
 def describe_inputs(given: torch.Tensor, free: Sequence[str], columns: RawColumns | None) -> str:
     """Describe in words what the exported file takes. given: an example. free: the names of its dynamic dimensions."""
     if columns:
-        dates = ", dates as float64 seconds since 1970" if columns.dates else ""
-        return f"the table's columns by their names, numbers as float64 (batch) and words as strings (batch){dates}"
+        kinds = ["numbers as float64 (batch)"]
+        kinds += ["words as strings (batch)"] if any(map(texts, columns.columns)) else []
+        kinds += ["dates as float64 seconds since 1970"] if columns.dates else []
+        return f"the table's columns by their names, {', '.join(kinds)}"
     sizes = ", ".join(map(str, [*free, *given.shape[len(free) :]]))
     return f"{given.dtype} ({sizes})".removeprefix("torch.")
 
