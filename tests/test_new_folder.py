@@ -1,5 +1,6 @@
 """A new run or sweep in a folder that is another's. No test here trains."""
 
+import os
 import shlex
 from pathlib import Path
 
@@ -76,5 +77,7 @@ def test_who_names_a_sweep_where_a_run_belongs_is_told_of_its_runs_alone(tmp_pat
     for number in range(12):  # newer ones
         Path(f"later{number}").mkdir()
         Path(f"later{number}", "best.ckpt").touch()
+        os.utime(f"later{number}/best.ckpt", times=(2e9 + number,) * 2)
     said = runs_near("run", Path("b4"), Path("b4/best.ckpt"))
-    assert "Did you mean 'run=b3'? Options: run=b3, run=later1" in said and said.count("run=later") == 9
+    newest = ", ".join(f"run=later{number}" for number in (10, 11, *range(3, 10)))
+    assert said == f" Did you mean 'run=b3'? Options: run=b3, {newest}."
