@@ -18,6 +18,7 @@ from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.models import MLP, Classifier
 from proj.pictures.graph import graph_of
+from proj.training.build import unused_optimizer
 from proj.training.fitting import check_loss, refuse_unfitting
 from proj.training.run import train
 from proj.use.ensemble import probabilities_of
@@ -478,3 +479,25 @@ def test_a_forward_of_ones_own_that_loses_a_batch_of_one_is_said_by_predict_and_
     train(configure("dataset=digits", *own(Squeezes), "trainer=debug"))
     with pytest.raises(UserError, match=r"^the network gives numbers of the shape \(10,\) for a batch of 1, and "):
         export(tmp_path / "run/best.ckpt", trust=[__name__])
+
+
+class Ignores(MLP):
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+class Uses(MLP):
+    def configure_optimizers(self):
+        return self.optimizer(self.parameters())
+
+
+class Extends(MLP):
+    def configure_optimizers(self):
+        return super().configure_optimizers()
+
+
+@pytest.mark.parametrize(("model", "said"), ((MLP, 0), (Ignores, 1), (Uses, 0), (Extends, 0)))
+def test_a_model_that_ignores_the_optimizer_of_the_command_says_so(configure, model, said):
+    cfg = configure("dataset=iris", "model=mlp", "optimizer=sgd")
+    lines = unused_optimizer(cfg, model((4,), 3))
+    assert len(lines) == said and all("optimizer=sgd and its settings have no effect" in line for line in lines)

@@ -85,11 +85,21 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
     refuse_unfitting(cfg, data)
     model = build_model(cfg, data, contents)
     if contents is None:
+        say(*unused_optimizer(cfg, model))
         refuse_larger_sizes(data)
         if type(model).__module__.startswith("proj.models."):  # users' own models may return log probabilities
             check_loss(model.loss, data.num_classes)
         model.begin(data)
     return data, model
+
+
+def unused_optimizer(cfg: DictConfig, model: Classifier) -> list[str]:
+    """A remark on a model with a `configure_optimizers` of its own that does not use the configuration's optimizer."""
+    code = getattr(type(model).configure_optimizers, "__code__", None)
+    if code is None or {"optimizer", "super"} & {*code.co_names}:
+        return []
+    name = f"{type(model).__name__}.configure_optimizers"
+    return [f"{name} makes the optimizer, so that optimizer={cfg.choices.optimizer} and its settings have no effect"]
 
 
 def read_data(cfg: DictConfig, contents: dict | None) -> InMemoryDataModule:

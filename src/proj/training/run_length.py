@@ -40,9 +40,8 @@ def batches_of(data: LightningDataModule, part: str) -> int:
 def training_batches(trainer: Trainer, data: LightningDataModule, test: bool) -> float:
     """The number of training batches of a run; infinity if only a time limits it.
 
-    data: a user's own gets its trainer already here, since its loaders may ask for it.
-
-    test: whether the run ends with a test. Raises UserError for a limit that leaves no batch, or no validation.
+    data: a user's own gets its trainer already here, since its loaders may ask for it. test: whether the run ends with
+    a test. Raises UserError for a limit that leaves no batch, or no validation.
     """
     if not type(data).__module__.startswith("proj."):
         data.trainer = trainer

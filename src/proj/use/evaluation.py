@@ -60,7 +60,7 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
     trainer = Trainer(devices=1, precision=precision, enable_progress_bar=is_terminal(sys.stdout), **turned_off)
     targets, count = data.splits["test"].targets, model.count_batch
     labels: list[Tensor] = []
-    model.count_batch = lambda *batch: count(*batch) or labels.append(batch[-1])
+    model.count_batch = lambda *batch: (count(*batch), labels.append(batch[-1]))  # keeps the labels as well
     results = run_test(trainer, model, data)
     hook.remove()
     del model.count_batch
