@@ -354,6 +354,10 @@ def without_order() -> None:
         torch.use_deterministic_algorithms(False)
 
 
+def without_gradients() -> None:
+    torch.zeros(1).backward()
+
+
 def other_weights() -> None:
     torch.nn.Linear(2, 1).load_state_dict({"weight": torch.ones(1, 3), "bias": torch.ones(1)})
 
@@ -362,6 +366,7 @@ def other_weights() -> None:
     ("happens", "pattern", "file"),
     [
         (other_weights, "proj.training.robustness.faults.OTHER_WEIGHTS", "training/robustness/faults.py"),
+        (without_gradients, "proj.training.robustness.faults.NO_GRADIENT", "training/robustness/faults.py"),
         (without_memory, "proj.errors.OUT_OF_MEMORY", "errors.py"),
         (batch_of_one, "proj.training.robustness.faults.ONE_EXAMPLE", "training/robustness/faults.py"),
         (without_order, "proj.training.robustness.faults.NOT_DETERMINISTIC", "training/robustness/faults.py"),

@@ -230,6 +230,13 @@ class Forgets(MLP):
         super().training_step(batch, batch_idx)
 
 
+class Detached(MLP):
+    """Gives logits that know nothing of its weights."""
+
+    def forward(self, x):
+        return super().forward(x).detach()
+
+
 class Still(MLP):
     """Has no optimizer."""
 
@@ -312,6 +319,7 @@ def test_a_forward_of_ones_own_that_gives_no_logit_for_each_class_is_told_what_t
         (Empty, r"Empty has no network: set self\.network in its __init__\."),
         (Breaks, r"Breaks: RuntimeError: of two lines, in test_own_code\.py, line"),
         (Forgets, r"Forgets\.training_step returns no loss, so nothing is learned: return it\."),
+        (Detached, r"the loss has no gradients, so that nothing is learned: leave detach\(\), item\(\), argmax"),
         (Still, r"Still\.configure_optimizers returns no optimizer, so nothing is learned: return one\."),
         (Several, r"Training with multiple optimizers is only supported with manual optimization"),
         (LogsText, r"`self.log\(mine, text\)` was called, .* cannot be logged, in test_own_code\.py, line"),

@@ -18,9 +18,11 @@ from proj.system.ranks import rank
 from proj.system.run_folder import RunFolder
 from proj.training.robustness.lost_process import death, others
 
-# Parts of torch's messages on a batch of one example, a kernel that adds in no fixed order, other weights.
+# Parts of torch's messages on a batch of one example, a kernel that adds in no fixed order, a loss without gradients,
+# other weights.
 ONE_EXAMPLE = re.compile("Expected more than 1 value per channel when training")
 NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
+NO_GRADIENT = re.compile("does not require grad and does not have a grad_fn")
 OTHER_WEIGHTS = re.compile(r"loading state_dict for (\w+):\s*(.+)")
 
 
@@ -88,6 +90,11 @@ def what_broke(error: Exception, command: str, batch_size: int | None) -> str | 
         return (
             f"trainer.deterministic=true: {kernel[1]} has no deterministic kernel on this device. Use "
             "trainer.deterministic=warn, whose last bits may differ, or trainer=cpu."
+        )
+    if NO_GRADIENT.search(said):
+        return (
+            "the loss has no gradients, so that nothing is learned: leave detach(), item(), argmax and no_grad out of "
+            "the model's forward and of the loss, and requires_grad=False out of some of its weights."
         )
     if unfit := OTHER_WEIGHTS.search(said):
         return (
