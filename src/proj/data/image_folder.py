@@ -128,7 +128,7 @@ class ImageFolderDataModule(ImageDataModule):
         if self.known is None:
             files = {name: [self.files[number] for number in part.tolist()] for name, part in parts.items()}
             drawn = {*PARTS} - {image.part for image in found.images}
-            say(*describe_near_copies(self.splits, files, drawn, self.example))
+            say(*describe_near_copies(self.splits, files if self.group is None else None, drawn, self.example))
         height, width, channels = self.shape
         self.input_shape = (channels, height, width)
         sums = images.sums[parts["train"].numpy(), 1:].sum(0).reshape(2, channels)

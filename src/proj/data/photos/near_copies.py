@@ -31,21 +31,23 @@ COMPARED = {"test": "test", "val": "validation"}  # the parts that are compared 
 
 
 def describe_near_copies(
-    parts: Mapping[str, Any], files: dict[str, list[str]], drawn: Container[str], name: Callable
+    parts: Mapping[str, Any], files: dict[str, list[str]] | None, drawn: Container[str], name: Callable
 ) -> list[str]:
     """A warning if at least two, and a tenth, of the test images are nearly identical to a training image, or else have
     similar names; if not, the same of the validation images. parts: their inputs are uint8 (N, H, W, C). files: those
-    of each part. drawn: the parts without a folder. name: maps a part and an index in it to an image's name."""
+    of each part; None if dataset.group says what belongs together, so that names do not. drawn: the parts without a
+    folder. name: maps a part and an index in it to an image's name."""
     return next(filter(None, (near_copies(part, parts, files, drawn, name) for part in COMPARED)), [])
 
 
 def near_copies(
-    part: str, parts: Mapping[str, Any], files: dict[str, list[str]], drawn: Container[str], name: Callable
+    part: str, parts: Mapping[str, Any], files: dict[str, list[str]] | None, drawn: Container[str], name: Callable
 ) -> list[str]:
     """`describe_near_copies` of one part."""
+    named_alike = describe_named_alike(part, files, drawn, name) if files else []
     train, others = parts["train"].inputs, parts[part].inputs
     if not (isinstance(train, Tensor) and isinstance(others, Tensor)):  # the images stay on the disk
-        return describe_named_alike(part, files, drawn, name)
+        return named_alike
     (train_places, known), (places, seen) = some_pixels(train, MOST_KNOWN), some_pixels(others, MOST)
     shows = (seen - seen.mean(1, keepdim=True)).square().mean((1, 2)).sqrt() >= CONTRAST
     mirrored = seen.unflatten(1, (GRID, GRID)).flip(2).flatten(1, 2)
@@ -53,7 +55,7 @@ def near_copies(
     distance, nearest = torch.minimum(*views).min(1)
     same = shows & (distance <= NEAR * known[0].numel() ** 0.5)
     if (count := int(same.sum())) < max(2, len(seen) / 10):
-        return describe_named_alike(part, files, drawn, name)
+        return named_alike
     first = int(same.nonzero()[0])
     pair = name(part, int(places[first])), name("train", int(train_places[nearest[first]]))
     said = f"{count:,} of {how_many(len(seen), f'{COMPARED[part]} image')} {agree(count, 'is', 'are')} nearly the"
