@@ -147,7 +147,7 @@ def test_no_place_of_a_stored_configuration_runs_code(words, share, folders, tra
 
     seen = in_child(attack)
     assert not seen["outside"] and not seen["secrets"]
-    assert seen["read"] > 20 / share and seen["refused"] > 200 / share and seen["opened"], seen
+    assert seen["read"] > 20 / share and seen["refused"] > 75 / share and seen["opened"], seen
     assert not (tmp_path / "harmed").exists() and (tmp_path / "kept").exists()
 
 
@@ -210,6 +210,26 @@ def test_who_has_renamed_or_moved_a_module_is_told_to_undo_it(own, monkeypatch, 
         check_stored(config, "a.ckpt")
     with pytest.raises(UserError, match=f"{target} cannot be loaded .*: give the file and the class the names and the"):
         check_stored(config, "a.ckpt", [word])
+
+
+@pytest.mark.parametrize("trust", ([], ["gone"]))
+def test_a_checkpoint_opens_without_the_classes_of_what_only_a_training_builds(trained, tmp_path, trust):
+    with rewritten(trained() / "best.ckpt", tmp_path / "x.ckpt") as checkpoint:
+        config = checkpoint["proj"]["config"]
+        config["callbacks"]["mine"] = config["optimizer"] = config["scheduler"] = {"_target_": "gone.Class"}
+    load_model(tmp_path / "x.ckpt", trust)
+    for part in ("model", "dataset"):
+        with rewritten(tmp_path / "x.ckpt", tmp_path / "y.ckpt") as checkpoint:
+            checkpoint["proj"]["config"][part]["_target_"] = "gone.Class"
+        with pytest.raises(UserError, match=r"gone.Class \(\w+\)\. If|gone.Class cannot be loaded"):
+            load_model(tmp_path / "y.ckpt", trust)
+
+
+def test_a_word_of_trust_that_is_no_module_is_refused_also_where_a_finished_run_is_resumed(trained):
+    with pytest.raises(UserError, match=r"^trust=nowhere: there is no module of that name here"):
+        stored_config(trained(), [], ["nowhere"])
+    for word in ("support.classes", "callbacks.best.dirpath", "tests/support.py", "json.py"):
+        assert stored_config(trained(), [], [word])
 
 
 @pytest.mark.parametrize(

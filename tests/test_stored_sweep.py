@@ -143,7 +143,7 @@ def test_what_a_job_says_of_its_start_is_not_heard(copied, tmp_path):
 def test_a_frozen_job_looks_up_its_own_settings_alone(copied, text):
     content = config(next(copied.glob("0_*")), "job.yaml")
     content.pop("hydra")
-    check_job(content | {"data_dir": "x"}, Path("job.yaml"), [])
+    check_job(content | {"data_dir": "x"}, Path("job.yaml"), ["gone.py"])  # of a file that changed since
     with pytest.raises(UserError, match=r"looks up .* add trust=model\.hidden"):
         check_job(content | {"model": content["model"] | {"hidden": text}}, Path("job.yaml"), [])
 

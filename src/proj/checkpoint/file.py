@@ -19,6 +19,8 @@ from proj.system.files import damage
 from proj.system.platform import local_path
 from proj.system.run_folder import RunFolder
 
+BUILT = ("model", "dataset")  # the parts of a configuration that evaluate, predict and export build
+
 
 class DamagedCheckpoint(UserError):
     """The file is truncated, altered, or not a checkpoint at all."""
@@ -84,7 +86,8 @@ def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier,
     threshold, `model.costs` holds what `decided` needs to choose a class by it; else it is None.
     The description holds the run's `config`, the `class_names`, and all else that `Facts.from_dict` reads.
     trust: the modules of your own classes that the file may name, such as ["linear"]; see `check_stored`.
-    Raises UserError for a damaged file, and for one that names any class but this project's and the trusted ones.
+    Raises UserError for a damaged file, and for one whose model or dataset names any class but this project's and the
+    trusted ones. Callbacks, optimizer and scheduler are not built, so their classes need no trust, nor be there.
     """
     checkpoint, trust = load_checkpoint(path), trust.split(",") if isinstance(trust, str) else trust
     contents = checkpoint["proj"]
@@ -102,7 +105,7 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
     """Build the model that a checkpoint describes, with its weights, in evaluation mode.
     Raises UserError for a class that it may not name, and errors of any kind if the weights or figures do not fit."""
     contents = checkpoint["proj"]
-    node = check_stored(contents["config"], path, trust)["model"]
+    node = check_stored(contents["config"], path, trust, BUILT)["model"]
     facts = {"input_shape": contents["input_shape"], "num_classes": len(contents["class_names"])}
     facts |= contents.get("measured", {})
     if not strangers({"model": node}):

@@ -17,6 +17,7 @@ schema.py              the JSON schema of conf/ for editors
 declared.py            reads a class's attributes and arguments from its source, without importing it
 own_code.py            the user's own Python files that a configuration uses
 allowed_classes.py     checks that a configuration from a file names no class but those allowed in its place
+stored_values.py       checks that a configuration from a file consists of plain values
 stored_run.py          the configuration with which a run goes on
 explain.py             turns errors of Hydra, OmegaConf and Lightning into one sentence each
 unknown_setting.py     suggests what was meant by a setting that does not exist

@@ -18,11 +18,11 @@ import yaml
 from hydra.utils import get_object
 
 from proj.config.declared import is_installed
+from proj.config.stored_values import check_plain
 from proj.errors import UserError, causes
 from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder, parse_yaml
 
-MOST = 100_000  # values in a stored configuration
 TRUSTED: list[str] = []  # the words of this command's trust=…, where Hydra's sweeper finds them
 PRUNER = r"optuna\.pruners\.[A-Z]\w*Pruner"
 # The classes that each part of the configuration may name; those of other libraries take only plain values. Of
@@ -156,17 +156,21 @@ def resume_command(folder: Path) -> str:
     return f"python -m proj.train resume={as_command([str(folder)])}{trust_option(needs_trust(config))}"
 
 
-def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> dict[str, Any]:
+def check_stored(
+    config: Any, file: str | Path, trust: Sequence[str] = (), parts: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Check the configuration that was read from `file`, and return it. A class is imported only if it is trusted.
 
-    trust: the modules and classes that the user vouches for.
+    trust: the modules and classes that the user vouches for. parts: those that will be built; None for all. The classes
+    of other parts are neither imported nor refused.
     Raises UserError that lists the other classes, and says what to type if they are the user's own.
     """
     check_plain(config, file)
+    refuse_absent_modules(config, trust)
     for part in ("model", "optimizer", "scheduler", "dataset", "callbacks", "trainer", "logger"):
         if not isinstance(config.get(part, {}), dict):
             raise UserError(f"{file} holds no configuration of this project, or a damaged one (at {part}).")
-    known = strangers(config)
+    known = [(key, target) for key, target in strangers(config) if parts is None or re.split(r"[.[]", key)[0] in parts]
     foreign = [(key, target) for key, target in known if not any(is_within(target, word) for word in trust)]
     foreign = foreign or [(key, target) for key, target in known if not is_trusted(target, trust)]
     if not foreign:
@@ -178,6 +182,18 @@ def check_stored(config: Any, file: str | Path, trust: Sequence[str] = ()) -> di
     cure = "" if all(spec_of(str(target).split(".")[0]) for _, target in foreign) else f"{AS_IT_WAS}, and "
     what = f"{what}. If it is your own, {cure}add trust={words}"
     raise UserError(f"{file} names code that is not part of this project: {what}")
+
+
+def refuse_absent_modules(config: dict, trust: Sequence[str]) -> None:
+    """Raises UserError for a word of trust=… that is no module here, no setting, and none that `config` names."""
+    named = [str(target) for _, target, _ in targets_in(config)]
+    for word in trust:
+        first = re.split(r"[./]", word)[0]
+        if not (first in config or spec_of(first) or any(is_within(target, word) for target in named)):
+            raise UserError(
+                f"trust={word}: there is no module of that name here. Give your file's, without .py; a file that was "
+                "renamed or moved since the training needs its old name and place."
+            )
 
 
 def destinations(config: dict) -> dict[str, Any]:
@@ -200,21 +216,3 @@ def check_destinations(config: dict, file: str | Path, named: Sequence[str]) -> 
         raise UserError(
             f"{file} would send the run's logs elsewhere ({what}): if that is intended, add trust={','.join(foreign)}"
         )
-
-
-def check_plain(node: Any, file: str | Path, key: str = "", left: Iterator[int] | None = None) -> None:
-    """Raises UserError unless `node` consists of mappings, lists, texts, numbers, true, false and null alone, MOST in
-    all. left: how many may follow; lists that hold each other several times would take for ever."""
-    left = iter(range(MOST)) if left is None else left
-    if next(left, None) is None:
-        raise UserError(f"{file} holds more than {MOST:,} settings (at {key[:80]}): treat it as malicious.")
-    if isinstance(node, dict) and all(isinstance(name, str | int) for name in node) and (key or node):
-        if not isinstance(node.get("_target_"), str | None):
-            raise UserError(f"{file} does not name a class at {key or 'its top'}: treat it as malicious.")
-        for name, value in node.items():
-            check_plain(value, file, f"{key}.{name}" if key else str(name), left)
-    elif isinstance(node, list | tuple) and key:
-        for place, value in enumerate(node):
-            check_plain(value, file, f"{key}[{place}]", left)
-    elif not (key and (node is None or isinstance(node, str | int | float | dict))):
-        raise UserError(f"{file} holds no configuration of this project, or a damaged one (at {key or 'its top'}).")

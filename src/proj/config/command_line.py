@@ -11,7 +11,6 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +122,6 @@ def read_options(kinds: Mapping[str, Kind], words: list[str], several: bool = Fa
         if not equals:
             raise UserError(f"{word!r} is not of the form key=value, without spaces around the =.{meant(word, kinds)}")
         raise UserError(f"there is no option {key!r}." + nearest(key, kinds))
-    for name in chosen.get("trust", []):
-        if name.startswith(".") or not find_spec(name.partition(".")[0]):
-            raise UserError(
-                f"trust={name}: there is no module of that name here. Give your file's, without .py; a file that was "
-                "renamed or moved since the training needs its old name and place."
-            )
     checkpoint, folder = chosen.pop("ckpt", ""), chosen.pop("run", "")
     if bool(checkpoint) == bool(folder):
         raise UserError("name either a checkpoint, ckpt=<file>, or a run, run=<folder>, whose best.ckpt is used.")
