@@ -3,6 +3,7 @@
 import errno
 import itertools
 import json
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -278,6 +279,23 @@ def test_a_folder_that_does_not_fit_is_one_sentence(photos, tmp_path, images, se
     with pytest.raises(UserError, match=sentence) as raised:
         photos(tmp_path / "in")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("named", "sentence"),
+    (
+        ("in/cat", r"if it is one of the classes cat, dog, give data_dir=.*/in$"),
+        ("in/cat:in/dog", r"data_dir takes one folder of photos, .*, not .*/in/cat, .*/in/dog: give data_dir=.*/in$"),
+        ("in/*", r"data_dir takes one folder of photos, .*, not .*/in/cat, .*/in/dog: give data_dir=.*/in$"),
+        ("in/cat:more/dog", "data_dir takes one folder of photos, .*: move them into one, and name that"),
+    ),
+)
+def test_a_class_named_as_the_data_or_several_of_them_are_answered_with_the_folder_above(
+    photos, tmp_path, named, sentence
+):
+    fill(tmp_path, ["in/cat", "in/dog", "more/dog"], 1)
+    with pytest.raises(UserError, match=sentence):
+        photos(os.pathsep.join(str(tmp_path / one) for one in named.split(":")))
 
 
 def test_photos_that_all_have_too_many_pixels_need_another_limit_and_no_mending(photos, tmp_path):

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Collection
+from glob import glob
 from pathlib import PurePath
 from unicodedata import normalize
 
@@ -17,12 +18,13 @@ from proj.data.photos.how_to_sort import (
     how_to_exchange,
     how_to_sort,
     in_one_of_its_folders,
+    of_several,
 )
 from proj.data.photos.image_file import RAW
 from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed_counts, loose_images
 from proj.data.photos.part_folders import find_parts, names_in
 from proj.errors import UserError, first_of
-from proj.system.folders import entries_in, folders_in, nearest_to
+from proj.system.folders import entries_in, folders_in, nearest_to, paths_in
 from proj.system.names import plain_name, readable
 
 
@@ -38,6 +40,8 @@ def find_images(data_dir: str, known: Collection[str] | None = None) -> FoundIma
     except OSError as error:
         if os.path.isfile(data_dir):
             raise UserError(f"{data_dir} is a file, and the photos lie in folders: {how_to_sort(data_dir)}") from error
+        if len(several := glob(data_dir) or paths_in(data_dir)) > 1:
+            raise UserError(of_several(several)) from error
         raise UserError(
             f"{error.filename} cannot be read ({error.strerror}). Name the folder that holds a folder of images "
             f"for each class with data_dir=path/to/photos{by_a_list(data_dir)}.{nearest_to(data_dir)}"

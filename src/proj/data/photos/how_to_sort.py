@@ -163,12 +163,29 @@ def in_one_of_its_folders(data_dir: str) -> str:
     return ""
 
 
+def as_one_of_the_classes(data_dir: str) -> str:
+    """Advice for a folder of photos that lies beside others, as cat beside dog: the one above; "" if it does not."""
+    above = os.path.dirname(data_dir)
+    names = [os.path.basename(folder) for folder in folders_in(above) if loose_images(folder)]
+    if len(names) == 1 or are_no_classes(names) or not loose_images(data_dir):
+        return ""
+    return f"if it is one of the classes {first_of(sorted(map(readable, names)), 5)}, give data_dir={readable(above)}"
+
+
+def of_several(folders: list[str]) -> str:
+    """A message for a user who has named several folders where one is taken, with the folder that holds them."""
+    above = {os.path.dirname(os.path.abspath(folder)) for folder in folders}
+    how = f"give {as_command([f'data_dir={above.pop()}'])}" if len(above) == 1 else "move them into one, and name that"
+    names = first_of(sorted(map(readable, folders)), 5)
+    return f"data_dir takes one folder of photos, which holds a folder for each class, not {names}: {how}"
+
+
 def how_to_sort(data_dir: str) -> str:
     """The end of a message on a folder without class folders: how the user gets the images into class folders."""
     if packed := archives_in(data_dir):
         return f"unpack {first_of(packed, 3)}, and name the folder that comes out of it with data_dir=path/to/photos"
     with suppress(OSError):  # data_dir may not be a folder
-        if how := by_marked_objects(data_dir) or by_their_names(data_dir):
+        if how := by_marked_objects(data_dir) or by_their_names(data_dir) or as_one_of_the_classes(data_dir):
             return how + by_a_list(data_dir)
     return (
         f"put the images of each class into a folder that is named as the class{by_a_list(data_dir)}, or name another "
