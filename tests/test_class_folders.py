@@ -336,6 +336,7 @@ def test_a_table_beside_the_classes_with_none_of_them_in_a_cell_may_list_others(
     (
         (("cat", "dog", "dog (1)", "cat - Copy"), "dog (1), cat - Copy"),
         (("cat", "dog", "Unsorted"), "Unsorted"),
+        (("cat", "unlabeled"), "unlabeled"),
         (("cat", "dog", "New folder"), "New folder"),
         (("cat", "dog", "masks"), "masks"),
         (("train/cat", "train/dog", "train/val"), "val"),

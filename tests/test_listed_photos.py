@@ -76,14 +76,32 @@ def test_what_the_table_and_the_folder_do_not_share_is_left_out_and_said(photos,
     assert "gives them no class: 4, such as more/00.png" in said and "rows without label left out: 1" in said
 
 
-def test_folders_called_train_and_test_are_parts_and_other_folders_are_not(photos, tmp_path, capsys):
-    for part, count in (("train", 12), ("test", 5)):
+@pytest.mark.parametrize(("train", "test"), (("train", "test"), ("train2017", "test2017")))
+def test_folders_called_train_and_test_are_parts_and_other_folders_are_not(photos, tmp_path, capsys, train, test):
+    for part, count in ((train, 12), (test, 5)):
         fill(tmp_path, [f"in/{part}"], count)
-    lines = [f"train/{n}.png,{'ab'[n % 2]}\n" for n in range(12)] + [f"test/{n}.png,{'abc'[n % 3]}\n" for n in range(5)]
+    lines = [f"{train}/{n}.png,{'ab'[n % 2]}\n" for n in range(12)]
+    lines += [f"{test}/{n}.png,{'abc'[n % 3]}\n" for n in range(5)]
     (tmp_path / "in/labels.csv").write_text("image,label\n" + "".join(lines))
     data = photos(tmp_path / "in", "labels=labels.csv", "identical=apart")
     assert len(data.splits["test"].targets) == 4 and data.class_names == ["a", "b"]
     assert "the training part does not have their class: 1 c" in capsys.readouterr().out
+
+
+def test_no_photo_takes_the_class_of_a_missing_one_of_its_name_in_another_folder(photos, tmp_path, capsys):
+    fill(tmp_path, ["in/train", "in/test"], 12)
+    (tmp_path / "in/train/5.png").unlink()
+    (tmp_path / "in/labels.csv").write_text("image,label\n" + rows("photos/train/{n}.png,{c}", 12))
+    data = photos(tmp_path / "in", "labels=labels.csv", "identical=apart")
+    assert sum(len(split.targets) for split in data.splits.values()) == 11
+    assert "left out, 1 row whose image is not there, such as photos/train/5.png" in capsys.readouterr().out
+
+
+def test_a_column_that_names_the_sets_is_said_to_divide_nothing(photos, folder, capsys):
+    (folder / "labels.csv").write_text("image,label,split\n" + rows("{n:02}.png,{c},train").replace("train", "test", 9))
+    photos(folder / "photos", "labels=labels.csv", "target=label")
+    said = capsys.readouterr().out
+    assert "split: its words name parts (test, train), but the sets are drawn: put the images of each into" in said
 
 
 TABLE = "dataset.labels=labels.csv"
@@ -99,6 +117,11 @@ REFUSED = {
     "no photo of the folder": ([TABLE], "x.png,red\ny.png,blue\n", "names an image of .*, such as 00.png"),
     "two classes": ([TABLE], "0.png,blue\n00.png,red\n00.png,blue\n", "lines 3 and 4 give 00.png two classes, red and"),
     "two photos of a name": ([TABLE], "29,red\n28,blue\n", "line 2 names 29, which may be .*29.jpg, more/29.png"),
+    "one class": (
+        [TABLE],
+        "00.png,red\n01.png,red\n",
+        "only red in labels.csv: name another column with dataset.target",
+    ),
     "no class": ([TABLE], "00.png,\n01.png,\n", "gives no image a class in label"),
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from proj.config.words import typed
 from proj.data.class_names import describe_alike, describe_lists, ordered, spell_as_training, targets_among
 from proj.data.copied_class import describe_copied_class
 from proj.data.datamodule import InMemoryDataModule, Split
@@ -120,8 +121,11 @@ class CSVDataModule(InMemoryDataModule):
             there = examples.rows[parts[part].numpy()]
             self.notes += [f"{file}: {one}" for one in unlike_training(table, columns, self.splits[part].inputs, there)]
         for column in [] if self.trained else self.columns:
-            self.notes += describe_alike(f"{column['name']}: words", column.get("categories", []))
-            self.notes += describe_part_words(column["name"], column.get("categories", []))
+            name, words = column["name"], column.get("categories", [])
+            how = "to train on these parts, write the rows of each into a file, train.csv and so on, and add "
+            how += typed("dataset.drop", name, listed=True)
+            self.notes += describe_alike(f"{name}: words", words)
+            self.notes += describe_part_words(name, words, "it is an input like any other", how)
         self.described = list_columns(whole)
         if not self.trained:
             dropped = dropped_columns(table, settings)

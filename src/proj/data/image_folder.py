@@ -95,7 +95,8 @@ class ImageFolderDataModule(ImageDataModule):
         say(*found.said)
         if self.known is None:
             if len(found.class_names) == 1:
-                only = f"there is only {found.class_names[0]} in {self.data_dir}: {how_to_sort(self.data_dir)}"
+                how = "name another column with dataset.target=…" if self.labels else how_to_sort(self.data_dir)
+                only = f"there is only {found.class_names[0]} in {self.labels or self.data_dir}: {how}"
                 raise UserError(f"a classifier needs at least two classes, and {only}")
             found = self._without_rare(found)
         else:

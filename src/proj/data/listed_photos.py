@@ -6,15 +6,16 @@ from collections.abc import Collection
 from pathlib import Path
 from unicodedata import normalize
 
-from proj.data.class_names import describe_alike, ordered
+from proj.data.class_names import ordered
 from proj.data.exists import find_list
-from proj.data.part_names import part_named
+from proj.data.part_names import describe_part_words, part_named
 from proj.data.photos.class_folders import find_images
 from proj.data.photos.found_images import FoundImage, FoundImages
 from proj.data.photos.images_in_folder import images_in, listed_counts
 from proj.data.rare_classes import rows_with_class
 from proj.data.table_parts import groups_of_rows
 from proj.data.tables.named_column import find_column
+from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubt_groups
 from proj.data.tables.table_file import Reading
 from proj.data.tables.table_files import FoundTables, open_tables
@@ -53,10 +54,12 @@ def listed_images(data_dir: str, file: str, target: str | int | None, group: str
     rows, said = rows_with_class(table.names[classes], table.columns[classes], ())
     column = column_of_groups(group, table, stamps)
     groups = [""] * len(rows) if column is None else groups_of_rows(table, rows, column, Path(file))
+    cells = [cell for cell, *_ in table.columns[images].different()]
+    has_folders = any(share_folders(cell, path) for cell in cells for path in named_by(cell, names))
     found, absent, row_of = dict[str, FoundImage](), list[str](), dict[str, int]()
     for row, label, its_group in zip(rows.tolist(), table.columns[classes].take(rows), groups, strict=True):
         cell = table.columns[images].at(row)
-        paths = named_by(cell, names)
+        paths = [path for path in named_by(cell, names) if not has_folders or share_folders(cell, path) is not False]
         if len(paths) > 1:
             several = f"{file}: line {table.line(row)} names {cell}, which may be {first_of(paths, 3)}"
             raise UserError(f"{several}: write the paths below {data_dir}, or rename the images.")
@@ -71,10 +74,10 @@ def listed_images(data_dir: str, file: str, target: str | int | None, group: str
         row_of.setdefault(paths[0], row)
     if not found:
         raise UserError(f"{file} gives no image a class in {table.names[classes]}.")
-    others = [place for place in range(len(table.names)) if group is None and place not in (images, classes)]
-    doubts = [one for at in others for one in doubt_groups(table.names[at], table.columns[at].take(rows))]
+    others = {name: table.columns[at].take(rows) for at, name in enumerate(table.names) if at not in (images, classes)}
+    doubts = [one for name in others if group is None for one in doubt_groups(name, others[name])]
     left_out = describe_left_out(file, absent, stamps.keys() - found.keys())
-    return in_parts(found, [*table.notes, *notes, *said, *doubts, *left_out], table.names[classes])
+    return in_parts(found, [*table.notes, *notes, *said, *doubts, *left_out], others if group != "" else {})
 
 
 def as_compared(name: str) -> str:
@@ -97,7 +100,15 @@ def named_by(cell: str, names: dict[str, list[str]]) -> list[str]:
     whole = as_compared(cell)
     file = os.path.basename(whole)
     alike = next((names[one] for one in (whole, file, os.path.splitext(file)[0]) if one in names), [])
-    return [path for path in alike if as_compared(path) == whole] or alike
+    exact = [path for path in alike if as_compared(path) == whole]
+    return exact or [path for path in alike if share_folders(cell, path)] or alike
+
+
+def share_folders(cell: str, path: str) -> bool | None:
+    """Whether the folders in a cell and in an image's path are the same, from the last one up to where one of them
+    ends, as in photos/train/1.png and train/1.png; None if one of them has none."""
+    sides = [as_compared(one).split("/")[-2::-1] for one in (cell, path)]
+    return all(map(str.__eq__, *sides)) if all(sides) else None
 
 
 def column_of_images(table: Table, names: dict[str, list[str]], data_dir: str) -> int:
@@ -127,15 +138,23 @@ def describe_left_out(file: str, absent: list[str], unlisted: Collection[str]) -
     return said
 
 
-def in_parts(found: dict[str, FoundImage], said: list[str], column: str) -> FoundImages:
+def in_parts(found: dict[str, FoundImage], said: list[str], columns: dict[str, Column]) -> FoundImages:
     """The images, by their paths below the folder, each in the part after which the first folder of its path is named;
-    all in "train" if none is in a folder of that name. column: the name of the one with the classes, for remarks."""
-    parts = {path: part_named(path.split(os.sep)[0]) for path in found}
-    if "train" not in parts.values():
+    all in "train" if none is in a folder of that name. columns: of the table, with a cell for each image, by name; one
+    that names parts is remarked on if no folder does."""
+    tops = {path: os.path.dirname(path).split(os.sep)[0] for path in found}
+    for by_words in (False, True):
+        parts = {path: part_named(top, by_words) for path, top in tops.items()}
+        if "train" in parts.values() and not (by_words and None in parts.values()):
+            break
+    else:
         parts = dict.fromkeys(found)
+        how = "put the images of each into a folder train, val or test, and the sets are these"
+        for name, cells in columns.items():
+            said += describe_part_words(name, [word for word, *_ in cells.different()], "the sets are drawn", how)
     images = [image._replace(part=parts[path] or "train") for path, image in sorted(found.items())]
     class_names = ordered([*dict.fromkeys(image.label for image in images if image.part == "train")], [])
     unknown = Counter(image.label for image in images if image.label not in class_names)
     if unknown:
         said.append(f"Images left out because the training part does not have their class: {listed_counts(unknown)}")
-    return FoundImages(images, class_names, [*said, *describe_alike(column, class_names)]).without(unknown)
+    return FoundImages(images, class_names, said).without(unknown)

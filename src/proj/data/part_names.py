@@ -3,7 +3,6 @@
 import os
 import re
 
-from proj.config.words import typed
 from proj.errors import first_of
 
 NAMES = {
@@ -30,12 +29,10 @@ def words_in(name: str) -> list[str]:
     return [word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", name)]
 
 
-def describe_part_words(name: str, words: list[str]) -> list[str]:
-    """A remark on a column, called `name`, whose words are names of parts, such as train and test, since the parts are
-    drawn from all rows."""
+def describe_part_words(name: str, words: list[str], but: str, how: str) -> list[str]:
+    """A remark on a column, called `name`, whose words are names of parts, such as train and test. but, how: what is
+    done with them, and what the user can do instead."""
     parts = {part_named(word, by_words=True) for word in words}
     if None in parts or "train" not in parts or len(parts) < 2:
         return []
-    leave_out = typed("dataset.drop", name, listed=True)
-    how = f"to train on these parts, write the rows of each into a file, train.csv and so on, and add {leave_out}"
-    return [f"{name}: its words name parts ({first_of(words, 3)}), but it is an input like any other: {how}"]
+    return [f"{name}: its words name parts ({first_of(words, 3)}), but {but}: {how}"]

@@ -64,6 +64,7 @@ def doubts(data_dir: str, class_names: list[str]) -> list[str]:
     none = [plain[one] for one in plain if UNSORTED.fullmatch(one) or COPY.sub("", one) in plain.keys() - {one}]
     none += [name for name in class_names if name.lower() in MASKS - {"mask"}]  # a class beside no_mask
     none += [name for name in class_names if part_named(name) in ("", "val", "test") and name.lower() != "valid"]
+    none = [*dict.fromkeys(none)]
     said = [f"Folders that may not be classes (move them away if so): {first_of(none, 10)}"] if none else []
     if both := sets_of_one_class(class_names):
         how = "sort their photos into train/cat, test/cat and so on if they are sets of the same classes"
