@@ -830,18 +830,20 @@ def test_a_column_whose_values_have_one_class_each_is_named_as_a_group_or_a_fine
     assert "each class has values of its own" not in capsys.readouterr().out
 
 
-def test_numbers_of_which_each_class_has_a_range_of_its_own_are_named(table, capsys):
+def test_numbers_and_dates_of_which_each_class_has_a_range_of_its_own_are_named(table, capsys):
     columns = (
         [i % 3 * 20 + i % 7 for i in range(90)],  # such as points, of which marks are made
         ["" if i % 4 == 1 else i % 3 * 20 + i % 7 for i in range(90)],
+        [f"2024-{1 + i % 3 * 4 + i % 4:02}-{1 + i % 28:02}" for i in range(90)],
+        [f"2024-{1 + i % 3 * 4 + i % 5:02}-{1 + i % 28:02}" for i in range(89)] + ["2023-01-01"],
         [i % 3 * 20 + i % 7 + 20 * (i == 30) for i in range(90)],  # from here on none: a strong predictor has a mistake
         [i % 3 * 6 + i % 7 for i in range(90)],  # the ends are common to two
         [(i % 3 > 0) * 20 + i % 7 for i in range(90)],
     )
     table(*columns, rows=90, classes="pqr")
     (said,) = [line for line in capsys.readouterr().out.splitlines() if "reveal" in line]
-    assert said.startswith("a, b reveal y without a mistake, with a range for each class: if one was made from the")
-    assert said.endswith("'dataset.drop=[a,b]' leaves them out")
+    assert said.startswith("a, b, c reveal y without a mistake, with a range for each class: if one was made from the")
+    assert said.endswith("'dataset.drop=[a,b,c]' leaves them out")
 
 
 @pytest.mark.parametrize(

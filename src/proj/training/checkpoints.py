@@ -1,5 +1,6 @@
 """The callbacks that write checkpoints: best.ckpt, and others that the configuration asks for."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ ONLY_BEST = {  # with these values of callbacks.best, best.ckpt is its only chec
 
 class Best(ModelCheckpoint):
     """Lightning's callback, called only if it may save, since it copies all metrics before it looks at its own; with
-    `verbose` always, since it then says when it does not save."""
+    `verbose` always, since it then says when it does not save. Lightning would take a first NaN for the best."""
 
     @property
     def state_key(self) -> str:
@@ -42,7 +43,9 @@ class Best(ModelCheckpoint):
 
     def _may_save(self, trainer: Trainer) -> bool:
         score = trainer.callback_metrics.get(self.monitor)
-        return self.verbose or score is None or self.check_monitor_top_k(trainer, score)
+        if score is None or not math.isfinite(score):
+            return score is None  # of which Lightning's callback says that nothing has measured it
+        return self.verbose or self.check_monitor_top_k(trainer, score)
 
 
 class Kept(ModelCheckpoint):

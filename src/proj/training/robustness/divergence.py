@@ -10,6 +10,7 @@ from torch.nn.utils import get_total_norm
 
 from proj.config.allowed_classes import resume_command
 from proj.errors import UserError, agree, how_many
+from proj.system.ranks import say
 from proj.system.run_folder import RunFolder
 
 
@@ -26,6 +27,7 @@ class Divergence:
         self.losses: list[torch.Tensor] = []  # of the batches since the last check
         self.rates: list[float] = []  # the learning rate of each of them
         self.rate = 0.0  # that of the current batch
+        self.has_remarked = False  # that the loss of a validation is not finite
 
     def step_begins(self, trainer: Trainer) -> None:
         self.rate = trainer.optimizers[0].param_groups[0]["lr"]
@@ -53,6 +55,19 @@ class Divergence:
             return
         what = "batch norm's statistics" if are_finite(weights) else "a weight"  # though all losses were finite
         self._end_run(trainer, f"{what} turned NaN or infinite by step {trainer.global_step}", self.rate)
+
+    def validation_ends(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """`check` where the validation's loss is not finite, before other callbacks stop the run, or later steps are
+        blamed; print a remark if all weights are finite, once."""
+        if math.isfinite(loss := float(trainer.callback_metrics.get("val/loss", 0.0))):
+            return
+        self.check(trainer, pl_module)
+        if not self.has_remarked:
+            say(
+                f"val/loss is {loss} in epoch {trainer.current_epoch + 1}, though all weights are finite: look for "
+                "such numbers in the validation's examples, and for a logarithm or a division in the loss."
+            )
+        self.has_remarked = True
 
     def _check_losses(self, trainer: Trainer) -> None:
         if not self.losses:

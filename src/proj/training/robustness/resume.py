@@ -116,8 +116,7 @@ class Resume(Callback):
             trainer._last_val_time = -math.inf  # with val_check_interval as a time, the last epoch is validated anyway
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not math.isfinite(trainer.callback_metrics.get("val/loss", 0.0)):
-            self.divergence.check(trainer, pl_module)  # before other callbacks stop the run, or later steps are blamed
+        self.divergence.validation_ends(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         _, signal = self.signals.asked(trainer, batch_idx=0)
