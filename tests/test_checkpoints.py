@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import re
 import shutil
 from collections import OrderedDict
@@ -20,6 +21,7 @@ from proj.checkpoint.file import load_checkpoint
 from proj.checkpoint.writing import AtomicCheckpointIO
 from proj.config.command_line import read_options
 from proj.errors import UserError
+from proj.models import Classifier
 from proj.reports.runs import read_run
 from proj.training.run import train
 
@@ -191,8 +193,26 @@ def test_a_run_that_a_callback_ends_before_the_first_validation_says_that_it_has
     words = ["callbacks=early_stopping", "trainer.check_val_every_n_epoch=5", "trainer.max_epochs=5"]
     stop = ("monitor=train/loss", "patience=0", "check_on_train_epoch_end=true", "min_delta=9")
     words += [f"++callbacks.early_stopping.{word}" for word in stop]  # no epoch is that much better
-    with pytest.raises(UserError, match=r"no validation measured val/acc: lower trainer\.check_val_every_n_epoch"):
+    with pytest.raises(UserError, match=r"no validation measured val/acc .* lower trainer\.check_val_every_n_epoch"):
         train(configure(*words))
+
+
+@pytest.mark.parametrize(("finite", "best"), (((2,), 2), ((), None)))
+def test_a_validation_whose_loss_is_nan_is_reported_and_never_the_best(configure, monkeypatch, capsys, finite, best):
+    real = Classifier._results
+
+    def results(model: Classifier, split: str) -> dict:
+        is_nan = split == "val" and model.current_epoch + 1 not in finite
+        return real(model, split) | ({"val/loss": math.nan} if is_nan else {})
+
+    monkeypatch.setattr(Classifier, "_results", results)
+    cfg = configure("monitor=val/loss", "scheduler=none", "trainer.max_epochs=3", "test=false")
+    if best:
+        assert train(cfg)["best_epoch"] == best
+    for _ in range(0 if best else 2):  # the second time, the run is resumed
+        with pytest.raises(UserError, match=r"no validation measured val/loss as a finite .* gives NaN.*last\.ckpt"):
+            train(cfg)
+    assert capsys.readouterr().out.count("val/loss is nan in epoch 1, though all weights are finite") == 1
 
 
 def test_a_callback_of_ones_own_may_measure_another_metric(configure):
