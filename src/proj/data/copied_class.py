@@ -47,6 +47,8 @@ def describe_copied_class(
             # For words, the codes of the cells are taken, since rare words have no input of their own.
             values = cells.codes[chosen] if kind == "words" else marks_of(inputs[chosen]).numpy()
             numbers = inputs[chosen, 0].numpy() if kind == "numbers" else None
+            if kind == "dates":  # sorted by year, month and so on, the rows of their inputs are in the order of time
+                numbers = np.unique(inputs[chosen].numpy(), axis=0, return_inverse=True)[1].ravel()
             how, told = how_it_tells(values, numbers, known, y[chosen])
             if not how:
                 break
@@ -96,7 +98,7 @@ def how_it_tells(
     patients of a table with several rows each. ("code", the rows of `rows_told`): it may be part of a one-hot code.
     ("", 0): it does not.
     Missing cells count as a value. If half of the cells are known, and some of each class, these are also tried alone.
-    values: (N,) a code of each cell. numbers: (N,) for a column of numbers. known: (N,) whether a cell has a value.
+    values: (N,) a code of each cell. numbers: (N,) of numbers or dates. known: (N,) whether a cell has a value.
     """
     sizes = np.unique(classes, return_counts=True)[1]
     few = min(len(classes) // FEW, sizes.min() // 10) if len(classes) >= MANY else 0
