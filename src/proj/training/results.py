@@ -54,7 +54,7 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
     best, data = trainer.checkpoint_callback, trainer.datamodule
     if not best.best_model_path:
         raise UserError(
-            f"no validation measured {cfg.monitor} as a finite number, so that no epoch is the best: if none took place, "
+            f"no validation measured {cfg.monitor} as a finite number, so no epoch is the best: if there was none, "
             "lower trainer.check_val_every_n_epoch or trainer.val_check_interval; else mend what gives NaN, or choose "
             f"another monitor in a new run. The last weights are in {RunFolder(folder).last}."
         )
