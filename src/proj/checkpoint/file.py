@@ -53,8 +53,6 @@ def load_checkpoint(path: str | Path) -> dict:
         if found := damage(path):
             raise DamagedCheckpoint(f"{path} is damaged: {found}.")
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except UserError:
-        raise
     except pickle.UnpicklingError as error:
         raise RefusedCheckpoint(
             f"{path} holds more than tensors and plain values ({unsafe_names(path)}), so it was not opened: it "
@@ -63,7 +61,7 @@ def load_checkpoint(path: str | Path) -> dict:
     except OSError as error:  # such as a file server that does not answer: the file itself may be intact
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
     except Exception as error:
-        if out_of_memory(error):
+        if isinstance(error, UserError) or out_of_memory(error):
             raise
         best = RunFolder(path.parent).best
         meant = f" Did you mean {best}?" if path.suffix != best.suffix and best.is_file() else ""
@@ -93,10 +91,8 @@ def load_model(path: str | Path, trust: Sequence[str] = ()) -> tuple[Classifier,
     contents = checkpoint["proj"]
     try:
         return model_of(checkpoint, path, trust), contents
-    except UserError:
-        raise
     except Exception as error:
-        if out_of_memory(error):
+        if isinstance(error, UserError) or out_of_memory(error):
             raise
         raise DamagedCheckpoint(f"{path} does not hold a model of this project ({named(error, 300)}).") from error
 

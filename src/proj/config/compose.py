@@ -7,7 +7,7 @@ import sys
 import threading
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
@@ -95,22 +95,20 @@ def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> A
     if taken is not None:  # `_target_` may name another class than conf/ does: pass it no null that it does not take
         arguments = {key: value for key, value in arguments.items() if value is not None or key in taken}
     if node.get("_recursive_", True):
-        arguments = {key: build_within(value, place and f"{place}.{key}") for key, value in arguments.items()}
+        arguments = build_within(arguments, place)
     arguments |= settings
     try:
         called = located(target)
     except Exception as error:
-        refuse_absent(f"{place}._target_={target}" if place else target, list(causes(error))[-1])
+        refuse_missing_class(f"{place}._target_={target}" if place else target, list(causes(error))[-1])
     if not callable(called):
         raise UserError(f"{target} is no class.")
     if node.get("_partial_"):
         return partial(called, *node.get("_args_", ()), **arguments)
     try:
         return called(*node.get("_args_", ()), **arguments)
-    except (UserError, OSError, MemoryError):
-        raise
     except Exception as error:
-        if out_of_memory(error):
+        if isinstance(error, UserError | OSError) or out_of_memory(error):
             raise
         refuse_foreign(called, node, arguments, place, error)
         said = message_of(error) if type(error) in (TypeError, ValueError) else named(error)
@@ -119,7 +117,7 @@ def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> A
         raise UserError(f"{target}: {said}{in_own_file(error)}") from error
 
 
-def refuse_absent(target: str, error: BaseException) -> None:
+def refuse_missing_class(target: str, error: BaseException) -> NoReturn:
     """Raises UserError for a class that cannot be imported. target: its full name, behind the setting that names it."""
     module, _, name = target.rpartition("=")[2].rpartition(".")
     known = getattr(sys.modules.get(module), "__dict__", {})

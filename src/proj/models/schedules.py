@@ -91,10 +91,8 @@ def settings_of(what: str, of: Callable) -> Iterator[None]:
         )
     try:
         yield
-    except UserError:
-        raise
     except Exception as error:
-        if out_of_memory(error):
+        if isinstance(error, UserError) or out_of_memory(error):
             raise
         raise UserError(f"the {what} does not take its settings: {message_of(error)}") from error
 
