@@ -36,8 +36,8 @@ from proj.sweeps.folder import Sweep
 from proj.sweeps.seeds import ask_for_seeds
 from proj.sweeps.sweep_file import chooses_jobs, read_manifest
 from proj.sweeps.trust import check_sweep
+from proj.system.folders import absolute, paths_in
 from proj.system.locks import locked
-from proj.system.platform import absolute
 from proj.system.ranks import check_environment
 from proj.system.run_folder import SweepFolder
 
@@ -88,8 +88,7 @@ def place_of_data(moved: Path) -> str:
     named = str(moved)
     if named.startswith("[") and not moved.exists():  # a list of several files
         named = parsed(as_hydra_reads(f"data_dir={named}")).value()
-    places = [named] if os.path.exists(named) else named.split(os.pathsep)
-    if missing := [place for place in places if not (os.path.exists(place) or glob.glob(place))]:
+    if missing := [place for place in paths_in(named) if not (os.path.exists(place) or glob.glob(place))]:
         raise UserError(f"there is no {missing[0]}: give the new place of the data, data_dir=…")
     return absolute(named)
 

@@ -22,7 +22,7 @@ from proj.config.explain import user_errors
 from proj.config.new_folder import TAKEN, refuse_run_in_a_sweep
 from proj.config.words import as_hydra_reads, as_text
 from proj.errors import UserError, causes, in_own_file, message_of, named, nearest, out_of_memory
-from proj.system.folders import paths_in
+from proj.system.folders import absolute
 
 CONF = Path(__file__).parents[1] / "conf"  # in an installed package
 if not CONF.is_dir():
@@ -44,8 +44,7 @@ def resolved_values(cfg: DictConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(cfg, resolve=True)
     for node in (plain, plain.get("dataset")):
         if isinstance(node, dict) and node.get("data_dir") is not None:
-            paths = map(os.path.expanduser, paths_in(str(node["data_dir"])))
-            node["data_dir"] = os.pathsep.join(map(os.path.abspath, paths))
+            node["data_dir"] = absolute(str(node["data_dir"]))
     if OmegaConf.select(cfg, "choices.augment") == "none" and kind_of_data(cfg) != "image":
         for key in ("flip", "shift", "sizes", "augment"):
             plain["dataset"].pop(key, None)

@@ -25,6 +25,11 @@ def paths_in(data_dir: str) -> list[str]:
     return [data_dir] if os.path.exists(data_dir) else several
 
 
+def absolute(data_dir: str) -> str:
+    """The absolute path, or paths, that data_dir names; a ~ stands for the home folder."""
+    return os.pathsep.join(os.path.abspath(os.path.expanduser(path)) for path in paths_in(data_dir))
+
+
 def is_companion(name: str) -> bool:
     """Whether a name is that of a hidden file, an operating system's file, or Office's lock file (~$…)."""
     return name.startswith((".", "~$")) or name.lower() in COMPANIONS

@@ -54,11 +54,6 @@ def local_path(path: str | os.PathLike[str], option: str = "") -> str:
     return found
 
 
-def absolute(paths: str) -> str:
-    """The absolute path of `paths`: of one path, or of several that are separated by `os.pathsep`."""
-    return os.pathsep.join(map(os.path.abspath, [paths] if os.path.exists(paths) else paths.split(os.pathsep)))
-
-
 def printable_output() -> None:
     """Make `print` safe: a character that the encoding lacks is printed as \\xd7, where Python would raise an error.
 

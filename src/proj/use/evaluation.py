@@ -23,7 +23,8 @@ from proj.models.measuring import run_test
 from proj.pictures import drawing, plots
 from proj.pictures.confusion import confusion_matrix
 from proj.system.files import csv_of, csv_text, refuse_unwritable, write_outputs, writing
-from proj.system.platform import absolute, local_path
+from proj.system.folders import absolute
+from proj.system.platform import local_path
 from proj.system.ranks import is_terminal, say
 from proj.training.calibration import prediction_set_limit
 from proj.training.library_defaults import quiet_lightning
@@ -49,7 +50,7 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
     quiet_lightning()
     calibration = model.temperature, model.smoothing
     model.temperature, model.smoothing = 1.0, 0.0  # not calibrated, so that the loss is the training's
-    logits: list[Tensor] = []
+    logits, labels = list[Tensor](), list[Tensor]()
     if tta:
         mirror = contents["config"]["dataset"].get("flip", getattr(data, "flip", False))
         plain = model.forward
@@ -59,7 +60,6 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
     turned_off = dict.fromkeys(("logger", "enable_checkpointing", "enable_model_summary"), False)
     trainer = Trainer(devices=1, precision=precision, enable_progress_bar=is_terminal(sys.stdout), **turned_off)
     targets, count = data.splits["test"].targets, model.count_batch
-    labels: list[Tensor] = []
     model.count_batch = lambda *batch: (count(*batch), labels.append(batch[-1]))  # keeps the labels as well
     results = run_test(trainer, model, data)
     hook.remove()
