@@ -50,6 +50,12 @@ MOVED = {
     "proj.dashboard.Dashboard": "proj.pictures.tensorboard.Dashboard",
     "proj.check.Check": "proj.config.check.Check",
 }
+# The arguments of a logger that a file may set: no URL, and no folder to write to, for which TensorBoard takes `name`.
+OF_A_LOGGER = (
+    r"_target_|experiment_name|run_name|project|group|name|tags|notes|job_type|prefix|offline|log_\w+|flush_\w+"
+)
+AS_IT_WAS = "give the file and the class the names and the place that they had in the training"
+PARTIAL = ("optimizer", "scheduler", "dataset.source")  # parts with `_partial_: true`, which are called later
 
 
 def now_called(node: dict) -> Any:
@@ -58,14 +64,6 @@ def now_called(node: dict) -> Any:
     if target == "proj.models.CNN" and "whiten" in node:  # in older versions, one class was both networks
         return "proj.models.WhitenedCNN"
     return MOVED.get(target, target)
-
-
-# The arguments of a logger that a file may set: no URL, and no folder to write to, for which TensorBoard takes `name`.
-OF_A_LOGGER = (
-    r"_target_|experiment_name|run_name|project|group|name|tags|notes|job_type|prefix|offline|log_\w+|flush_\w+"
-)
-AS_IT_WAS = "give the file and the class the names and the place that they had in the training"
-PARTIAL = ("optimizer", "scheduler", "dataset.source")  # parts with `_partial_: true`, which are called later
 
 
 def targets_in(node: Any, key: str = "") -> Iterator[tuple[str, Any, bool]]:
