@@ -12,6 +12,7 @@ from proj.config.unknown_setting import OLD, elsewhere, similar
 from proj.config.words import GROUPS, key_of
 from proj.errors import UserError, nearest
 
+TOPS = {key.partition(".")[0] for key in SETTINGS}  # the settings and groups of the top level
 # Groups that ~ cannot leave out, and what the user types instead.
 NEEDED = {key: f"every run has one, and {key}=… names another" for key in ("dataset", "model", "optimizer", "trainer")}
 NEEDED |= {"preset": "a run has none unless you name one", "sweep": "there is none unless you name one"}
@@ -60,7 +61,7 @@ def check_additions(cfg: DictConfig) -> None:
         if not word.startswith("+") or key in cfg.hydra.runtime.choices:  # +experiment=mine names an option of a group
             continue
         top, _, rest = key.partition(".")
-        if rest and top in {one.partition(".")[0] for one in SETTINGS}:
+        if rest and top in TOPS:
             refuse_unknown_argument(key, cfg)
             continue
         meant = (rest and similar(key, top, cfg)) or elsewhere(key, cfg) or similar_top(key, cfg)
@@ -78,7 +79,7 @@ def unread_additions(*configs: DictConfig) -> list[str]:
     notes = []
     for cfg in configs:
         for word in cfg.hydra.overrides.task:
-            key, known = key_of(word), {one.partition(".")[0] for one in SETTINGS} | cfg.hydra.runtime.choices.keys()
+            key, known = key_of(word), TOPS | cfg.hydra.runtime.choices.keys()
             if word.startswith("+") and (top := key.partition(".")[0]) not in known and not is_referred_to(top, cfg):
                 notes.append(f"{key} is only kept with the other settings: no part of the program reads it.")
     return list(dict.fromkeys(notes))

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from proj.reports.charts import charts
 from proj.reports.compare import Comparison
-from proj.reports.conclusions import repetitions, sentences
+from proj.reports.conclusions import name_of, repetitions, sentences
 from proj.reports.parallel import parallel
 from proj.reports.scales import text
-from proj.reports.table import as_words, figure, heading, label, statuses, summary
+from proj.reports.table import as_words, figure, heading, statuses, summary
 
 
 def duration(seconds: float) -> str:
@@ -76,9 +76,7 @@ def table(comparison: Comparison, folder: Path) -> str:
     lines = []
     for i, row in enumerate(comparison["rows"]):
         figures = [f"{heading(name)} {figure(name, *row[name])}" for name in comparison["metrics"]]
-        about = "\n".join(
-            map(text, [f"{i + 1}. {label(comparison, row) or row['name']}", *figures, statuses(row["status"])])
-        )
+        about = "\n".join(map(text, [f"{i + 1}. {name_of(comparison, row)}", *figures, statuses(row["status"])]))
         cells = "".join(
             f'<td{kind} data-key="{sorting_key(keys[i])}">{shown[i]}</td>'
             for kind, (_, keys, shown) in zip(kinds, columns, strict=True)
