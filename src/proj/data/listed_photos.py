@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from unicodedata import normalize
 
@@ -54,30 +54,46 @@ def listed_images(data_dir: str, file: str, target: str | int | None, group: str
     rows, said = rows_with_class(table.names[classes], table.columns[classes], ())
     column = column_of_groups(group, table, stamps)
     groups = [""] * len(rows) if column is None else groups_of_rows(table, rows, column, Path(file))
-    cells = [cell for cell, *_ in table.columns[images].different()]
-    has_folders = any(share_folders(cell, path) for cell in cells for path in named_by(cell, names))
-    found, absent, row_of = dict[str, FoundImage](), list[str](), dict[str, int]()
-    for row, label, its_group in zip(rows.tolist(), table.columns[classes].take(rows), groups, strict=True):
-        cell = table.columns[images].at(row)
-        paths = [path for path in named_by(cell, names) if not has_folders or share_folders(cell, path) is not False]
-        if len(paths) > 1:
-            several = f"{file}: line {table.line(row)} names {cell}, which may be {first_of(paths, 3)}"
-            raise UserError(f"{several}: write the paths below {data_dir}, or rename the images.")
-        if not paths:
-            absent.append(cell)
-            continue
-        image = FoundImage(os.path.join(data_dir, paths[0]), stamps[paths[0]], label, "train", its_group)
-        if (other := found.setdefault(paths[0], image)).label != label:
-            lines = f"lines {table.line(row_of[paths[0]])} and {table.line(row)}"
-            both = f"{file}: {lines} give {cell} two classes, {other.label} and {label}"
-            raise UserError(f"{both}, and a classifier takes one class for each image: delete one of them.")
-        row_of.setdefault(paths[0], row)
+    labelled = zip(rows.tolist(), table.columns[classes].take(rows), groups, strict=True)
+    first_rows, absent = rows_of_images(table, images, labelled, names, data_dir)
+    found = {
+        path: FoundImage(os.path.join(data_dir, path), stamps[path], label, "train", its_group)
+        for path, (_, label, its_group) in first_rows.items()
+    }
     if not found:
         raise UserError(f"{file} gives no image a class in {table.names[classes]}.")
     others = {name: table.columns[at].take(rows) for at, name in enumerate(table.names) if at not in (images, classes)}
     doubts = [one for name in others if group is None for one in doubt_groups(name, others[name])]
     left_out = describe_left_out(file, absent, stamps.keys() - found.keys())
     return in_parts(found, [*table.notes, *notes, *said, *doubts, *left_out], others if group != "" else {})
+
+
+def rows_of_images(
+    table: Table, column: int, labelled: Iterable[tuple[int, str, str]], names: dict[str, list[str]], data_dir: str
+) -> tuple[dict[str, tuple[int, str, str]], list[str]]:
+    """(The first row of each image that is there, by the image's path; the cells of rows whose image is not there).
+
+    column: the index of the one that names the images. labelled: (its index, class, group) of each row.
+    Raises UserError for a row that may name several images, and for an image with two classes.
+    """
+    cells = [cell for cell, *_ in table.columns[column].different()]
+    has_folders = any(share_folders(cell, path) for cell in cells for path in named_by(cell, names))
+    found, absent = dict[str, tuple[int, str, str]](), list[str]()
+    for row, label, group in labelled:
+        cell = table.columns[column].at(row)
+        paths = [path for path in named_by(cell, names) if not has_folders or share_folders(cell, path) is not False]
+        if len(paths) > 1:
+            several = f"{table.file}: line {table.line(row)} names {cell}, which may be {first_of(paths, 3)}"
+            raise UserError(f"{several}: write the paths below {data_dir}, or rename the images.")
+        if not paths:
+            absent.append(cell)
+            continue
+        first, other, _ = found.setdefault(paths[0], (row, label, group))
+        if other != label:
+            lines = f"lines {table.line(first)} and {table.line(row)}"
+            both = f"{table.file}: {lines} give {cell} two classes, {other} and {label}"
+            raise UserError(f"{both}, and a classifier takes one class for each image: delete one of them.")
+    return found, absent
 
 
 def as_compared(name: str) -> str:
