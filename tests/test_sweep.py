@@ -23,7 +23,7 @@ from proj.errors import UserError
 from proj.reports.compare import compare
 from proj.reports.runs import find_runs
 from proj.sweeps.job import train_apart
-from proj.system.locks import is_locked, locked, one_of
+from proj.system.locks import is_locked, locked, one_gpu
 from proj.system.run_folder import RunFolder
 from proj.training.pruning import open_study
 
@@ -236,9 +236,9 @@ def test_a_report_tells_running_queued_stopped_and_failed_jobs_apart(grid, tmp_p
 
 
 def test_processes_beside_each_other_hold_different_devices(tmp_path):
-    with one_of(tmp_path / ".gpu", 2) as first, one_of(tmp_path / ".gpu", 2) as second:
+    with one_gpu(tmp_path / ".gpu", 2) as first, one_gpu(tmp_path / ".gpu", 2) as second:
         assert {first, second} == {0, 1}
-    with one_of(tmp_path / ".gpu", 2) as again, one_of(tmp_path / ".gpu", 1) as alone:
+    with one_gpu(tmp_path / ".gpu", 2) as again, one_gpu(tmp_path / ".gpu", 1) as alone:
         assert again == 0 and alone is None
 
 

@@ -34,7 +34,7 @@ from proj.system.exits import Stopped, stop_signals_as_exits
 from proj.system.files import refuse_unwritable, write_atomically
 from proj.system.folders import nearest_to
 from proj.system.forked import Forked
-from proj.system.locks import alone, is_locked, locked, one_of
+from proj.system.locks import alone, is_locked, locked, one_gpu
 from proj.system.names import RESERVED, file_name
 from proj.system.platform import (
     STOP_SIGNALS,
@@ -298,7 +298,7 @@ def test_a_file_system_without_locks_is_told_of_once_and_guarded_by_signs_of_lif
     assert not is_locked(tmp_path)
     with locked(tmp_path):
         assert capsys.readouterr().out == ""
-    with pytest.raises(UserError, match=r"has no locks .*trainer\.devices=\[0\]"), one_of(tmp_path / ".gpu", 2):
+    with pytest.raises(UserError, match=r"has no locks .*trainer\.devices=\[0\]"), one_gpu(tmp_path / ".gpu", 2):
         pass
 
 

@@ -22,7 +22,7 @@ def stratified(targets: Tensor, fraction: float, seed: int, keep: int = 0) -> tu
 
     keep: if not 0, `part` holds at least one example of every class, and `rest` at least `keep`.
     """
-    refuse_no_classes(targets)
+    refuse_no_indices(targets)
     generator = torch.Generator().manual_seed(seed)
     part = torch.zeros(len(targets), dtype=torch.bool)
     sizes = targets.bincount()
@@ -35,7 +35,7 @@ def stratified(targets: Tensor, fraction: float, seed: int, keep: int = 0) -> tu
     return (~part).nonzero().flatten(), part.nonzero().flatten()
 
 
-def refuse_no_classes(targets: Tensor) -> None:
+def refuse_no_indices(targets: Tensor) -> None:
     """Raises UserError if targets, which users' own datamodules also give, are no indices of classes."""
     if not isinstance(targets, Tensor):
         raise UserError(f"the classes to divide are a tensor of whole numbers from 0, and no {type(targets).__name__}.")
@@ -61,7 +61,7 @@ def draw_parts(
     fold: (its number, the number of folds); this fold becomes the first part, whose fraction is not used.
     Raises UserError for fewer than two classes, and for a class that has too few examples to be in every part.
     """
-    refuse_no_classes(targets)
+    refuse_no_indices(targets)
     if len(class_names) < 2:
         only = f"only {class_names[0]}" if class_names else "none"
         raise UserError(f"a classifier needs at least two classes, and there is {only}.")

@@ -72,7 +72,7 @@ class CNN(Classifier):
             channels = width
         layers += [pooling, nn.Flatten()] if pooling else [nn.Flatten()]
         layers += [nn.Dropout(dropout)] if dropout else []
-        features = features_of(nn.Sequential(*layers), input_shape, len(widths))
+        features = number_of_features(nn.Sequential(*layers), input_shape, len(widths))
         self.network = nn.Sequential(*layers, nn.Linear(features, num_classes))
         if channels_last:
             self.to(memory_format=torch.channels_last)
@@ -98,7 +98,7 @@ def pool_factors(pool: list[int], groups: int) -> list[int]:
     return factors
 
 
-def features_of(body: nn.Module, input_shape: tuple[int, int, int], groups: int) -> int:
+def number_of_features(body: nn.Module, input_shape: tuple[int, int, int], groups: int) -> int:
     """The number of features that `body` computes from an image. Raises UserError if the image is too small for it."""
     try:
         with torch.no_grad():

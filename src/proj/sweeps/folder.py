@@ -13,7 +13,7 @@ from proj.config.words import key_of
 from proj.errors import UserError
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.sweep_file import asks_for, copy_conf, describe, git, read_manifest
-from proj.sweeps.swept import how_to_continue
+from proj.sweeps.swept import holds_another_sweep
 from proj.sweeps.trust import check_files, resume_command
 from proj.system.files import write_atomically
 from proj.system.run_folder import RunFolder
@@ -47,7 +47,7 @@ class Sweep(FrozenJobs):
         check_files(self.folder, self.manifest, self.trust)
         if not asks_for(config, self.manifest):
             resume = self.resume_command(list(self.frozen_jobs().values()))
-            raise UserError(how_to_continue(self.folder, self.manifest, config, resume))
+            raise UserError(holds_another_sweep(self.folder, self.manifest, config, resume))
         # The manifest of a search lists no jobs, since they are not known in advance; an old sweep's does not either.
         listed = self.manifest.get("jobs")
         self.names = dict(enumerate(listed)) if listed else self.names | self.frozen_jobs()

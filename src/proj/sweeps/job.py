@@ -21,7 +21,7 @@ from proj.config.words import as_text
 from proj.errors import UserError, file_fault
 from proj.system.files import write_atomically
 from proj.system.forked import Forked, can_fork
-from proj.system.locks import one_of
+from proj.system.locks import one_gpu
 from proj.system.platform import STOP_SIGNALS, WINDOWS, ending, printable_output
 from proj.system.processes import BAR, die_with_parent, hear_ctrl_c, starts_more
 from proj.system.ranks import launched_processes, rank
@@ -148,7 +148,7 @@ def own_gpu(cfg: DictConfig, folder: Path) -> Iterator[None]:
         return
     import torch
 
-    with one_of(SweepFolder(folder).gpus, torch.cuda.device_count()) as gpu:
+    with one_gpu(SweepFolder(folder).gpus, torch.cuda.device_count()) as gpu:
         if gpu is not None:
             cfg.trainer.devices = [gpu]
         yield

@@ -71,7 +71,7 @@ def refuse_repeated(override: Override) -> None:
         raise UserError(f"{override.input_line} has 1, which is a single batch here: 1.0 is the share of all batches.")
 
 
-def how_to_continue(folder: Path, manifest: dict, config: DictConfig, resume: str) -> str:
+def holds_another_sweep(folder: Path, manifest: dict, config: DictConfig, resume: str) -> str:
     """The message for a command that asks for another sweep than the one in `folder`: what to type instead.
 
     resume: the command that resumes the latter. If the command only has more seeds, the message says how to add them.

@@ -73,7 +73,7 @@ def is_locked(folder: Path) -> bool:
 
 
 @contextmanager
-def one_of(name: Path, count: int) -> Iterator[int | None]:
+def one_gpu(name: Path, count: int) -> Iterator[int | None]:
     """Wait until one of `count` GPUs that processes share is free, and hold it during the block.
 
     Yields its number; None where `count` is less than two, so that there is nothing to choose. Each GPU has a lock

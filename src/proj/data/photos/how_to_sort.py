@@ -93,8 +93,8 @@ def by_a_list(data_dir: str, class_names: Sequence[str] = ()) -> str:
         files += entries_in(data_dir)
         files += [entry for folder in folders_in(data_dir) if part_named(folder) for entry in entries_in(folder)]
         images = {plain_name(os.path.splitext(entry.name)[0]) for entry in islice(everything_in(data_dir), 1000)}
-    of_its_own = [one for one in tables_in(beside) if os.path.basename(one).startswith(name) or images & stems_in(one)]
-    tables = of_its_own + tables_in(files)
+    of_its_own = [one for one in lists_in(beside) if os.path.basename(one).startswith(name) or images & stems_in(one)]
+    tables = of_its_own + lists_in(files)
     cells = {plain_name(cell) for file in tables for cell in re.split(r"[,;\t|\r\n]", beginning(file))}
     if not tables or cells & {*map(plain_name, class_names)}:
         return ""
@@ -104,7 +104,7 @@ def by_a_list(data_dir: str, class_names: Sequence[str] = ()) -> str:
     return f" (if {named} lists the class of each image, {word} takes the classes from it)"
 
 
-def tables_in(files: list[os.DirEntry]) -> list[str]:
+def lists_in(files: list[os.DirEntry]) -> list[str]:
     return [entry.path for entry in files if entry.name.lower().endswith((".csv", ".tsv", ".xlsx"))]
 
 

@@ -15,7 +15,7 @@ from proj.data.tables.date_parts import DATE_PARTS, parts_of
 from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
 from proj.data.tables.dates_of_files import doubt_files
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
-from proj.data.tables.encode import find_truth, kind_of, measure_numbers, measure_words, remarks, truth_values, words_in
+from proj.data.tables.encode import find_truth, kind_of, measure_numbers, measure_words, remarks, truth_values, words_of
 from proj.data.tables.header import check_second_header, describe_gaps, describe_totals
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubt_groups, doubts, id_evidence
@@ -150,7 +150,7 @@ class Columns:
         return Finding(column | {key: True for key in ("lenient", "limits") if how.get(key)})
 
     def _words(self, name: str, cells: Column, kind: str) -> Finding:
-        everywhere, in_training = words_in(cells), words_in(cells.take(self.inside))
+        everywhere, in_training = words_of(cells), words_of(cells.take(self.inside))
         column = measure_words(name, in_training, self.settings["max_categories"], asked=bool(kind))
         missing = 1 - in_training.total() / len(self.inside)
         found = Finding(column, missing=missing, holds=", ".join(column["categories"]))

@@ -80,7 +80,7 @@ def encode_table(
     return encoded
 
 
-def words_in(cells: Column) -> Counter[str]:
+def words_of(cells: Column) -> Counter[str]:
     """The frequency of each word among the cells, without missing cells."""
     return Counter({word: times for word, times, _ in cells.different() if not is_missing(word)})
 
@@ -128,7 +128,7 @@ def spell_as_numbers(table: Table, columns: dict[int, dict]) -> Iterator[str]:
         cells, largest = table.columns[place], column["mean"] * (1 - column["mean"])
         is_binary = largest > 0 and 0.999 < column["std"] ** 2 / largest <= 1.5  # the sample's is n / (n - 1) of it
         if is_binary and cells.numbers is None and (cells.holds(codes) | cells.each(is_missing, bool)).all():
-            said = examples_of(words_in(cells) - Counter({"0": len(cells), "1": len(cells)}))
+            said = examples_of(words_of(cells) - Counter({"0": len(cells), "1": len(cells)}))
             table.columns[place] = WholeColumn([f"{codes[cell]:g}" if cell in codes else "" for cell in cells])
             yield f"column {column['name']}: answers such as {said} are read as 1 and 0, as the training has them"
 

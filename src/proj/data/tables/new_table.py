@@ -7,7 +7,7 @@ from torch import Tensor
 
 from proj.data.tables.cells import count, examples_of, is_no_number
 from proj.data.tables.dates_of_files import doubt_new_dates
-from proj.data.tables.encode import answer_codes, kind_of, remarks, width, words_in
+from proj.data.tables.encode import answer_codes, kind_of, remarks, width, words_of
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
 from proj.errors import agree, first_of, how_many
@@ -69,7 +69,7 @@ def is_in_another_unit(column: dict, inputs: Tensor) -> bool:
 def unknown_words(cells: Column, known: list[str], truth: list[str]) -> list[str]:
     """A warning if most words of a column are not `known`, or if one differs from a known word only in case or accents.
     truth: the two answers of a column that has answers instead of categories; it warns of any other word."""
-    counts, all_known = words_in(cells), known or [*answer_codes(truth)]
+    counts, all_known = words_of(cells), known or [*answer_codes(truth)]
     among = dict(zip(counts, WholeColumn([*counts]).among(all_known), strict=True)) if counts else {}
     strange = Counter({word: times for word, times in counts.items() if among[word] < 0})
     if not strange:
