@@ -95,12 +95,7 @@ def draw_parts(
 
 
 def deal(
-    targets: Tensor,
-    class_names: list[str],
-    shares: dict[str, float],
-    seed: int,
-    groups: np.ndarray,
-    word: str = "group",
+    targets: Tensor, class_names: list[str], shares: dict[str, float], seed: int, groups: np.ndarray, word: str
 ) -> Tensor:
     """(N,) for each example the index in `shares` of its part. A part gets its share of every class, as exactly as the
     groups allow, and at least one example of each.

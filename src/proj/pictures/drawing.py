@@ -119,8 +119,9 @@ def shades(share: np.ndarray, colours: Sequence[Sequence[int]]) -> np.ndarray:
     return np.stack(channels, -1).astype(np.uint8)
 
 
-def bars(names: Sequence[str], values: np.ndarray, title: str, zoom: int = 2) -> Image.Image:
+def bars(names: Sequence[str], values: np.ndarray, title: str) -> Image.Image:
     """A bar for each mean, with a thin line for its interval. values: (N, 3) of mean, lower end and upper end."""
+    zoom = 2  # as in `grid`
     line, size, wide, left = zoom * LINE, zoom * 11, 220 * zoom, 140 * zoom
     low, high = min(values.min(), 0), max(values.max(), 1e-9)
     canvas = Image.new("RGB", (left + wide + 5 * line, line * (len(names) + 3)), "white")

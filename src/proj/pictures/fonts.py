@@ -16,7 +16,7 @@ missing: list[str] = []  # characters that no font has; the user is told of the 
 
 
 @cache
-def font(size: int, file: str = FONT) -> ImageFont.FreeTypeFont:
+def font(size: int, file: str) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(file, size)  # not PIL's built-in font, which has ASCII only
 
 

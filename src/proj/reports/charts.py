@@ -142,9 +142,9 @@ def strip(comparison: Comparison) -> dict[str, Any] | None:
         if not known:
             continue
         of_row = {"meta": i, "uid": f"{i}", "mode": "markers", "hoverinfo": "none"}
-        dots = {"x": [place(value) for _, value in known], "y": [i + 1] * len(known)}
-        dots["customdata"] = [f"seed {run.repetition}" if run.seed is not None else run.folder.name for run, _ in known]
-        traces.append({**of_row, **dots, "marker": {"size": 8, "opacity": 0.75}})
+        runs = {"x": [place(value) for _, value in known], "y": [i + 1] * len(known)}
+        runs["customdata"] = [f"seed {run.repetition}" if run.seed is not None else run.folder.name for run, _ in known]
+        traces.append({**of_row, **runs, "marker": {"size": 8, "opacity": 0.75}})
         mean = rows[i][monitor][0]
         if len(known) > 1 and number(mean) is not None:
             bar = {"symbol": "line-ns-open", "size": 18}

@@ -17,9 +17,7 @@ OF_ALL_JOBS = ("sweep_name", "log")  # settings of the whole sweep, which cannot
 SHARES = ("trainer.limit_", "trainer.overfit_batches", "trainer.val_check_interval")  # a share, or a number of batches
 
 
-def fixed_and_swept(
-    words: list[str], loader: ConfigLoader, folds: bool = False
-) -> tuple[list[str], dict[str, Override]]:
+def fixed_and_swept(words: list[str], loader: ConfigLoader, folds: bool) -> tuple[list[str], dict[str, Override]]:
     """(The overrides that all jobs share, the swept ones by their names). The last override of a setting counts.
 
     folds: whether a number of folds stands for all of them, see `every_fold`.

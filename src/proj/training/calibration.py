@@ -31,7 +31,7 @@ BINS = 15  # the number of bins of the probability, in each of which accuracy an
 
 
 def calibrate(
-    trainer: Trainer, best: dict[str, Any], path: str | Path, threshold: str | DictConfig | None = None
+    trainer: Trainer, best: dict[str, Any], path: str | Path, threshold: str | DictConfig | None
 ) -> dict[str, Any]:
     """Store a temperature and scores in the best checkpoint, and return the values for metrics.json ({} if a logit is
     infinite). Afterwards the model has that checkpoint's weights.

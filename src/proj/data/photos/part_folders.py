@@ -39,7 +39,7 @@ def sort_folders(data_dir: str, by_words: bool) -> tuple[dict[str, list[str]], l
     return parts, unlabelled, others
 
 
-def find_parts(data_dir: str, known: Collection[str] = ()) -> tuple[dict[str, str], list[str]]:
+def find_parts(data_dir: str, known: Collection[str]) -> tuple[dict[str, str], list[str]]:
     """(The folder of each part, "train", "val" or "test"; the folders beside them whose images have no classes).
 
     If data_dir holds class folders directly, it is itself the folder of "train".

@@ -18,7 +18,7 @@ from proj.data.tables.text_table import Table
 from proj.errors import first_of, how_many
 
 
-def encode_column(cells: Column, column: dict, line: Callable, decimal: str, marks: str = ".,") -> Tensor:
+def encode_column(cells: Column, column: dict, line: Callable, decimal: str, marks: str) -> Tensor:
     """(B, F) float32, the inputs that the B cells of a column become. decimal, marks, line: see `values`.
 
     column: the column's description, as a checkpoint stores it in `contents["columns"]`. Its keys depend on its kind:
@@ -85,7 +85,7 @@ def words_of(cells: Column) -> Counter[str]:
     return Counter({word: times for word, times, _ in cells.different() if not is_missing(word)})
 
 
-def measure_words(name: str, tally: Counter, most: int, asked: bool = False) -> dict:
+def measure_words(name: str, tally: Counter, most: int, asked: bool) -> dict:
     """The description of a column of words for `encode_column`. tally: how often each word occurs in the training part.
 
     most: the maximum number of categories; the most frequent words are taken. A word that occurs only once teaches
