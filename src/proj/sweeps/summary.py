@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 
 from proj.config.check_words import data_dir_is_unread
 from proj.config.words import as_text, key_of
 from proj.errors import UserError, agree, file_fault, how_many
+from proj.reports.compare import Row
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import job_words
@@ -81,30 +81,55 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
     failures: False for a search, where failed trials alone are no error unless all have failed.
     missing: the number of jobs that have not begun.
     """
-    folders = sweep.folders()
-    resume = None if sweep.files.study.exists() else lambda: sweep.resume_command(sweep.jobs())
-    try:
-        rows = report(folders, sweep.folder, str(sweep.folder), resume)["rows"] if folders else []
-    except UserError as error:
-        if isinstance(error.__cause__, OSError):  # its advice, to name another folder, is for proj.report only
-            raise error.__cause__ from None
-        raise
-    finished = [[run for run in row["runs"] if run.status == "finished" and run.folder in folders] for row in rows]
-    best = next(chain.from_iterable(finished), None)  # the best row's runs come first
-    if best:
-        of_its_row = next(filter(None, finished))
-        all_folds = best.folds > 0 and {run.fold for run in of_its_row} == {*range(best.folds)}
-        print(one_line(f"The best again: {best_again(sweep, best.folder.name, all_folds)}"))
-        if best.folds and len(rows) == 1:
-            together = as_command(["python", "-m", "proj.predict", f"ckpt={sweep.run_folder('*').best}"])
-            print(one_line(f"All folds together: {together} input=…"))
+    one_is_finished = print_best(sweep, report_on(sweep))
     missing = max(missing, 0)
     left = {name: sweep.run_folder(name).status() for name in sweep.unfinished()}
     if not left and not missing:
         return
+    lines = list_without_result(left, missing, len(sweep.jobs()) + missing)
+    sentence = "\n".join(lines)
+    all_failed = all(status == "failed" for status, _ in left.values()) and not missing
+    if failures or not all_failed:
+        raise UserError(f"{sentence}\n{how_to_continue(sweep)}")
+    if not one_is_finished:  # a search does not repeat failed trials: it needs more
+        raise UserError(f"{sentence}\n{how_to_continue(sweep)} hydra.sweeper.n_trials={2 * len(left)}")
+    print("\n".join(map(one_line, lines)))
+
+
+def report_on(sweep: Sweep) -> list[Row]:
+    """Print and write the report of the jobs that have a folder, and return its rows."""
+    folders = sweep.folders()
+    resume = None if sweep.files.study.exists() else lambda: sweep.resume_command(sweep.jobs())
+    try:
+        return report(folders, sweep.folder, str(sweep.folder), resume)["rows"] if folders else []
+    except UserError as error:
+        if isinstance(error.__cause__, OSError):  # its advice, to name another folder, is for proj.report only
+            raise error.__cause__ from None
+        raise
+
+
+def print_best(sweep: Sweep, rows: list[Row]) -> bool:
+    """Print the command that trains the best job again, and return True; False if no job is finished."""
+    folders = sweep.folders()
+    finished = ([run for run in row["runs"] if run.status == "finished" and run.folder in folders] for row in rows)
+    of_its_row = next(filter(None, finished), [])  # the best row, and in a row the best run, come first
+    if not of_its_row:
+        return False
+    best = of_its_row[0]
+    all_folds = best.folds > 0 and {run.fold for run in of_its_row} == {*range(best.folds)}
+    print(one_line(f"The best again: {best_again(sweep, best.folder.name, all_folds)}"))
+    if best.folds and len(rows) == 1:
+        together = as_command(["python", "-m", "proj.predict", f"ckpt={sweep.run_folder('*').best}"])
+        print(one_line(f"All folds together: {together} input=…"))
+    return True
+
+
+def list_without_result(left: dict[str, tuple[str, str]], missing: int, total: int) -> list[str]:
+    """Lines that name the jobs without a result, together those that ended in the same way. left: (status, reason) by
+    the job's name. missing: the number of jobs that have not begun. total: that of all jobs."""
     count = len(left) + missing
-    lines = [f"{count} of {how_many(len(sweep.jobs()) + missing, 'job')} {agree(count, 'has', 'have')} no result:"]
-    alike: dict[str, list[str]] = {}  # the names of jobs that ended in the same way
+    lines = [f"{count} of {how_many(total, 'job')} {agree(count, 'has', 'have')} no result:"]
+    alike: dict[str, list[str]] = {}
     for name, (status, reason) in left.items():
         alike.setdefault(f"{status}: {reason}" if reason else status, []).append(name)
     for why, names in alike.items():
@@ -112,10 +137,4 @@ def summarise(sweep: Sweep, failures: bool = True, missing: int = 0) -> None:
         lines.append(f"    {', '.join(names[:3] if others else names)}{others}: {why}")
     if missing:
         lines.append(f"    {missing} {agree(missing, 'has', 'have')} not begun")
-    sentence = "\n".join(lines)
-    all_failed = all(status == "failed" for status, _ in left.values()) and not missing
-    if failures or not all_failed:
-        raise UserError(f"{sentence}\n{how_to_continue(sweep)}")
-    if not best:  # a search does not repeat failed trials: it needs more
-        raise UserError(f"{sentence}\n{how_to_continue(sweep)} hydra.sweeper.n_trials={2 * len(left)}")
-    print("\n".join(map(one_line, lines)))
+    return lines
