@@ -23,7 +23,7 @@ from support.runs import at_batch, changed_by_stops, rewritten
 from proj.checkpoint.file import load_checkpoint
 from proj.config.check_values import check_trainer
 from proj.config.settings.table import below
-from proj.config.stored_run import stored_config, trainer_defaults
+from proj.config.stored_run import listed_since, stored_config
 from proj.errors import UserError
 from proj.models import Classifier
 from proj.training.progress_bar import ProgressBar
@@ -37,7 +37,8 @@ STOPS_LATE = ("callbacks=early_stopping", "+callbacks.early_stopping.stopping_th
 
 
 def test_conf_lists_every_argument_of_the_trainer_but_those_that_the_program_sets():
-    there = {*trainer_defaults(), "max_epochs"} - {"_target_"}
+    listed = {key.removeprefix("trainer.") for key in listed_since() if key.startswith("trainer.")}
+    there = {*listed, "max_epochs"} - {"_target_"}
     assert there == RANGES.keys()
     assert there | OWN.keys() == inspect.signature(Trainer).parameters.keys() and not there & OWN.keys()
 

@@ -28,16 +28,10 @@ from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml
 
 
 @cache
-def trainer_defaults() -> dict:
-    """The Trainer's settings as conf/ has them."""
-    return OmegaConf.to_container(OmegaConf.load(CONF / "trainer" / "default.yaml"))
-
-
-@cache
 def listed_since() -> dict[str, Any]:
     """Settings that conf/ did not list in older versions, by their keys, with the values that they had in effect."""
-    others = {"balance": "none", "threshold": None, "choices": {"augment": "light"}}
-    return flat({"trainer": trainer_defaults(), **others}, ".")
+    trainer = OmegaConf.to_container(OmegaConf.load(CONF / "trainer" / "default.yaml"))
+    return flat({"trainer": trainer, "balance": "none", "threshold": None, "choices": {"augment": "light"}}, ".")
 
 
 def bring_up_to_date(cfg: DictConfig) -> None:
