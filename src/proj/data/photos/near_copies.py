@@ -70,7 +70,7 @@ def describe_named_alike(
 ) -> list[str]:
     """A warning if at least two, and a tenth, of a part's images share the beginning of a training image's name: they
     may be a photo and its mask or small copy, both eyes of a patient, augmented versions of a photo, or slices and
-    frames. Of the last there may be many, but at most a third of a folder, since a whole class may have such names."""
+    frames. One thing has at most FEW images, or slices and frames in a third of a folder: more may be a whole class."""
     in_folder = Counter(map(dirname, files["train"] + files[part]))
     for pattern, up_to in ALIKE.items():
         known, seen = ([group_in(pattern, file) for file in files[one]] for one in ("train", part))

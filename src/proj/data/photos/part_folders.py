@@ -84,8 +84,8 @@ def find_parts_beside_classes(data_dir: str, known: Collection[str]) -> tuple[di
 
     A folder that is named after val or test is a part if it holds folders of the classes' names. Any other folder that
     holds several such folders is left out, as a copy of them, and so is one called test, test_set or predict that holds
-    no folders. But without such a part all are classes if fewer than two others are, and those that `known` names
-    always are.
+    no folders. But a folder with a name in `known` is always a class; and where there is no part, and fewer than two
+    classes would remain, no folder is left out.
     Raises UserError if there are parts, but no training part, or two folders for one part.
     """
     parts, unlabelled, others = sort_folders(data_dir, by_words=False)

@@ -87,10 +87,13 @@ def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> 
 
 
 def far_values(found: np.ndarray, lowest: bool, written: Callable[[float], str]) -> list[float]:
-    """The lowest (or highest) of these numbers if it is frequent, there are enough others, and its distance from them
-    exceeds their range; a fifth of their range suffices if it is a code, that is, the only negative number or one as
-    CODE. Of codes, as 98 and 99, up to three may stand beside each other, and the others may be a few different ones,
-    as 1 to 4, at three times their range, or SKIPPED above a scale without gaps. [] if there is no such number."""
+    """The lowest (or highest) of these numbers if it seems to mark missing values; [] if it does not.
+
+    It must be frequent, and farther from the others than their range. A code, which is the only negative number or one
+    such as CODE, may be closer: by a fifth of their range, or by SKIPPED above a scale without gaps. Up to three codes,
+    such as 98 and 99, may stand side by side. Beside fewer than OFTEN different numbers, such as 1 to 4, only a code
+    counts, at three times their range.
+    """
     least = max(OFTEN, 0.01 * len(found))
     others, far = found, list[float]()
     while len(far) < 3 and len(others):
