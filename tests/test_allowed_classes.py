@@ -121,9 +121,8 @@ def test_no_place_of_a_stored_configuration_runs_code(words, share, folders, tra
     import sympy  # noqa: F401 (torch imports it now and then, and it looks for faster numbers)
 
     genuine = stored_config(path.parent, [])
-    build_trainer(
-        tmp_path / "run", genuine, build_data_and_model(genuine)[0], "32-true", [], []
-    )  # imports what it takes
+    genuine.trainer.precision = "32-true"
+    build_trainer(tmp_path / "run", genuine, build_data_and_model(genuine)[0], [], [])  # imports what it takes
     sys.path.insert(0, "")
 
     def attack() -> dict:
@@ -163,7 +162,8 @@ def read_folder(folder: Path) -> str:
     """What `python -m proj.train resume=…` does with a run's folder, up to the training."""
     cfg = resolved(stored_config(folder, []))
     data, _ = build_data_and_model(cfg)
-    trainer = build_trainer(folder, cfg, data, "32-true", [], [])
+    cfg.trainer.precision = "32-true"
+    trainer = build_trainer(folder, cfg, data, [], [])
     return json.dumps([str(cfg), trainer.default_root_dir], default=str)
 
 

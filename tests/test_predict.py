@@ -326,7 +326,7 @@ def test_a_csv_file_is_utf_8_without_a_mark_and_one_with_a_mark_is_read_the_same
 
 def test_a_class_that_is_called_as_a_column_of_the_output_has_a_column_of_its_own():
     row = {"input": "x.png", "class": "input", "probability": 0.7, "probabilities": {"input": 0.7, "class": 0.3}}
-    assert csv_rows([row], ["input", "class"]).splitlines()[0] == "input,class,probability,p(input),p(class)"
+    assert csv_rows([row]).splitlines()[0] == "input,class,probability,p(input),p(class)"
 
 
 def test_the_picture_shows_each_image_with_its_prediction(digits, tmp_path, monkeypatch, capsys, calls_of):

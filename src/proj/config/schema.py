@@ -34,9 +34,9 @@ def schema() -> dict[str, Any]:
     named = {group: by_key(list(read_nodes(group))) for group in NAMED}
     targets = targets_of([*nodes.values(), *(each for known in named.values() for each in known.values())])
     foreign = {"required": ["_target_"], "properties": {"_target_": {"type": "string", "not": {"enum": targets}}}}
-    groups = {group: class_schema(group, each, described(group), foreign) for group, each in nodes.items()}
+    groups = {group: class_schema(group, each, foreign) for group, each in nodes.items()}
     for group, known in named.items():
-        own = {name: class_schema(f"{group}.{name}", each, described(group), foreign) for name, each in known.items()}
+        own = {name: class_schema(f"{group}.{name}", each, foreign) for name, each in known.items()}
         groups[group] = {"type": "object", "properties": {**own, **DEFAULTS}, "additionalProperties": OTHER}
     whole = whole_configuration()
     of_one_group = {group: {"$ref": f"#/$defs/{group}"} for group in groups}
@@ -81,15 +81,12 @@ def targets_of(nodes: list[list[dict]]) -> list[str]:
     return sorted({node["_target_"] for each in nodes for node in each if node.get("_target_")})
 
 
-def described(group: str) -> dict[str, str]:
-    return comments(*(CONF / group).rglob("*.yaml"))
-
-
-def class_schema(place: str, nodes: list[dict], about: dict[str, str], foreign: dict) -> dict[str, Any]:
+def class_schema(place: str, nodes: list[dict], foreign: dict) -> dict[str, Any]:
     """The schema of the node at `place`, whose known classes and settings are those of `nodes`.
 
-    about: the settings' descriptions. foreign: the schema that holds for the user's own class, which may take others.
+    foreign: the schema that holds for the user's own class, which may take others.
     """
+    about = comments(*(CONF / place.partition(".")[0]).rglob("*.yaml"))  # the settings' descriptions
     targets, defaults = targets_of([nodes]), by_key(nodes)
     names = {*defaults, *NO_ARGUMENTS, *(name for target in targets for name in named_arguments(target)[0])}
     properties = {

@@ -138,7 +138,7 @@ def build_model(cfg: DictConfig, data: InMemoryDataModule, contents: dict | None
     return model
 
 
-def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: list, plugins: list, loggers=()):
+def build_trainer(folder: Path, cfg: DictConfig, data, first: list, plugins: list, loggers=()):
     """Lightning's Trainer. first: callbacks that come before those of the configuration. plugins: Lightning's, see
     `fit_to_processes`."""
     callbacks = build_callbacks(folder, cfg)
@@ -154,7 +154,6 @@ def build_trainer(folder: Path, cfg: DictConfig, data, precision: str, first: li
         Trainer,
         "trainer",
         cfg.trainer,
-        precision=precision,
         deterministic=deterministic,
         callbacks=[*first, *callbacks.values()],
         logger=list(loggers),

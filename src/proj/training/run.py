@@ -94,7 +94,7 @@ def try_out(folder: Path, cfg: DictConfig) -> dict:
     seed_everything(cfg.seed, workers=True, verbose=False)
     data, model = build_data_and_model(cfg)
     cfg.trainer.precision, reason = set_precision(cfg.trainer.precision, model, cfg.trainer.accelerator)
-    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, [], plugins, [DummyLogger()])
+    trainer = build_trainer(folder, cfg, data, [], plugins, [DummyLogger()])
     if trainer.is_global_zero:
         print_introduction(cfg, trainer, data, reason)
     trainer.fit(model, data)
@@ -145,7 +145,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     skip_nan = SkipNaN() if cfg.on_nan == "skip" or has_skipped else None
     callbacks = [resume, skip_nan] if skip_nan else [resume]
     loggers = build_loggers(folder, config, start.state)
-    trainer = build_trainer(folder, cfg, data, cfg.trainer.precision, callbacks, plugins, loggers)
+    trainer = build_trainer(folder, cfg, data, callbacks, plugins, loggers)
     trainer.fit_loop.max_epochs = start.epochs(trainer.fit_loop.max_epochs)
     if trainer.is_global_zero:
         if not start.state:

@@ -79,7 +79,7 @@ def in_words(row: dict) -> list[str]:
     return [f"{one_line(label)} {shares[label]:.1%}" for label in order[:3]] + threshold
 
 
-def csv_rows(rows: Sequence[dict], classes: list[str]) -> str:
+def csv_rows(rows: Sequence[dict]) -> str:
     """The predictions as CSV, with a column for each class's probability, and one for the sets if there are any."""
     sets = ["set"] if "set" in rows[0] else []
     first = ["input", "class", "probability", *sets]
@@ -88,18 +88,18 @@ def csv_rows(rows: Sequence[dict], classes: list[str]) -> str:
         members = [json.dumps(row[name], ensure_ascii=False) for name in sets]
         return [row["input"], row["class"], row["probability"], *members, *row["probabilities"].values()]
 
-    header = [*first, *(f"p({name})" if name in first else name for name in classes)]
+    header = [*first, *(f"p({name})" if name in first else name for name in rows[0]["probabilities"])]
     return csv_text(itertools.chain([header], map(cells, rows)))
 
 
-def write_rows(rows: Predictions, classes: list[str], output: str, inverted: int) -> None:
+def write_rows(rows: Predictions, output: str, inverted: int) -> None:
     """Write the predictions to `output`, as CSV or else as lines of JSON, and print how often each class is predicted.
     inverted: how many pictures were inverted, which is printed too."""
     if output.endswith(".csv"):
-        content = csv_rows(rows, classes)
+        content = csv_rows(rows)
     else:
         content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     write_output(Path(output), content)
-    counts = [f"{one_line(classes[place])} {n:,}" for place, n in Counter(rows.chosen).most_common(SHOWN)]
+    counts = [f"{one_line(rows.classes[place])} {n:,}" for place, n in Counter(rows.chosen).most_common(SHOWN)]
     also = f", {inverted:,} inverted" if inverted else ""
     say(f"{output} ({len(rows):,} in all{also}): {', '.join(counts)}")

@@ -100,14 +100,14 @@ def predict(
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     ensemble = Ensemble([path] if isinstance(path, str | Path) else path, trust, device)
     facts, settings = ensemble.facts, ensemble.contents["config"]["dataset"]
-    images, classes = facts.kind == "image", facts.class_names
+    images = facts.kind == "image"
     limit = ensemble.set_limit(coverage) if coverage else None
     picture = {"true": "predictions.png", "false": ""}.get(str(show).lower(), str(show))
     refuse_unfitting(images, picture, sheet or encoding, settings)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
     files = find_files(local_path(input), facts.kind)
     refuse_to_overwrite(files, input, ".png" if images else ".csv", output=output, show=picture)
-    rows, skipped, shown, inverted = Predictions(classes, limit), list[str](), list[tuple](), 0
+    rows, skipped, shown, inverted = Predictions(facts.class_names, limit), list[str](), list[tuple](), 0
     of_images = {"invert": invert, "max_pixels": largest}
     of_tables = {"training": settings, "sheet": sheet, "encoding": encoding}
     examples = ensemble.read(files, of_images, of_tables, skipped)
@@ -122,7 +122,7 @@ def predict(
                 shown.append((small, (in_words(row)[0], os.path.basename(row["input"]))))
     except (KeyboardInterrupt, SystemExit):  # SystemExit: a signal such as that of `kill`, see `options`
         if output and rows:  # under another name, so that nobody takes this file for complete
-            write_rows(rows, classes, str(Path(output).with_stem(f"{Path(output).stem}_unfinished")), inverted)
+            write_rows(rows, str(Path(output).with_stem(f"{Path(output).stem}_unfinished")), inverted)
             say("stopped: the remaining inputs are not predicted", file=sys.stderr)
         raise
     if not rows and not skipped:
@@ -132,7 +132,7 @@ def predict(
         sets = agree(unsure, "its set is", "their sets are")
         say(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} {sets} not of one class")
     if output and rows:
-        write_rows(rows, classes, output, inverted)
+        write_rows(rows, output, inverted)
     if shown:
         write_output(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)), "show")
         print(picture)
