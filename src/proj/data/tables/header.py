@@ -119,8 +119,8 @@ def describe_totals(table: Table, target: int, rows: np.ndarray) -> list[str]:
     if cells.numbers is not None:  # turning the numbers back into words would take longer than reading the file
         return []
     first = cells.take(rows)
-    totals = first.each(lambda cell: bool(TOTAL.fullmatch(cell)), bool)
-    averages = first.each(lambda cell: bool(AVERAGE.fullmatch(cell)), bool)
+    totals = first.each(TOTAL.fullmatch, bool)
+    averages = first.each(AVERAGE.fullmatch, bool)
     found = rows[totals | averages if averages.sum() <= 3 else totals]
     if not 0 < len(found) <= len(rows) / 4:
         return []
