@@ -39,10 +39,8 @@ def validated_at(folder: Path, step: int) -> dict[str, float]:
     """The metrics of the validation after a step, from the curves, since best.ckpt of older versions lacks them."""
     found = {}
     for file in RunFolder(folder).curves():
-        for tag, points in read_scalars(file).items():
-            for at, value in points:
-                if at == step and tag.startswith("val/"):
-                    found[tag] = value
+        curves = {tag: dict(points) for tag, points in read_scalars(file).items() if tag.startswith("val/")}
+        found |= {tag: values[step] for tag, values in curves.items() if step in values}
     return found
 
 
