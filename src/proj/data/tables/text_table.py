@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
+from typing import NoReturn
 from unicodedata import normalize
 
 import numpy as np
@@ -138,6 +139,20 @@ def refuse_too_many(cells: int, most: float, name: str) -> None:
         raise UserError(f"{name} has {cells:,} cells, more than fit into this machine's memory: take fewer rows of it.")
 
 
+def refuse_other_length(table: Table, row: list[str], line: int, cure: str) -> NoReturn:
+    """Raises UserError for a row of another length than the first. cure: see `table_of_rows`."""
+    width, is_longer = len(table.first), len(row) > len(table.first)
+    if not cure and re.search("^'.*'$", "\n".join(row), re.M | re.S):
+        cure = "write quotation marks for the apostrophes around its cells"
+    how = "mend that line, or delete it if it is a note or begins another table"
+    if is_longer and cure:
+        how = cure
+    elif is_longer and (width == 1 or not table.lines):
+        how = f"if the table begins in line {line}, delete the lines above it"
+    lengths = f"{len(row)} in line {line}, {width} in the first"
+    raise UserError(f"{table.file} has rows of different numbers of values: {lengths}: {how}.")
+
+
 def table_of_rows(
     rows: Iterable[tuple[int, list[str]]], name: str, before: Sequence[str] = (), cure: str = ""
 ) -> Table | None:
@@ -164,15 +179,7 @@ def table_of_rows(
             if not row or row == [""]:  # a line with nothing on it
                 continue
             if any(row[width:]) or any(table.first[len(row) :]):
-                lengths = f"{len(row)} in line {line}, {width} in the first"
-                if not cure and re.search("^'.*'$", "\n".join(row), re.M | re.S):
-                    cure = "write quotation marks for the apostrophes around its cells"
-                how = "mend that line, or delete it if it is a note or begins another table"
-                if len(row) > width and cure:
-                    how = cure
-                elif len(row) > width and (width == 1 or not table.lines):
-                    how = f"if the table begins in line {line}, delete the lines above it"
-                raise UserError(f"{name} has rows of different numbers of values: {lengths}: {how}.")
+                refuse_other_length(table, row, line, cure)
             row = (row + [""] * width)[:width]
         if row[0].strip(AROUND) in names:
             table.note_again(row, line)
