@@ -20,6 +20,7 @@ from support.photos import write_photos
 from support.runs import make, ready, settings
 from support.tables import numbers, write_rows
 
+from proj.config.command_line import read_options
 from proj.config.compose import configure
 from proj.config.words import as_hydra_reads
 from proj.data.facts import Facts
@@ -470,6 +471,22 @@ def test_a_list_of_files_is_typed_as_such():
     word = as_hydra_reads("data_dir=[a.csv,more/b c.csv,'2024']")
     files = OverridesParser.create().parse_override(word).value().split(os.pathsep)
     assert files == [os.path.abspath(file) for file in ("a.csv", "more/b c.csv", "2024")]
+
+
+def test_evaluate_and_predict_take_a_list_of_files_as_train_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, a__csv=flowers(4), b__csv=flowers(4))
+    (tmp_path / "best.ckpt").touch()
+
+    def named(word: str) -> str:
+        key = word.partition("=")[0]
+        return read_options({key: str}, ["ckpt=best.ckpt", word])[key]
+
+    assert named("data_dir=[a.csv,'b.csv']") == f"a.csv{os.pathsep}b.csv"
+    assert find_files(named("input=[a.csv, b.csv]"), "table") == ["a.csv", "b.csv"]
+    assert find_files(named("input=[ab].csv"), "table") == ["a.csv", "b.csv"]
+    with pytest.raises(UserError, match=r"input=c\.csv finds no file"):
+        find_files(os.pathsep.join(("a.csv", "c.csv")), "table")
 
 
 @pytest.mark.parametrize("of", ("", "dataset."))

@@ -17,7 +17,7 @@ from typing import Any
 from proj.config.check_words import refuse_left_out
 from proj.config.explain import FULL_ERROR, sentences
 from proj.config.flags import flags_and_settings, refuse_dashes, refuse_pasted
-from proj.config.words import as_hydra_reads
+from proj.config.words import as_hydra_reads, between_commas
 from proj.errors import UserError, choose, nearest
 from proj.system.exits import stop_signals_as_exits
 from proj.system.folders import nearest_to, runs_near
@@ -30,7 +30,7 @@ AGAIN = "type the same command to do it again."  # said where a signal stops a c
 # What an option takes: str, Path (not empty), bool, float (between 0 and 1), list (of words between commas), or one of
 # a tuple of words.
 Kind = type | tuple[str, ...]
-PATHS = ("ckpt", "run", "resume", "input", "output", "show", "data_dir", "config_dir")  # options that name files
+PATHS = ("ckpt", "run", "resume", "output", "show", "config_dir")  # options that name files
 
 
 def run_hydra(command: Callable[[], object]) -> None:
@@ -90,9 +90,19 @@ def take(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
             chosen[key] = choose(key, value, dict(zip(kind, kind, strict=True)))
         elif kind is Path and not value:
             raise UserError(f"{key}= names no folder: give {key}=<folder>.")
+        elif key in ("data_dir", "input"):
+            chosen[key] = one_path_or_several(key, value)
         else:
             chosen[key] = kind(local_path(value, f"{key}=") if key in PATHS else value)
     return chosen
+
+
+def one_path_or_several(key: str, value: str) -> str:
+    """The path that the user typed; those of a list, [a.csv,b.csv], are joined like the folders in $PATH."""
+    listed = re.fullmatch(r"\[(.*,.*)\]", value)
+    if not listed or os.path.lexists(value):
+        return local_path(value, f"{key}=")
+    return os.pathsep.join(local_path(file.strip("'\""), f"{key}=") for file in between_commas(listed[1]))
 
 
 def share(key: str, value: str) -> float:

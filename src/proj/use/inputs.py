@@ -25,7 +25,7 @@ from proj.data.tables.table_file import Reading, open_table
 from proj.data.tables.table_files import TABLE
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of, how_many, out_of_memory
-from proj.system.folders import is_companion, nearest_to
+from proj.system.folders import is_companion, nearest_to, paths_in
 from proj.system.names import readable
 from proj.system.ranks import say
 
@@ -40,12 +40,14 @@ class Example(NamedTuple):
 
 
 def find_files(pattern: str, kind: str = "image") -> list[str]:
-    """The files for input=…, which is a file, a pattern, or a folder, of which the files of this kind are taken, or "-"
-    for standard input.
+    """The files for input=…, which is a file, a pattern, or a folder, of which the files of this kind are taken, or
+    several of these, separated like the folders in $PATH, or "-" for standard input.
 
     kind: "image" or "table". Hidden files, and those that operating systems leave behind, are ignored; the endings of
     a folder's other files are printed. Raises UserError if no file is found, or the folder cannot be read.
     """
+    if len(several := paths_in(pattern)) > 1:
+        return [file for one in several for file in find_files(one, kind)]
     folder, others = os.path.isdir(pattern), Counter[str]()
     if pattern == "-" or (os.path.exists(pattern) and not folder):  # which may be a pipe, or have brackets in its name
         return [pattern]
