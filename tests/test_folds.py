@@ -165,6 +165,7 @@ def test_a_sweep_with_the_number_of_folds_trains_all_of_them_and_says_how_they_p
     assert "together: python -m proj.predict 'ckpt=outputs/sweeps/s/*/best.ckpt' input=…\n" in out
     again = out.partition("The best again: python -m proj.train ")[2].splitlines()[0].split()
     assert {"-m", "dataset.folds=3"} < {*again} and "dataset.fold=" not in " ".join(again)
+    assert "All folds together" not in sweeps.run(tmp_path, "sweep_name=two", "dataset.folds=3", "dataset.fold=0,2")
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def print_best(sweep: Sweep, rows: list[Row]) -> bool:
     best = of_its_row[0]
     all_folds = best.folds > 0 and {run.fold for run in of_its_row} == {*range(best.folds)}
     print(one_line(f"The best again: {best_again(sweep, best.folder.name, all_folds)}"))
-    if best.folds and len(rows) == 1:
+    if all_folds and len(rows) == 1:
         together = as_command(["python", "-m", "proj.predict", f"ckpt={sweep.run_folder('*').best}"])
         print(one_line(f"All folds together: {together} input=…"))
     return True
