@@ -30,7 +30,8 @@ from proj.pictures.drawing import beside_heat
 from proj.pictures.plots import reliability_picture
 from proj.use.among_data import refuse_among_data
 from proj.use.answers import Answers
-from proj.use.evaluation import classify, is_other, mistaken, note_seen, open_data
+from proj.use.data import holds_training, is_other, note_seen
+from proj.use.evaluation import classify, mistaken, open_data
 from proj.use.evaluation_table import print_evaluation
 from proj.use.heat_map import heat_map
 
@@ -239,7 +240,7 @@ def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tm
     said = capsys.readouterr().out
     assert "this is not the data of the training: the part may hold" in said and "split=all measures all of it" in said
     assert found["data_dir"] == str(tmp_path / "data")
-    note_seen("test", other=True, data_dir="")  # it changed in its place, where split=all would measure it too
+    note_seen("test", True, "", "", "", {})  # it changed in its place, where split=all would measure it too
     assert "is not the data of the training" in (said := capsys.readouterr().out) and "split=all" not in said
 
 
@@ -250,6 +251,39 @@ def test_the_trainings_own_tables_are_known_by_their_pattern_and_sheet(tmp_path,
     assert others == [False, False, True]
     several = {"data_dir": os.pathsep.join(str(tmp_path / name) for name in ("a.csv", "b.csv"))}
     assert not is_other("all", None, None, os.pathsep.join(("a.csv", "b.csv")), "", several)
+
+
+@pytest.mark.parametrize(
+    ("measured", "trained_on", "seen"),
+    (
+        ("photos/train", "photos", True),
+        ("photos/seg_test", "photos", False),
+        ("pets/pets/val", "pets", False),
+        ("photos", "photos/train", True),
+        ("photos2", "photos", False),
+        ("table/train.csv", "table", True),
+        ("table/test.csv", "table", False),
+        ("tables/2.csv", "tables/*.csv", True),
+        ("b.csv", f"a.csv{os.pathsep}b.csv", True),
+    ),
+)
+def test_a_part_of_the_trainings_files_is_noted_unless_it_is_named_after_validation_or_test(
+    tmp_path, monkeypatch, capsys, measured, trained_on, seen
+):
+    monkeypatch.chdir(tmp_path)
+    trained_on = os.pathsep.join(str(tmp_path / one) for one in trained_on.split(os.pathsep))
+    stored = {"dataset": {"data_dir": trained_on}, "choices": {"dataset": "image_folder"}}
+    note_seen("all", True, "", measured, "", stored)
+    assert ("was trained on this data, or on some of it" in capsys.readouterr().out) == seen
+    assert holds_training(measured, trained_on) == seen
+
+
+@pytest.mark.parametrize(("dataset", "seen"), (("mnist", True), ("kmnist", False)))
+def test_all_of_an_official_dataset_is_noted_where_the_model_was_trained_on_it(capsys, dataset, seen):
+    stored = {"dataset": {"data_dir": "/data", "source": {}}, "choices": {"dataset": "mnist"}}
+    for data_dir in ("", "/data"):
+        note_seen("all", True, dataset, data_dir, "", stored)
+        assert ("was trained on this data" in capsys.readouterr().out) == seen
 
 
 @refusals(

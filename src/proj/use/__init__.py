@@ -4,7 +4,7 @@ evaluation.py        `evaluate`: measures a model on data whose classes are know
 answers.py           the model's answers to that data, and the figures computed from them
 evaluation_table.py  prints an evaluation
 evaluation_name.py   names the files of an evaluation
-data.py              opens the data of an evaluation or export
+data.py              opens the data of an evaluation or export, and notes whether the training saw it
 importance.py        permutation importance of a table's columns
 heat_map.py          shows where in an image the network looked
 prediction.py        `predict`: classifies new pictures and rows

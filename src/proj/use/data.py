@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 
 from proj.config.compose import build, configure
 from proj.data.facts import Facts
+from proj.data.part_names import part_named
 from proj.errors import UserError, message_of
+from proj.system.folders import absolute, paths_in
 from proj.system.ranks import say
 
 
@@ -93,3 +96,39 @@ def open_or_say_why(contents: dict, data_dir: str):
     except (UserError, OSError, RuntimeError) as error:
         say(f"The data could not be opened: {message_of(error)}")
         return None
+
+
+def is_other(split: str, data, facts: Facts, data_dir: str, sheet: str, trained_on: dict) -> bool:
+    """Whether the data differs from the training's. trained_on: the settings of the training's dataset."""
+    if split == "all":
+        return absolute(data_dir) != trained_on.get("data_dir") or sheet not in ("", trained_on.get("sheet"))
+    return data.checksum() != facts.data
+
+
+def note_seen(split: str, other: bool, dataset: str, data_dir: str, sheet: str, stored: dict) -> None:
+    """Print a warning if examples of the training may be among those that are measured. other: see `is_other`.
+    dataset, data_dir, sheet: as the command names them, or "". stored: the configuration in the checkpoint."""
+    if split != "all":
+        if other and not dataset:
+            how = " If the model has not seen this data, split=all measures all of it." if data_dir else ""
+            say(f"Note: this is not the data of the training: the part may hold training examples.{how}")
+        return
+    trained_on = stored["dataset"]
+    if dataset and ("source" in trained_on or not data_dir):
+        seen = dataset == stored["choices"]["dataset"]
+    else:
+        seen = not other or (not sheet and holds_training(data_dir, trained_on.get("data_dir") or ""))
+    if seen:
+        say("Note: the model was trained on this data, or on some of it: on new examples, its figures would be worse.")
+
+
+def holds_training(data_dir: str, trained_on: str) -> bool:
+    """Whether the training's data may be among the files at data_dir, since one of these places is within the other;
+    files within the training's that are named after validation or test are not. Both may be several paths, or a
+    pattern."""
+    for here, there in product(*(map(Path, paths_in(absolute(paths))) for paths in (data_dir, trained_on))):
+        within = here.relative_to(there).parts if here.is_relative_to(there) else ()
+        is_apart = any(part_named(name, by_words=True) in ("val", "test") for name in within)
+        if there.is_relative_to(here) or here.match(str(there)) or (within and not is_apart):
+            return True
+    return False

@@ -23,7 +23,6 @@ from proj.models.measuring import run_test
 from proj.pictures import drawing, plots
 from proj.pictures.confusion import confusion_matrix
 from proj.system.files import csv_of, csv_text, refuse_unwritable, write_outputs, writing
-from proj.system.folders import absolute
 from proj.system.platform import local_path
 from proj.system.ranks import is_terminal, say
 from proj.training.calibration import prediction_set_limit
@@ -31,7 +30,7 @@ from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
 from proj.use.among_data import refuse_among_data
 from proj.use.answers import Answers, figures, write_label_issues
-from proj.use.data import open_data
+from proj.use.data import is_other, note_seen, open_data
 from proj.use.evaluation_name import name_of_files
 from proj.use.evaluation_table import print_evaluation
 from proj.use.heat_map import heat_map
@@ -103,8 +102,7 @@ def evaluate(
     data = open_data(contents, dataset, data_dir, split == "all", config_dir=config_dir, reading=reading)
     data_dir = os.path.abspath(data_dir) if os.path.exists(data_dir) else data_dir
     other = bool(dataset) or is_other(split, data, facts, data_dir, sheet, stored["dataset"])
-    if not dataset:
-        note_seen(split, other, data_dir)
+    note_seen(split, other, dataset, data_dir, sheet, stored)
     part = "test" if split == "all" else split  # `load_all` makes all examples the test part
     results, answers = classify(model, data, contents, test_on(data, part, facts.class_names), tta)
     worst = answers.worst(SHOWN)
@@ -143,22 +141,6 @@ def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, 
     choose("split", split, dict.fromkeys(("test", "val", "train", "all")))
     if split == "all" and not other_data:
         raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
-
-
-def is_other(split: str, data, facts: Facts, data_dir: str, sheet: str, trained_on: dict) -> bool:
-    """Whether the data differs from the training's. trained_on: the settings of the training's dataset."""
-    if split == "all":
-        return absolute(data_dir) != trained_on.get("data_dir") or sheet not in ("", trained_on.get("sheet"))
-    return data.checksum() != facts.data
-
-
-def note_seen(split: str, other: bool, data_dir: str) -> None:
-    """Print a warning if examples of the training may be among those that are measured. other: see `is_other`."""
-    if split == "all" and not other:
-        say("Note: the model was trained on this data: on new examples, its figures would be worse.")
-    if split != "all" and other:
-        how = " If the model has not seen this data, split=all measures all of it." if data_dir else ""
-        say(f"Note: this is not the data of the training: the part may hold training examples.{how}")
 
 
 def test_on(data, part: str, class_names: list[str]) -> list[str]:
