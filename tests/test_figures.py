@@ -258,6 +258,22 @@ def test_epochs_and_examples_are_those_that_were_trained(configure, tmp_path, ca
     assert ("stopped early: max_epochs=9" in capsys.readouterr().out) == (steps == 15)
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "most", "said"),
+    (("onecycle", 40, True), ("step", 40, True), ("plateau", 40, False), ("onecycle", 1, False)),
+)
+def test_a_run_that_ends_long_before_its_schedule_is_told_so(configure, capsys, scheduler, most, said):
+    stopping = (
+        "callbacks=early_stopping",
+        "callbacks.early_stopping.patience=1",
+        "optimizer.lr=1e-9",
+        "monitor=val/acc",
+    )
+    train(configure(*stopping, f"scheduler={scheduler}", f"trainer.max_epochs={most}"))
+    line = f"The run ended after 22 steps of the 440 over which scheduler={scheduler} changes the learning rate"
+    assert (line in capsys.readouterr().out) == said
+
+
 def test_a_validation_within_an_epoch_is_no_time_of_the_training(configure, tmp_path, monkeypatch, calls_of):
     hours = calls_of(Classifier, "validation_step")  # each step seems to take one
     clock = SimpleNamespace(perf_counter=lambda: time.perf_counter() + 3600 * len(hours))

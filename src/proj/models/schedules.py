@@ -3,12 +3,13 @@
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
+from lightning.pytorch import Trainer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
@@ -60,6 +61,21 @@ def make_schedule(scheduler: partial, optimizer: Optimizer, steps: float, mode: 
             f"trainer.max_steps={made.total_steps}."
         )
     return made
+
+
+def cut_short(config: Mapping, trainer: Trainer) -> str | None:
+    """A remark for a run that ended long before its schedule did, as early stopping and trainer.max_time end it, since
+    its learning rate was still high; None for any other run, and where a model makes a schedule of its own."""
+    settings, steps, planned = config["scheduler"], trainer.global_step, trainer.estimated_stepping_batches
+    made = {type(one.scheduler).__name__ for one in trainer.lr_scheduler_configs}
+    is_planned = any(STEPS.fullmatch(str(value)) for value in settings.values())
+    if not is_planned or settings["_target_"].rpartition(".")[2] not in made or steps > 0.75 * planned:
+        return None
+    return (
+        f"The run ended after {how_many(steps, 'step')} of the {planned:,} over which "
+        f"scheduler={config['choices']['scheduler']} changes the learning rate, before that was low: a smaller "
+        "trainer.max_epochs, scheduler=plateau or scheduler=none suits a run that ends early."
+    )
 
 
 def refuse_other(what: str, of: Callable, made: Any, base: type) -> None:

@@ -19,6 +19,7 @@ from proj.data.tables.column_list import SHOWN
 from proj.errors import UserError, how_many
 from proj.models.balance import single_answer
 from proj.models.measuring import run_test
+from proj.models.schedules import cut_short
 from proj.system.files import write_atomically
 from proj.system.locks import locked
 from proj.system.names import readable
@@ -189,6 +190,8 @@ def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: flo
             say(skip_nan.summary(trainer.global_step))
         print_table(metrics, cfg.monitor)
         if model.confusion is not None and (sentence := single_answer(model.confusion, data.class_names, cfg)):
+            say(sentence)
+        if sentence := cut_short(cfg, trainer):
             say(sentence)
         if "threshold" in metrics:
             say(summary(metrics["threshold"]))
