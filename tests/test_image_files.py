@@ -107,7 +107,7 @@ def test_what_systems_leave_is_no_class_and_no_image(photos, tmp_path):
     "names",
     ("train/valid/test", "Train/dev/Test", "training/eval/testing", "TRAIN/val/", "training/validation/evaluation",
      "seg_train/seg_val/seg_test", "training_set/dev-set/test_set", "train2017/val2017/test2017", "TrainData/Val/Test",
-     "trainset/valset/testset"),
+     "trainset/valset/testset", "trainval/val/test", "VOC_trainval/VOC_val/VOC_test"),
 )  # fmt: skip
 def test_the_parts_are_found_as_public_data_sets_name_them(photos, tmp_path, names):
     for count, name in zip((8, 2, 3), names.split("/"), strict=True):

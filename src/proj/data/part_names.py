@@ -6,7 +6,7 @@ import re
 from proj.errors import first_of
 
 NAMES = {
-    "train": ("train", "training"),
+    "train": ("train", "training", "trainval"),
     "val": ("val", "valid", "validation", "dev", "eval", "evaluation"),
     "test": ("test", "testing"),
     "": ("pred", "predict", "prediction", "unlabeled", "unlabelled"),  # examples without classes, which are no part
