@@ -452,6 +452,7 @@ RIGHT = {"train": [0, 1], "val": [0, 1], "test": [0, 1]}
         (RIGHT, torch.zeros(0, 3), "ab", "its train part 0 inputs and 2 targets"),
         (RIGHT, torch.zeros(2, 4), "ab", r"inputs of the shape \(4,\) in float32, and not \(3,\) in float32"),
         (RIGHT, torch.zeros(2, 3).double(), "ab", r"\(3,\) in float64, and not \(3,\) in float32"),
+        (RIGHT, torch.zeros(2, 3).to_sparse(), "ab", r"\(3,\) in float32 as sparse_coo, and not \(3,\) in float32"),
         (RIGHT, torch.zeros(2, 3).requires_grad_(), "ab", r"the network that made them: give inputs\.detach\(\)"),
         (RIGHT, torch.zeros(2, 3), [0, 1], "class_names that are no texts: give '0' for 0."),
     ),

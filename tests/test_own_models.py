@@ -435,6 +435,40 @@ def test_a_mistake_in_ones_own_file_is_named_with_its_line_and_what_its_class_do
         train(configure(*words))
 
 
+class Weighs(nn.Module):
+    """A loss that takes more than a batch has."""
+
+    def forward(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(logits, targets, weights)
+
+
+def weighs(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    return Weighs()(logits, targets, weights)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    (
+        (["Weighs"], r"TypeError: Weighs.* 'weights'"),
+        (["weighs", "+model.loss._partial_=true"], r"TypeError: weighs.* 'weights'"),
+    ),
+)
+def test_a_loss_of_ones_own_that_takes_more_beside_a_model_of_ones_own_is_one_sentence(configure, words, reason):
+    words = [f"model.loss._target_={__name__}.{words[0]}", "~model.loss.label_smoothing", *words[1:]]
+    with pytest.raises(UserError, match=rf"^the loss {words[0].rpartition('.')[2]} fails at .* \({reason}\)\.$"):
+        train(configure(*own(After), *words))
+
+
+def test_float64_as_the_default_of_all_code_is_refused_with_what_trains_in_float64(tmp_path, monkeypatch, configure):
+    (tmp_path / "double.py").write_text("import torch\nfrom torch import nn\ntorch.set_default_dtype(torch.float64)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        with pytest.raises(UserError, match=r"^torch\.set_default_dtype\(torch\.float64\).* trainer\.precision=64"):
+            train(configure("model.loss._target_=double.nn.CrossEntropyLoss"))
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_a_file_of_ones_own_that_cannot_be_imported_is_named_with_its_line(tmp_path, monkeypatch, configure):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "lacking.py").write_text("import torch\nimport nowhere\n")

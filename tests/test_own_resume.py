@@ -245,6 +245,22 @@ def test_a_loader_of_ones_own_may_ask_its_trainer(configure):
     assert train(configure(*WORDS, f"dataset._target_={__name__}.Asks", "trainer.max_epochs=2"))["steps"] == 12
 
 
+class Grows(IrisDataModule):
+    """Its loader has more batches in later epochs."""
+
+    def train_dataloader(self):
+        few = 20 if self.trainer.current_epoch == 0 else 60
+        return DataLoader(TensorDataset(*(one[:few] for one in self.splits["train"])), batch_size=10)
+
+
+def test_a_loader_that_grows_is_refused_where_the_rate_is_scheduled_by_its_first_epoch(configure, tmp_path):
+    words = [*WORDS, f"dataset._target_={__name__}.Grows", "trainer.reload_dataloaders_every_n_epochs=1"]
+    with pytest.raises(UserError, match=r"Grows\.train_dataloader gives epoch 2 6 steps, .* scheduled for 2 in each"):
+        train(configure(*words, "scheduler=cosine", "trainer.max_epochs=3"))
+    limits = ("trainer.max_epochs=-1", "trainer.max_steps=14")
+    assert train(configure(*words, "scheduler=cosine", *limits, folder=tmp_path / "steps"))["epochs"] == 3
+
+
 @pytest.mark.parametrize("reload", (0, 1))
 def test_each_epoch_of_a_loader_of_torchs_has_an_order_of_its_own(configure, monkeypatch, reload):
     in_torchs_loader(monkeypatch)
@@ -303,10 +319,14 @@ def test_what_is_no_single_loader_with_a_length_is_refused_with_what_to_return(
         (lambda x, y: {"x": x, "y": y}, "a dict"),
         (lambda x, y: (x, y, y), r"\(16, 4\) in float32 and \(16,\) in int64 and \(16,\) in int64"),
         (lambda x, y: (x.double(), y), r"\(16, 4\) in float64 and \(16,\) in int64"),
+        (
+            lambda x, y: (x.to_sparse(), y.to_sparse()),
+            r"\(16, 4\) in float32 as sparse_coo and \(16,\) in int64 as sparse_coo for",
+        ),
         (lambda x, y: (x, y.float()), r"targets of \(16,\) in float32, 0 to 2,"),
         (lambda x, y: (x, y + 1), r"targets of \(16,\) in int64, 1 to 3,"),
     ),
-    ids=("dict", "three", "float64", "float targets", "targets from 1"),
+    ids=("dict", "three", "float64", "sparse", "float targets", "targets from 1"),
 )
 def test_batches_of_a_loader_of_ones_own_that_no_step_can_take_are_one_sentence(configure, monkeypatch, change, said):
     def loader(data):

@@ -100,6 +100,11 @@ def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> A
         called = located(target)
     except Exception as error:
         refuse_missing_class(f"{place}._target_={target}" if place else target, list(causes(error))[-1])
+    if (torch := sys.modules.get("torch")) and torch.get_default_dtype() == torch.float64:
+        raise UserError(
+            "torch.set_default_dtype(torch.float64), which a module of your own calls, changes all of this program: "
+            "leave it out; trainer.precision=64-true trains in float64."
+        )
     if not callable(called):
         raise UserError(f"{target} is no class.")
     if node.get("_partial_"):

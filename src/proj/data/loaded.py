@@ -57,11 +57,18 @@ def refuse_other_order(data: Any, part: str, labels: list[Tensor]) -> None:
         )
 
 
+def shape_and_type(tensor: Tensor, shape: torch.Size) -> str:
+    """A shape, and the tensor's dtype and, unless it is dense, its layout: (5, 4) in float32, (5, 4) in float32 as
+    sparse_coo."""
+    layout = "" if tensor.layout == torch.strided else f" as {tensor.layout}"
+    return f"{tuple(shape)} in {tensor.dtype}{layout}".replace("torch.", "")
+
+
 def check_inputs(data: Any, part: str, inputs: Tensor) -> None:
     """Raises UserError for inputs that are not of `input_shape`, in float32; reports NaN."""
     gives = f"{type(data).__name__}.load gives its {part} part"
     right = f"{data.input_shape} in float32"
-    given = f"{tuple(inputs.shape[1:])} in {inputs.dtype}".replace("torch.", "")
+    given = shape_and_type(inputs, inputs.shape[1:])
     if given != right:
         raise UserError(f"{gives} inputs of the shape {given}, and not {right}.")
     if inputs.requires_grad:
@@ -72,8 +79,8 @@ def check_inputs(data: Any, part: str, inputs: Tensor) -> None:
 
 def check_targets(name: str, part: str, targets: Tensor, classes: int) -> None:
     """Raises UserError for targets that are no indices of classes."""
-    given = f"{tuple(targets.shape)} in {targets.dtype}".replace("torch.", "")
-    if targets.ndim == 1 and targets.dtype == torch.long:
+    given = shape_and_type(targets, targets.shape)
+    if targets.ndim == 1 and given.endswith("int64"):
         least, most = (int(one) for one in targets.aminmax())
         if least >= 0 and most < classes:
             return

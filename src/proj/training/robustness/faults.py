@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from proj.config.allowed_classes import resume_command
 from proj.config.explain import explain
+from proj.data.loaded import shape_and_type
 from proj.errors import UserError, causes, file_fault, in_own_file, message_of, named, out_of_memory, peer_is_lost
 from proj.models.classifier import Classifier
+from proj.models.logits import name_of_loss
 from proj.system.ranks import rank
 from proj.system.run_folder import RunFolder
 from proj.training.robustness.lost_process import death, others
@@ -101,22 +103,33 @@ def what_broke(error: Exception, command: str, batch_size: int | None) -> str | 
             f"a checkpoint of this run does not fit {unfit[1]} ({unfit[2].rstrip('. ')}): whenever the class is built, "
             "its parameters and buffers need the same names and shapes as at the end of a training."
         )
-    return what_a_batch_lacks(error) or what_a_forward_refuses(error)
-
-
-def what_a_batch_lacks(error: Exception) -> str | None:
-    """The sentence for an error in a step whose batch, of a loader of the user's own, is not as a network and a loss
-    take it; None for any other error. The traceback's frames hold the batch."""
-    steps = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "_step"]
-    steps = [one for one in steps if isinstance(one.get("self"), Classifier) and {"batch", "split"} <= one.keys()]
-    if isinstance(error, UserError) or not steps:
+    step = None if isinstance(error, UserError) else step_of(error)
+    if step and (lack := what_a_batch_lacks(step)):
+        return lack
+    if refused := what_a_forward_refuses(error):
+        return refused
+    if not step or "measure" not in step or "loss" in step:
         return None
-    step = steps[0]
+    name, why = name_of_loss(step["measure"]), f"{named(error)}{in_own_file(error)}"
+    return f"the loss {name} fails at a batch's logits and classes ({why})."
+
+
+def step_of(error: Exception) -> dict | None:
+    """The local variables of the step in which the error was raised, among them its batch; None if it was in none."""
+    steps = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "_step"]
+    return next(
+        (one for one in steps if isinstance(one.get("self"), Classifier) and {"batch", "split"} <= {*one}), None
+    )
+
+
+def what_a_batch_lacks(step: dict) -> str | None:
+    """The sentence for a batch, of a loader of the user's own, that is not as a network and a loss take it; None for
+    any other. step: see `step_of`."""
     batch, data = step["batch"], step["self"].trainer.datamodule
     given, most = f"a {type(batch).__name__}", data.num_classes - 1
     if isinstance(batch, tuple | list):
         given = " and ".join(described(one) for one in batch)
-        if len(batch) == 2 and all(isinstance(one, Tensor) for one in batch):
+        if len(batch) == 2 and all(isinstance(one, Tensor) and one.layout == torch.strided for one in batch):
             x, y = batch
             classes = y.dtype == torch.long and y.shape == x.shape[:1] and y.min() >= 0 and y.max() <= most
             shares = y.is_floating_point() and y.shape == (len(x), most + 1)  # of mixed examples
@@ -131,8 +144,7 @@ def what_a_batch_lacks(error: Exception) -> str | None:
 
 
 def described(one: object) -> str:
-    is_tensor = isinstance(one, Tensor)
-    return f"{tuple(one.shape)} in {one.dtype}".replace("torch.", "") if is_tensor else f"a {type(one).__name__}"
+    return shape_and_type(one, one.shape) if isinstance(one, Tensor) else f"a {type(one).__name__}"
 
 
 def what_a_forward_refuses(error: Exception) -> str | None:

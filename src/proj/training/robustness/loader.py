@@ -4,6 +4,7 @@ All random generators are seeded before a batch, by counters, so that the random
 after it, depend only on its place in the run.
 """
 
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from proj.data.batches import Batches, counter_seed
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 
 STEP = 1  # makes the seeds differ from those that `Batches` derives from the same counters
 
@@ -71,6 +72,25 @@ def prepare_loader(trainer: Trainer, begin: Callable[[int, int], None]) -> None:
         loop._combined_loader.flattened = [OtherBatches(loader, trainer.current_epoch)]
         iter(loop._data_fetcher)
     trainer.train_dataloader.begin = begin
+
+
+def refuse_longer_epoch(trainer: Trainer, steps: int, scheduler: dict | None) -> None:
+    """Raises UserError if an epoch has more steps than the first, by which the learning rate is scheduled.
+
+    steps: of the first epoch. scheduler: its settings.
+    """
+    now, planned = steps_of_epoch(trainer), steps * (trainer.max_epochs or -1)
+    is_scheduled = any(str(value).startswith("steps") for value in (scheduler or {}).values())
+    if now > steps and is_scheduled and planned > 0 and not 0 < trainer.max_steps <= planned:
+        raise UserError(
+            f"{type(trainer.datamodule).__name__}.train_dataloader gives epoch {trainer.current_epoch + 1} "
+            f"{how_many(now, 'step')}, and the learning rate is scheduled for {steps} in each epoch, as the first has: "
+            "start a new run with scheduler=none, or with trainer.max_epochs=-1 and trainer.max_steps=…, those of all."
+        )
+
+
+def steps_of_epoch(trainer: Trainer) -> int:
+    return math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
 
 
 def seed_batch(seed: int, epoch: int, batch: int, rank: int) -> None:

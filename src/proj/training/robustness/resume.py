@@ -25,7 +25,7 @@ from proj.training.robustness import counters
 from proj.training.robustness.attributes import Attributes, gradients, restore_gradients
 from proj.training.robustness.changes import compare_environments, environment
 from proj.training.robustness.divergence import Divergence, refuse_no_optimizer
-from proj.training.robustness.loader import prepare_loader, seed_batch
+from proj.training.robustness.loader import prepare_loader, refuse_longer_epoch, seed_batch, steps_of_epoch
 from proj.training.robustness.moved_folder import mend_callback_states
 from proj.training.robustness.run_end import is_last_to_validate, stopped_early
 from proj.training.robustness.signals import StopSignals, end_by
@@ -76,15 +76,15 @@ class Resume(Callback):
             compare_environments(self.state["environment"], self.environment, self.folder)
             if "attributes" in self.state:  # checkpoints of older versions have none
                 self.attributes.changed = self.state["attributes"][trainer.global_rank]
-        steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
         self.record = {"data": self.described["data"], "examples": trainer.datamodule.chosen_examples()}
-        self.record |= {"steps_per_epoch": steps, "saved": self.state is not None}
+        self.record |= {"steps_per_epoch": steps_of_epoch(trainer), "saved": self.state is not None}
         if trainer.is_global_zero:
             self.run.write_record(**self.record)
             self.run.set_metrics_aside()  # a metrics.json would be that of a shorter training
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         prepare_loader(trainer, partial(self._begin_batch, trainer))  # the loader may be reloaded for each epoch
+        refuse_longer_epoch(trainer, self.record["steps_per_epoch"], self.described["config"]["scheduler"])
         self.attributes.bring_back(trainer)  # before the other callbacks use them
 
     def _begin_batch(self, trainer: Trainer, epoch: int, batch_idx: int) -> None:
