@@ -66,17 +66,11 @@ def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
         if not word.startswith("-"):
             settings.append(word)
             continue
-        name, equals, value = word.partition("=")
-        fitting = [flag for flag in FLAGS if flag == SHORT.get(name, name)]
-        fitting = fitting or [flag for flag in FLAGS if name.startswith("--") and flag.startswith(name)]
-        if len(fitting) != 1 or (equals and fitting[0] not in TAKE_VALUES):
-            if not fitting and not get_close_matches(name, FLAGS, cutoff=0.8):
-                raise UserError(f"there is no flag {word}; a setting is typed {without_dashes(word, setting_of(word))}")
-            raise UserError(f"there is no flag {word}; a setting is typed as key=value." + nearest(name, FLAGS))
-        flag = fitting[0]
+        flag = flag_of(word)
         if flag not in TAKE_VALUES:
             flags.append(flag)
             continue
+        _, equals, value = word.partition("=")
         if not equals and flag == "--info" and rest[:1] not in ([one] for one in SHOWS[flag]):  # it may be left out
             value = "all"
         elif not equals:
@@ -88,6 +82,24 @@ def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
         if flag in SHOWS:
             choose(flag, value, dict.fromkeys(SHOWS[flag]))
         flags.append(f"{flag}={local_path(value, f'{flag}=') if flag == '--config-dir' else value}")
+    refuse_combinations(flags, settings)
+    return flags, settings
+
+
+def flag_of(word: str) -> str:
+    """The flag in a word such as --cfg=job, -c or --res, in its long form. Raises UserError if there is none."""
+    name, equals, _ = word.partition("=")
+    fitting = [flag for flag in FLAGS if flag == SHORT.get(name, name)]
+    fitting = fitting or [flag for flag in FLAGS if name.startswith("--") and flag.startswith(name)]
+    if len(fitting) == 1 and (fitting[0] in TAKE_VALUES or not equals):
+        return fitting[0]
+    if not fitting and not get_close_matches(name, FLAGS, cutoff=0.8):
+        raise UserError(f"there is no flag {word}; a setting is typed {without_dashes(word, setting_of(word))}")
+    raise UserError(f"there is no flag {word}; a setting is typed as key=value." + nearest(name, FLAGS))
+
+
+def refuse_combinations(flags: list[str], settings: list[str]) -> None:
+    """Raises UserError for two flags of which Hydra takes only one, and for a flag that does nothing on its own."""
     if len(ways := [flag for flag in flags if flag.partition("=")[0] in WAYS]) > 1:
         one = ", and a configuration is of one run, with one value of each setting" if "--multirun" in ways else ""
         raise UserError(f"{ways[0]} and {ways[1]} are two ways to call this program{one}: leave one of them out.")
@@ -97,4 +109,3 @@ def flags_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
     shells = ("install=", "uninstall=", "query=")  # the last is what a shell asks
     if "--shell-completion" in flags and not any(word.startswith(shells) for word in settings):
         raise UserError("--shell-completion takes install=bash or uninstall=bash (or fish, or zsh).")
-    return flags, settings

@@ -27,7 +27,7 @@ OmegaConf.register_new_resolver("mode_of", mode_of, replace=True)
 
 def check_monitors(cfg: DictConfig) -> None:
     """Raises UserError for a metric that nothing measures, and for a mode that takes the worst for the best."""
-    callbacks = {name: one for name, one in cfg.callbacks.items() if target_of(one)}
+    callbacks = {f"callbacks.{name}": one for name, one in cfg.callbacks.items() if target_of(one)}
     targets = [cfg.model._target_, *(one._target_ for one in callbacks.values())]
     # The user's own model or callback may measure other metrics.
     all_known = all(str(target).startswith(("proj.", "lightning.")) for target in targets)
@@ -35,26 +35,31 @@ def check_monitors(cfg: DictConfig) -> None:
         choose("monitor", "null" if cfg.monitor is None else str(cfg.monitor), dict.fromkeys(MONITORS))
     if cfg.mode != (best := mode_of(cfg.monitor, cfg.mode)):
         raise UserError(f"monitor={cfg.monitor} mode={cfg.mode} would keep the worst checkpoint: use mode={best}.")
-    for name, callback in callbacks.items():
-        place, monitor = f"callbacks.{name}", callback.get("monitor")
-        if name == "best" and "monitor" in callback and monitor != cfg.monitor:
-            shown = "null" if monitor is None else monitor
-            raise UserError(f"{place}.monitor={shown}: use monitor={monitor or cfg.monitor}.")
-        if monitor and all_known:
-            choose(f"{place}.monitor", str(monitor), dict.fromkeys(MEASURED))
-        usual = "min" if callback._target_.startswith("lightning.") else None  # the default in Lightning's callbacks
-        mode = callback.get("mode", usual)
-        if monitor and mode and mode != (best := mode_of(monitor, mode)):
-            word = f"{place}.mode={best}" if "mode" in callback else f"+{place}.mode={best}"
-            raise UserError(f"{place}.monitor={monitor} with mode={mode} treats the worst as the best: use {word}.")
-        if name == "best" and mode not in (None, cfg.mode):
-            raise UserError(f"{place}.mode={mode}: use mode={mode}.")
+    for place, callback in callbacks.items():
+        check_callback(place, callback, cfg, all_known)
         check_moments(place, callback, cfg.trainer)
     mode = cfg.scheduler.get("mode", cfg.mode)
     if target_of(cfg.scheduler).endswith(".ReduceLROnPlateau") and mode != cfg.mode:
         raise UserError(
             f"scheduler.mode={mode} would lower the rate while {cfg.monitor} improves: use scheduler.mode={cfg.mode}."
         )
+
+
+def check_callback(place: str, callback: DictConfig, cfg: DictConfig, all_known: bool) -> None:
+    """Raises UserError for a callback's monitor or mode that does not fit. all_known: whether only MEASURED exist."""
+    is_best, monitor = place == "callbacks.best", callback.get("monitor")
+    if is_best and "monitor" in callback and monitor != cfg.monitor:
+        shown = "null" if monitor is None else monitor
+        raise UserError(f"{place}.monitor={shown}: use monitor={monitor or cfg.monitor}.")
+    if monitor and all_known:
+        choose(f"{place}.monitor", str(monitor), dict.fromkeys(MEASURED))
+    usual = "min" if callback._target_.startswith("lightning.") else None  # the default in Lightning's callbacks
+    mode = callback.get("mode", usual)
+    if monitor and mode and mode != (best := mode_of(monitor, mode)):
+        word = f"{place}.mode={best}" if "mode" in callback else f"+{place}.mode={best}"
+        raise UserError(f"{place}.monitor={monitor} with mode={mode} treats the worst as the best: use {word}.")
+    if is_best and mode not in (None, cfg.mode):
+        raise UserError(f"{place}.mode={mode}: use mode={mode}.")
 
 
 def check_moments(place: str, callback: DictConfig, trainer: DictConfig) -> None:

@@ -23,8 +23,14 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
     which head the matrix's columns.
     """
     console = Console(highlight=False)
+    print_figures(metrics, len(columns), console)
+    print_classes(metrics, columns, console)
+
+
+def print_figures(metrics: dict, classes: int, console: Console) -> None:
+    """Print the figures of all examples together: without the threshold, and at it if the model has one."""
     how = ", augmented" if metrics["tta"] else ""
-    top3 = f"   top-3 {metrics['top3_acc']:.2%}" if len(columns) > 3 else ""
+    top3 = f"   top-3 {metrics['top3_acc']:.2%}" if classes > 3 else ""
     auc = f"   AUC {metrics['auc']:.4f}" if "auc" in metrics else ""
     part = "" if metrics["split"] == "all" else f"{metrics['split']} "
     before = f" ({metrics['calibration_error_before']:.2%} before)" if metrics["temperature"] != 1 else ""
@@ -47,6 +53,10 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
         )
         if "class" in at:
             print(f"precision {at['precision']:.2%}   recall {at['recall']:.2%}   F1 {at['f1']:.2%}")
+
+
+def print_classes(metrics: dict, columns: list[str], console: Console) -> None:
+    """Print the table of the classes with the lowest accuracies, and what they are most often taken for."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("class", no_wrap=True)
     table.add_column("examples", justify="right", no_wrap=True)
