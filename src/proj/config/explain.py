@@ -69,15 +69,9 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     if isinstance(error, MissingConfigException) and (said := missing_option(error)):
         return said
     if several := re.match(r"Ambiguous value for argument '(.+)'\n", text):
-        key, _, value = several[1].partition("=")
-        if meant := with_points(key, value):
-            return f"{several[1]} gives several values: type {key}={meant}, or add -m to sweep over them."
-        listed, quoted = as_command([f"{key}=[{value}]"]), as_command([f"{key}='{value}'"])
-        return f"{several[1]} gives several values: add -m to sweep over them, or type {listed} (a list) or {quoted}."
+        return several_values(several[1])
     if absent := re.match(r"Could not delete from config\. '(.+)' does not exist", text):
-        known, name = {*GROUPS, *SETTINGS} - {absent[1]}, absent[1].rpartition(".")[2]
-        same_name = {key for key in known if key.rpartition(".")[2] == name}
-        return f"~{absent[1]} leaves out something that does not exist.{nearest(absent[1], same_name or known)}"
+        return nothing_to_leave_out(absent[1])
     if text.startswith("Config group override must be"):
         return "a group of options cannot be null or a number: name one of its options."
     if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:metrics|following): (.+?)(?: HINT|$)", text):
@@ -105,6 +99,22 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     of_a_model = raised_in.startswith(MODELS) or (raised_in.startswith(LOGGERS) and in_own_file(error))
     is_lightnings = of_a_model or type(error).__name__ == "MisconfigurationException"  # a class not imported here
     return f"{message_of(error)}{in_own_file(error)}" if is_lightnings else None
+
+
+def several_values(word: str) -> str:
+    """The sentence for a word with several values, such as seed=1,2, in a command that trains once."""
+    key, _, value = word.partition("=")
+    if meant := with_points(key, value):
+        return f"{word} gives several values: type {key}={meant}, or add -m to sweep over them."
+    listed, quoted = as_command([f"{key}=[{value}]"]), as_command([f"{key}='{value}'"])
+    return f"{word} gives several values: add -m to sweep over them, or type {listed} (a list) or {quoted}."
+
+
+def nothing_to_leave_out(key: str) -> str:
+    """The sentence for ~key where there is no such setting: suggests one of the same last name, or a similar one."""
+    known, name = {*GROUPS, *SETTINGS} - {key}, key.rpartition(".")[2]
+    same_name = {setting for setting in known if setting.rpartition(".")[2] == name}
+    return f"~{key} leaves out something that does not exist.{nearest(key, same_name or known)}"
 
 
 # How the names of torchvision's classifiers begin, and of many of timm's.
