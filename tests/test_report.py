@@ -69,6 +69,24 @@ def test_a_copy_that_some_runs_lack_is_no_column():
     assert choose_columns(rates, [*rates[2]]) == ["choices.scheduler", "optimizer.lr"]
 
 
+@pytest.mark.parametrize(
+    ("patiences", "columns", "best"),
+    (
+        ((None, {"patience": 3}, {"patience": 3}), ["lr", "early_stopping"], [0.01, None]),
+        ((None, {"patience": 3}, {"patience": 5}), ["lr", "patience"], [0.01, None]),
+        (({"patience": 3}, None, {"patience": None}), ["lr", "patience", "early_stopping"], [0.01, 3, "EarlyStopping"]),
+    ),
+)
+def test_a_callback_that_some_runs_lack_is_one_column(tmp_path, patiences, columns, best):
+    stopping = {"_target_": "lightning.pytorch.callbacks.EarlyStopping", "monitor": "val/acc", "mode": "max"}
+    for number, patience in enumerate(patiences):
+        folder = write_run(tmp_path / f"{number}", 0.9 - number / 10, lr=(0.01, 0.02, 0.02)[number])
+        callbacks = {} if patience is None else {"early_stopping": stopping | patience}
+        change(folder / "config.yaml", {"callbacks": callbacks})
+    found = made(tmp_path)
+    assert found["columns"] == columns and found["rows"][0]["settings"] == best
+
+
 def test_two_settings_that_differ_together_both_stay(tmp_path):
     for k, lr in enumerate((0.01, 0.02, 0.03)):  # as in a random search, where no two values are the same
         write_run(tmp_path / f"{k}", lr=lr, dropout=k / 10)

@@ -1,6 +1,10 @@
 """Chooses the settings that become columns of a report's table: those that differ and that add information."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
+
+CALLBACK = re.compile(r"callbacks\.(.+)\._target_")
 
 
 def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]:
@@ -10,7 +14,10 @@ def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]
     Every choice that differs (dataset, model, …) is a column. Any other setting that differs is left out if
     - it follows from the choices, as the widths do if each model has its own;
     - it copies a column, as OneCycleLR's max_lr copies the optimizer's lr;
-    - it is a class and follows from the columns before it, or the data's checksum and follows from those of the data.
+    - it only marks a callback that some runs lack, since the callback's class does;
+    - it is a callback's class, and follows from the columns that are other settings of the callback;
+    - it is another class and follows from the columns before it, or the data's checksum and follows from the columns
+      of the data.
     Any other settings stay, even if they always differ together: each rate of a random search has its own dropout.
     """
     choices = [key for key in keys if key.startswith("choices.")]
@@ -18,12 +25,15 @@ def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]
     for key in keys:
         if key in choices or not varies(settings, key):
             continue
-        if is_class(key):
+        if callback := CALLBACK.fullmatch(key):
+            its_own = [column for column in columns if column.startswith(f"callbacks.{callback[1]}.")]
+            nothing_new = follows(settings, key, its_own)
+        elif is_class(key):
             of_data = [column for column in columns if column.startswith(("choices.", "dataset."))]
             nothing_new = follows(settings, key, of_data if key == "data" else columns)
         else:
             copied = [column for column in columns if is_copy(settings, key, column)]
-            nothing_new = follows(settings, key, choices)
+            nothing_new = follows(settings, key, choices) or only_marks_a_callback(settings, key)
             nothing_new = nothing_new or any(follows(settings, key, [*choices, column]) for column in copied)
         if not nothing_new:
             columns.append(key)
@@ -49,14 +59,30 @@ def follows(settings: list[dict[str, Any]], key: str, others: list[str]) -> bool
     return combinations(settings, others) == combinations(settings, [*others, key])
 
 
+def only_marks_a_callback(settings: list[dict[str, Any]], key: str) -> bool:
+    """Whether a setting has one value wherever its callback is, as early stopping's `mode` has."""
+    callback = f"{key.rpartition('.')[0]}._target_"
+    has_one_value = len({one.get(key) for one in settings if callback in one}) == 1
+    return bool(CALLBACK.fullmatch(callback)) and varies(settings, callback) and has_one_value
+
+
 def is_copy(settings: list[dict[str, Any]], key: str, column: str) -> bool:
     """Whether in every run this setting is missing or has the same value as the column."""
     return all(one.get(key) in (None, one.get(column)) for one in settings)
 
 
 def names_of(columns: list[str]) -> list[str]:
-    """The headings of the columns: their `short_names`, but the whole name for a class."""
-    return [column if is_class(column) else short for column, short in short_names(columns).items()]
+    """The headings of the columns: their `short_names`, but the whole name for a class, or the name of its callback."""
+    plain = short_names(columns)
+    return [CALLBACK.sub(r"\1", column) if is_class(column) else plain[column] for column in columns]
+
+
+def shown(column: str, value: Any, data: Mapping[str, str]) -> Any:
+    """The value as a table shows it: for data, its name in `data` instead of its checksum; a callback's class without
+    its modules."""
+    if column == "data":
+        return data.get(value, value)
+    return value.rpartition(".")[2] if CALLBACK.fullmatch(column) and value else value
 
 
 def short_names(keys: list[str]) -> dict[str, str]:

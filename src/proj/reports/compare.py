@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from proj.config.monitors import BY_CLASS
 from proj.config.settings.table import policy
-from proj.reports.columns import choose_columns, is_class, names_of, varies
+from proj.reports.columns import choose_columns, is_class, names_of, shown, varies
 from proj.reports.runs import Run
 from proj.reports.verdicts import Verdict
 from proj.system.names import one_line
@@ -201,7 +201,7 @@ def compare(runs: list[Run]) -> Comparison:
         values = None
         if group[0].config:
             pairs = zip(columns, key, strict=True)
-            values = [names.get(value, value) if column == "data" else value for column, value in pairs]
+            values = [shown(column, value, names) for column, value in pairs]
         rows.append(row_of(group, values, metrics, mode))
     return {
         "monitor": monitor,
