@@ -350,6 +350,22 @@ def test_folders_whose_names_are_of_no_class_are_said(photos, tmp_path, capsys, 
     assert (sorted(found[1].split(", ")) if found else []) == sorted(filter(None, said.split(", ")))
 
 
+@pytest.mark.parametrize(
+    ("names", "words", "said"),
+    (
+        (("left", "none", "right"), ["flip=true"], "of left may then look like those of right: dataset.flip=false"),
+        (("RightEye", "left_eye"), ["flip=true"], "of RightEye may then look like those of left_eye: "),
+        (("left", "right"), [], ""),
+        (("left", "straight"), ["flip=true"], ""),
+    ),
+)
+def test_classes_that_are_mirror_images_are_said_if_the_training_mirrors(photos, tmp_path, capsys, names, words, said):
+    data = photos(five_scenes_each(tmp_path / "in", names), *words)
+    assert said in (out := capsys.readouterr().out) and ("mirrors" in out) == bool(said)
+    data.load_all(None, data.class_names)
+    assert "mirrors" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("data_dir", "archive"), (("in/pets.zip", "pets.zip"), ("in", "pets.tar.gz")))
 def test_an_archive_is_to_be_unpacked(photos, tmp_path, data_dir, archive):
     (fill(tmp_path, ["in"], 1) / "in" / archive).write_bytes(b"PK")

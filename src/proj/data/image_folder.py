@@ -22,7 +22,7 @@ from proj.data.photos.found_images import FoundImage, FoundImages
 from proj.data.photos.how_to_sort import how_to_sort
 from proj.data.photos.image_file import HEIC, MAX_PIXELS, Levels, Recipe
 from proj.data.photos.near_copies import describe_near_copies
-from proj.data.photos.remarks import describe_grey, remarks_on, why_none_is_left
+from proj.data.photos.remarks import describe_grey, describe_sides, remarks_on, why_none_is_left
 from proj.data.photos.resized import OnDisk, Resized, refuse_huge
 from proj.data.rare_classes import describe_rare, rare_classes, unknown_classes
 from proj.data.splitting import draw_parts
@@ -130,8 +130,8 @@ class ImageFolderDataModule(ImageDataModule):
             files = {name: [self.files[number] for number in part.tolist()] for name, part in parts.items()}
             drawn = {*PARTS} - {image.part for image in found.images}
             say(*describe_near_copies(self.splits, files if self.group is None else None, drawn, self.example))
-        height, width, channels = self.shape
-        self.input_shape = (channels, height, width)
+            say(*describe_sides(self.class_names if self.flip else []))
+        channels, height, width = self.input_shape = (self.shape[2], *self.shape[:2])
         sums = images.sums[parts["train"].numpy(), 1:].sum(0).reshape(2, channels)
         self.set_scale(torch.from_numpy(sums), len(parts["train"]) * height * width)
         # The checksum of the data is made from the images' checksums, so that no image has to be read again.

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 import numpy as np
 from torch import Tensor
 
-from proj.data.part_names import PARTS
+from proj.data.part_names import PARTS, words_in
 from proj.data.photos.image_file import Levels
 from proj.data.photos.resized import Resized
 from proj.errors import agree, first_of, how_many
 from proj.system.names import readable
 
 NAMED = 10  # the maximum number of left-out images that are listed by name
+SIDES = {"left": "right", "l": "r", "links": "rechts", "gauche": "droite", "izquierda": "derecha"}
+SIDES |= {right: left for left, right in SIDES.items()}
 ENOUGH = 20  # with so many images, it is no coincidence if grey or colour separates the classes
 
 
@@ -76,3 +78,15 @@ def describe_grey(sums: np.ndarray, targets: np.ndarray, class_names: list[str])
     if grey and coloured and len(grey) + len(coloured) == len(class_names):
         those = f"Nearly all images of {first_of(grey, 3)} are grey, and those of {first_of(coloured, 3)} in colour"
         yield f"{those}: a network may learn only that difference; dataset.channels=1 makes all grey"
+
+
+def describe_sides(class_names: list[str]) -> Iterator[str]:
+    """A warning of two classes whose names differ in left and right alone, since mirrored images of one of them look
+    like the other. class_names: of images that the training mirrors."""
+    names = {tuple(words_in(name)): name for name in class_names}
+    for words, name in names.items():
+        other = names.get(tuple(SIDES.get(word, word) for word in words), name)
+        if other != name:
+            alike = f"The training mirrors images, and those of {name} may then look like those of {other}"
+            yield f"{alike}: dataset.flip=false leaves them as they are"
+            return
