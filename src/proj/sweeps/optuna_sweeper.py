@@ -58,15 +58,7 @@ class OptunaSweeper(GridSweeper):
         if goals := sorted({"monitor", "mode"} & self.swept.keys()):
             several = self.swept[goals[0]].input_line
             raise UserError(f"a search has one goal, so {goals[0]} takes one value, not {several}.")
-        words_of: dict[str, list[str]] = {}
-        for key, override in self.swept.items():
-            ends = [getattr(self.space[key], end, None) for end in ("low", "high")]  # None for a choice
-            words_of[key] = [f"{key}={value}" for value in (values(override) if None in ends else ends)]
-        firsts = {key: words[0] for key, words in words_of.items()}
-        jobs = []  # each tries one word of one setting, with the first words of all others
-        for key, words in words_of.items():
-            jobs += [list((firsts | {key: word}).values()) for word in words]
-        goals = {f"{config.monitor} {config.mode}" for _, config in self.compose_all(jobs or [[]])}
+        goals = {f"{config.monitor} {config.mode}" for _, config in self.compose_all(self.jobs_to_check() or [[]])}
         if len(goals) > 1:
             raise UserError(f"a search has one goal, and its trials have several: {'; '.join(sorted(goals))}.")
         if self.n_trials > (count := combinations(self.space)):
@@ -81,6 +73,15 @@ class OptunaSweeper(GridSweeper):
         for key in {"dataset", "data_dir", "dataset.data_dir"} & self.swept.keys():
             say(f"{key} is searched like any other setting: the best trial may be one on the easiest data.")
         return []
+
+    def jobs_to_check(self) -> list[list[str]]:
+        """The words of jobs that each try one word of one setting, with the first words of all others."""
+        words_of: dict[str, list[str]] = {}
+        for key, override in self.swept.items():
+            ends = [getattr(self.space[key], end, None) for end in ("low", "high")]  # None for a choice
+            words_of[key] = [f"{key}={value}" for value in (values(override) if None in ends else ends)]
+        firsts = {key: words[0] for key, words in words_of.items()}
+        return [list((firsts | {key: word}).values()) for key, words in words_of.items() for word in words]
 
     def understand(self, arguments: list[str]) -> list[str]:
         """As in a grid. Also raises UserError, before the first trial, for an invalid setting of the sweeper."""

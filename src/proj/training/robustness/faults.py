@@ -70,17 +70,7 @@ def what_broke(error: Exception, command: str, batch_size: int | None) -> str | 
     if not isinstance(error, UserError) and (fault := file_fault(error)):
         return f"{fault}. What was saved before is intact. To continue: {command}"
     if not isinstance(error, UserError) and out_of_memory(error):
-        if "read_data" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]:
-            return "the memory does not suffice for the data: use a machine that has more, or a part of the data."
-        batches, smaller = f"dataset.batch_size={batch_size}", ""
-        if batch_size is None:
-            batches, smaller = "the batches that dataset.batch_size=null chooses", "a smaller dataset.batch_size or "
-        elif batch_size > 1:
-            smaller = f"dataset.batch_size={batch_size // 2} or "
-        return (
-            f"the memory does not suffice for {batches}: start a new run with {smaller}a smaller model; "
-            "trainer.accumulate_grad_batches=2 makes up for half the batch."
-        )
+        return what_fills_the_memory(error, batch_size)
     said = "\n".join(str(link) for link in causes(error))
     if ONE_EXAMPLE.search(said):
         larger = "dataset.batch_size=2 or more, or " if batch_size == 1 else ""
@@ -112,6 +102,21 @@ def what_broke(error: Exception, command: str, batch_size: int | None) -> str | 
         return None
     name, why = name_of_loss(step["measure"]), f"{named(error)}{in_own_file(error)}"
     return f"the loss {name} fails at a batch's logits and classes ({why})."
+
+
+def what_fills_the_memory(error: Exception, batch_size: int | None) -> str:
+    """The sentence for too little memory: for the data, or for the batches. batch_size: see `what_broke`."""
+    if "read_data" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]:
+        return "the memory does not suffice for the data: use a machine that has more, or a part of the data."
+    batches, smaller = f"dataset.batch_size={batch_size}", ""
+    if batch_size is None:
+        batches, smaller = "the batches that dataset.batch_size=null chooses", "a smaller dataset.batch_size or "
+    elif batch_size > 1:
+        smaller = f"dataset.batch_size={batch_size // 2} or "
+    return (
+        f"the memory does not suffice for {batches}: start a new run with {smaller}a smaller model; "
+        "trainer.accumulate_grad_batches=2 makes up for half the batch."
+    )
 
 
 def step_of(error: Exception) -> dict | None:
