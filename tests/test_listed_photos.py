@@ -55,6 +55,29 @@ def test_the_classes_of_photos_are_those_of_a_table_in_any_form(photos, folder, 
     assert [numbers(again, part) for part in again.splits] == [numbers(data, part) for part in data.splits]
 
 
+@pytest.mark.parametrize(
+    ("head", "form", "said"),
+    (
+        (
+            "image,red,rest,other\n",
+            "{n:02},0.0,0.0,1.0",
+            r"a column of 0 and 1 for each class.*table\[\['red', 'rest', 'other'\]\].idxmax\(axis=1\)$",
+        ),
+        (
+            "image,dx\n29,red blue\n",
+            "{n:02},{c}",
+            r"line 2 gives 29 several classes in dx \(red blue\), .* one class for each image: .* such as red\+blue,",
+        ),
+        ("image,red,blue\n", "{n:02},1,1", "names no column yet"),  # several classes for each image
+        ("image,dx\n29,'red,blue'\n".replace("'", '"'), "{n:02},{c}", r"several classes in dx \(red,blue\)"),
+    ),
+)
+def test_a_list_of_several_classes_for_a_photo_is_told_to_give_one(photos, folder, head, form, said):
+    (folder / "labels.csv").write_text(head + rows(form, 29))
+    with pytest.raises(UserError, match=said):
+        photos(folder / "photos", "labels=labels.csv")
+
+
 def test_a_column_of_the_table_is_the_group_and_one_of_persons_is_asked_about(photos, folder, capsys):
     (folder / "labels.csv").write_text("id,patient_id,dx\n" + rows("{n:02},{p},{c}"))
     words = ("labels=labels.csv", "target=dx")

@@ -218,7 +218,11 @@ def test_max_steps_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbr
     assert load_checkpoint(tmp_path / "run" / "last.ckpt")["global_step"] == steps
     assert "val/acc" in metrics and metrics["epochs"] == -(-steps // 11)
     train(configure(*PLAIN, f"trainer.max_steps={steps}"))
-    assert "This run is finished" in capsys.readouterr().out
+    assert capsys.readouterr().out.rstrip().endswith("its figures are in " + f"{tmp_path}/run/metrics.json.")
+    train(configure(*PLAIN, f"trainer.max_steps={steps}", "trainer.limit_test_batches=1"))
+    assert "metrics.json. trainer.limit_test_batches=1 changed nothing in them." in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"limit_train_batches: 1\.0 in the run, 1 now"):
+        train(configure(*PLAIN, f"trainer.max_steps={steps}", "trainer.limit_train_batches=1"))
     more = train(configure(*PLAIN, "trainer.max_steps=33"))
     assert more["epochs"] == 3
     left, right = (load_checkpoint(folder / "last.ckpt") for folder in (tmp_path / "run", trained(*PLAIN)))

@@ -1,6 +1,7 @@
 """Finds the images whose classes a table lists, such as labels.csv beside a folder of photos."""
 
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -23,6 +24,8 @@ from proj.data.tables.text_table import Table
 from proj.errors import UserError, first_of, how_many
 from proj.system.folders import folders_in
 from proj.system.names import readable
+
+MARKS = {"0", "1", "0.0", "1.0"}  # cells of a column that says of each image whether it is of a class
 
 
 def images_with_classes(
@@ -50,8 +53,10 @@ def listed_images(data_dir: str, file: str, target: str | int | None, group: str
     stamps = {os.path.relpath(path, data_dir): its_stamp for path, its_stamp in images_in(data_dir, Counter())}
     names = names_of(stamps)
     images = column_of_images(table, names, data_dir)
+    refuse_a_column_for_each_class(table, target)
     classes = find_column(table, "target", 1 - images if target is None and len(table.names) == 2 else target)
     rows, said = rows_with_class(table.names[classes], table.columns[classes], ())
+    refuse_several_in_a_cell(table, classes, images)
     column = column_of_groups(group, table, stamps)
     groups = [""] * len(rows) if column is None else groups_of_rows(table, rows, column, Path(file))
     labelled = zip(rows.tolist(), table.columns[classes].take(rows), groups, strict=True)
@@ -66,6 +71,30 @@ def listed_images(data_dir: str, file: str, target: str | int | None, group: str
     doubts = [one for name in others if group is None for one in doubt_groups(name, others[name])]
     left_out = describe_left_out(file, absent, stamps.keys() - found.keys())
     return in_parts(found, [*table.notes, *notes, *said, *doubts, *left_out], others if group != "" else {})
+
+
+def refuse_a_column_for_each_class(table: Table, target: str | int | None) -> None:
+    """Raises UserError where no column is named, and of several, one for each class, one has a 1 and the others 0."""
+    marks = [at for at, column in enumerate(table.columns) if {cell for cell, *_ in column.different()} <= MARKS]
+    if target is None and len(marks) > 1 and (sum(table.columns[at].each(float) for at in marks) == 1).all():
+        listed = first_of([repr(table.names[at]) for at in marks], 40)
+        raise UserError(
+            f"{table.file} has a column of 0 and 1 for each class, and one column that holds the classes is needed; "
+            f"pandas writes it: table['label'] = table[[{listed}]].idxmax(axis=1)"
+        )
+
+
+def refuse_several_in_a_cell(table: Table, classes: int, images: int) -> None:
+    """Raises UserError for a cell with several classes, such as "scab rust" where scab and rust are classes, too."""
+    cells = {cell: first for cell, _, first in table.columns[classes].different()}
+    for cell, row in cells.items():
+        parts = [part for part in re.split(r"[\s,;|]+", cell) if part]
+        if len(parts) > 1 and all(part in cells for part in parts):
+            raise UserError(
+                f"{table.file}: line {table.line(row)} gives {table.columns[images].at(row)} several classes in "
+                f"{table.names[classes]} ({cell}), and a classifier takes one class for each image: leave one, or join "
+                f"their names, such as {'+'.join(parts)}, to learn the combinations."
+            )
 
 
 def rows_of_images(

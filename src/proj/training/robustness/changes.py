@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -20,6 +21,12 @@ from proj.system.ranks import say
 from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, read_flat
 
 
+def differs(key: str, before: Any, now: Any) -> bool:
+    """Whether a setting has another value now. Of batches, 1 is a single one, and 1.0 all of them."""
+    is_of_batches = key.startswith("trainer.") and key.endswith(("_batches", "_interval"))
+    return before != now or (is_of_batches and now == 1 and type(before) is not type(now))
+
+
 def refuse_changes(old: dict, new: dict, folder: Path) -> None:
     """Raises UserError if a setting differs that cannot be changed when a run is resumed. old, new: configurations."""
     before, now = listed_since() | flat(old, "."), listed_since() | flat(new, ".")
@@ -29,7 +36,7 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
     changes = {
         key: f"{key}: {before.get(key)} in the run, {now.get(key)} now"
         for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and policy(key).resume in fixed
+        if differs(key, before.get(key), now.get(key)) and policy(key).resume in fixed
     }
     if scheduled and changes and all(key in length for key in changes):
         steps, epochs = before["trainer.max_steps"], before["trainer.max_epochs"]

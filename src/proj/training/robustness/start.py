@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint
 from proj.config.allowed_classes import resume_command
-from proj.errors import UserError, how_many
+from proj.errors import UserError, first_of, how_many
 from proj.system.platform import replace
 from proj.system.ranks import rank, say
-from proj.system.run_folder import RunFolder
-from proj.training.robustness.changes import refuse_changes, refuse_to_start_over, renamed
+from proj.system.run_folder import RunFolder, flat, parse_yaml, read_flat
+from proj.training.robustness.changes import differs, refuse_changes, refuse_to_start_over, renamed
 from proj.training.robustness.run_end import is_done
+
+OF_THE_MACHINE = {f"trainer.{name}" for name in ("precision", "accelerator", "devices", "strategy", "num_nodes")}
 
 
 class Start:
@@ -88,7 +90,12 @@ class Start:
             return None
         early = self.state["stopped_early"]
         ended = f" It was stopped early, after epoch {metrics['epochs']}, and is not trained further." if early else ""
-        say(f"This run is finished; its figures are in {run.metrics}.{ended}")
+        before, now = read_flat(run.config, parse_yaml, "."), flat(OmegaConf.to_container(cfg.trainer), ".", "trainer.")
+        changed = [
+            key for key in now if key not in OF_THE_MACHINE and differs(key, before.get(key, now[key]), now[key])
+        ]
+        idle = f" {first_of([f'{key}={now[key]}' for key in changed], 3)} changed nothing in them." if changed else ""
+        say(f"This run is finished; its figures are in {run.metrics}.{idle}{ended}")
         return metrics
 
 
