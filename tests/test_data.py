@@ -242,6 +242,28 @@ def test_a_truncated_cifar_batch_is_named(load, tmp_path, data_dir):
         load("cifar10", f"data_dir={tmp_path}")
 
 
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    (
+        (
+            "SVHN",
+            "SVHN cannot be opened with root=…, train=… and download=… .*'train'.*: .dataset.source.<argument>=… g",
+        ),
+        ("EMNIST", "EMNIST cannot be opened with .*'split'.*as torchvision.datasets.KMNIST can"),
+        ("VisionDataset", "VisionDataset cannot be opened with"),
+    ),
+)
+def test_a_source_that_is_opened_otherwise_is_not_called_a_damaged_file(load, source, sentence):
+    with pytest.raises(UserError, match=sentence):
+        load("mnist", f"dataset.source._target_=torchvision.datasets.{source}")
+
+
+def test_a_source_without_classes_is_one_sentence(load, monkeypatch):
+    monkeypatch.delattr(torchvision.datasets.MNIST, "classes")
+    with pytest.raises(UserError, match="MNIST has no classes: a source has data, targets and classes, as"):
+        load("mnist")
+
+
 def test_a_batch_larger_than_the_data_has_all_of_it_and_says_so(load, capsys):
     loader = load("iris", "dataset.batch_size=106").train_dataloader()
     assert [len(y) for _, y in loader] == [105] == [len(load("iris").splits["train"].targets)]

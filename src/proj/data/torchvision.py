@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,11 @@ class TorchvisionDataModule(ImageDataModule):
     def load(self) -> None:
         from torchvision.datasets import MNIST  # here, since it takes seconds (none if the source is of torchvision)
 
-        train, test = self._train or self._open(train=True), self._open(train=False)
+        of_train, of_test = self._train or self._open(train=True), self._open(train=False)
         self._train = None
-        self.drawings = isinstance(train, MNIST)  # its subclasses are Fashion-MNIST, KMNIST, EMNIST and QMNIST
-        names, train, test = [str(name) for name in train.classes], self._split(train), self._split(test)
+        self.drawings = isinstance(of_train, MNIST)  # its subclasses are Fashion-MNIST, KMNIST, EMNIST and QMNIST
+        train, test = self._split(of_train), self._split(of_test)
+        names = [str(name) for name in of_train.classes]
         drawn = self._deal(train, names) if self.fold else None
         self.whole = checksum_of(*train, *test) if self.fold else None
         self.set_splits(train, test, names, drawn)
@@ -94,6 +96,7 @@ class TorchvisionDataModule(ImageDataModule):
         return draw_parts(train.targets, names, {"val": self.val_fraction}, *how)
 
     def _open(self, train: bool, download: bool = False):
+        self._refuse_unfitting()
         try:
             return self.source(root=str(self.data_dir), train=train, **{"download": True} if download else {})
         except Exception as error:
@@ -107,7 +110,21 @@ class TorchvisionDataModule(ImageDataModule):
                 "again to download it, or name another folder with data_dir=…"
             ) from error
 
+    def _refuse_unfitting(self) -> None:
+        """Raises UserError for a source that cannot be called as this class does it."""
+        try:
+            signature(self.source).bind(root="", train=True, download=True)
+        except TypeError as error:
+            raise UserError(
+                f"{self.source_class.__name__} cannot be opened with root=…, train=… and download=… ({error}), as "
+                "torchvision.datasets.KMNIST can: +dataset.source.<argument>=… gives it others, else write a dataset "
+                "of your own (README.md, Add a dataset)."
+            ) from error
+
     def _split(self, dataset) -> Split:
+        if absent := [one for one in ("data", "targets", "classes") if not hasattr(dataset, one)]:
+            whole = "a source has data, targets and classes, as torchvision.datasets.KMNIST has"
+            raise UserError(f"{self.source_class.__name__} has no {' and no '.join(absent)}: {whole}.")
         images, targets = torch.as_tensor(dataset.data), torch.as_tensor(dataset.targets).long()
         name = f"{self.source_class.__name__} in {self.data_dir}"
         if images.dtype != torch.uint8 or images.ndim not in (3, 4) or not images.numel():
