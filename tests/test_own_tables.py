@@ -11,10 +11,11 @@ from support.runs import make
 from support.tables import encode, write_rows
 
 import proj.config
-from proj.checkpoint.file import load_model
+from proj.checkpoint.file import load_checkpoint, load_model
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.inputs import read_tables
+from proj.use.prediction import predict
 
 COLUMNS = [{"name": "age", "mean": 30.0, "std": 10.0}, {"name": "port", "categories": ["C", "Q", "S"]}]
 
@@ -326,6 +327,20 @@ def test_a_table_trains_from_one_command(learnt):
     network, contents = load_model(learnt / "best.ckpt")
     x = encode([["10.5", "a"], ["0.5", ""]], contents["columns"])
     assert [contents["class_names"][i] for i in network(x).argmax(1)] == ["yes", "no"]
+
+
+def test_predictions_replace_no_table_of_the_training_and_lie_beside_none(learnt, tmp_path):
+    table, checkpoint = learnt.parent / "t.csv", load_checkpoint(learnt / "best.ckpt")
+    before, new = table.read_bytes(), write_rows(tmp_path / "new.csv", [["x", "kind"], [10.5, "a"]])
+    with pytest.raises(UserError, match=r"t\.csv exists, and holds no predictions: name another file"):
+        predict(learnt / "best.ckpt", str(new), output=str(table))
+    assert table.read_bytes() == before
+    (tmp_path / "parts").mkdir()
+    checkpoint["proj"]["config"]["dataset"]["data_dir"] = str(tmp_path / "parts")
+    torch.save(checkpoint, tmp_path / "best.ckpt")
+    with pytest.raises(UserError, match=r"the next training would read its files as data: .* output=…"):
+        predict(tmp_path / "best.ckpt", str(new), output=str(tmp_path / "parts/p.csv"))
+    assert predict(tmp_path / "best.ckpt", str(new), output=str(tmp_path / "parts/p.jsonl"))  # which is no table
 
 
 def test_a_table_that_the_model_has_not_seen_is_measured_whole(learnt, mistake, tmp_path):

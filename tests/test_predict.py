@@ -477,6 +477,20 @@ def test_no_output_takes_the_place_of_an_input(digits, iris, tmp_path, mistake):
             assert "is one of the inputs, which it would overwrite" in said and (tmp_path / file).read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ("data.csv", "notes.jsonl", "photo.png"))
+def test_a_file_that_predict_has_not_written_is_not_replaced(digits, tmp_path, name):
+    Image.new("L", (8, 8)).save(tmp_path / "p.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
+    (tmp_path / "data.csv").write_text("age,churn\n1,yes\n")
+    (tmp_path / "notes.jsonl").write_text('{"note": 1}\n')
+    before, option = (tmp_path / name).read_bytes(), "show" if name == "photo.png" else "output"
+    with pytest.raises(UserError, match=rf"{option}=.*{name} exists, and holds no predictions: name another file"):
+        predict(digits, str(tmp_path / "p.png"), **{option: str(tmp_path / name)})
+    assert (tmp_path / name).read_bytes() == before
+    for _ in range(2):  # its own file of a command before is replaced
+        predict(digits, str(tmp_path / "p.png"), **{option: str(tmp_path / f"new_{name}")})
+
+
 def test_nothing_is_written_where_the_next_prediction_would_take_it_for_an_input(digits, iris, tmp_path, mistake):
     (tmp_path / "t.csv").write_text("1,2,3,4\n")
     Image.new("L", (8, 8)).save(tmp_path / "p.png")

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from proj.pictures import drawing
 from proj.system.files import csv_text, write_output
 from proj.system.names import one_line
 from proj.system.ranks import say
@@ -90,6 +91,13 @@ def csv_rows(rows: Sequence[dict]) -> str:
 
     header = [*first, *(f"p({name})" if name in first else name for name in rows[0]["probabilities"])]
     return csv_text(itertools.chain([header], map(cells, rows)))
+
+
+def is_written_by_predict(file: str) -> bool:
+    """Whether a file begins as those that predict writes, a table, lines of JSON or a picture, or is empty."""
+    with open(file, "rb") as opened:
+        start = opened.read(100)
+    return not start or start.startswith((b"input,class,probability", b'{"input": ')) or drawing.MARK in start
 
 
 def write_rows(rows: Predictions, output: str, inverted: int) -> None:

@@ -22,7 +22,7 @@ from proj.system.ranks import say
 from proj.use.among_data import lies_in, refuse_among_data
 from proj.use.ensemble import Ensemble
 from proj.use.inputs import Example, find_files
-from proj.use.predicted import Predictions, doubt, in_words, is_unsure, write_rows
+from proj.use.predicted import Predictions, doubt, in_words, is_unsure, is_written_by_predict, write_rows
 
 BATCH = 100  # inputs at a time
 SHOWN = 30  # the most images in the picture for show=…
@@ -35,13 +35,15 @@ def thumbnail(content: str | io.BytesIO, facts: Facts, max_pixels: int):
     return image
 
 
-def refuse_unfitting(images: bool, picture: str, of_a_table: str, settings: Mapping) -> None:
-    """Raises UserError for an option that makes no sense for the model's kind of data, and for a picture that would be
-    written among the training's photos.
+def refuse_unfitting(images: bool, output: str, picture: str, of_a_table: str, settings: Mapping) -> None:
+    """Raises UserError for an option that makes no sense for the model's kind of data, and for a table or a picture
+    that would be written among the training's tables or photos.
 
-    images: whether the model takes images. picture: the file for show=…, or "". of_a_table: an option that only tables
-    have, or "". settings: those of the training's data.
+    images: whether the model takes images. output, picture: the files for output=… and show=…, or "". of_a_table: an
+    option that only tables have, or "". settings: those of the training's data.
     """
+    if output.endswith(".csv") and not images:
+        refuse_among_data(Path(output).parent, "output", settings)
     if picture:
         refuse_among_data(Path(picture).parent, "show", settings)
     if picture and not images:
@@ -51,15 +53,18 @@ def refuse_unfitting(images: bool, picture: str, of_a_table: str, settings: Mapp
 
 
 def refuse_to_overwrite(inputs: list[str], folder: str, ending: str, **written: str) -> None:
-    """Raises UserError if a file to be written is one of the inputs, would be one the next time, or cannot be written,
-    before thousands of photos are classified in vain. folder, ending: where the inputs are from, if that is a folder,
-    and how a file ends that is one. written: the files by their options; "" for one that is not written."""
+    """Raises UserError if a file to be written is one of the inputs, would be one the next time, holds anything but
+    earlier predictions, or cannot be written, before thousands of photos are classified in vain. folder, ending: where
+    the inputs are from, if that is a folder, and how a file ends that is one. written: the files by their options; ""
+    for one that is not written."""
     for option, file in written.items():
         if file:
             refuse_unwritable(Path(file), option)
         place = os.path.realpath(file)  # in new/../t.csv, the folder new may be missing yet
         if os.path.isfile(place) and any(os.path.exists(one) and os.path.samefile(place, one) for one in inputs):
             raise UserError(f"{option}={file} is one of the inputs, which it would overwrite: name another file.")
+        if os.path.isfile(place) and not is_written_by_predict(place):
+            raise UserError(f"{option}={file} exists, and holds no predictions: name another file, or remove it first.")
         if file.endswith(ending) and lies_in(Path(file), folder):
             raise UserError(f"{option}={file} lies in {folder}: the next run would read it. Name another place.")
 
@@ -103,7 +108,7 @@ def predict(
     images = facts.kind == "image"
     limit = ensemble.set_limit(coverage) if coverage else None
     picture = {"true": "predictions.png", "false": ""}.get(str(show).lower(), str(show))
-    refuse_unfitting(images, picture, sheet or encoding, settings)
+    refuse_unfitting(images, output, picture, sheet or encoding, settings)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
     files = find_files(local_path(input), facts.kind)
     refuse_to_overwrite(files, input, ".png" if images else ".csv", output=output, show=picture)
