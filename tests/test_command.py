@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import shutil
 import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -91,6 +92,13 @@ def test_a_run_that_stopped_while_its_data_was_read_is_started_again_with_its_co
     (tmp_path / "run" / ".hydra").mkdir(parents=True)  # as a run leaves it that is killed then
     said = mistake("proj.train", f"resume={tmp_path / 'run'}")
     assert "is of a run that stopped before its training began: start it with its command again." in said
+
+
+def test_a_run_without_its_configuration_is_told_to_put_it_back_or_to_repeat_its_command(trained, tmp_path, mistake):
+    run = shutil.copytree(trained(), tmp_path / "run")
+    (run / "config.yaml").rename(tmp_path / "config.yaml")
+    said = mistake("proj.train", f"resume={run}")
+    assert f"there is no file {run / 'config.yaml'}: put it back, or start the run with its command again" in said
 
 
 def test_what_the_command_refuses_ends_with_exit_code_1(command):

@@ -69,7 +69,7 @@ def load_checkpoint(path: str | Path) -> dict:
         raise DamagedCheckpoint(f"{path} is {reason}.{meant}") from error
     contents = checkpoint.get("proj") if isinstance(checkpoint, dict) else None
     if not isinstance(contents, dict) or not isinstance(contents.get("format", 0), int):
-        raise RefusedCheckpoint(f"{path} is not a checkpoint of this project.")
+        raise RefusedCheckpoint(f"{path} is not a checkpoint of this project: give the best.ckpt of a run.")
     if contents.get("format", 0) > FORMAT:
         raise UserError(f"{path} was written by a newer version of proj (format {contents['format']}): update proj.")
     return checkpoint

@@ -86,6 +86,10 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
     if not file.is_file() and RunFolder(folder).job.is_file():
         above = as_command([f"resume={folder.parent}"])
         raise UserError(f"{folder} is a job that has not started: resume its sweep, python -m proj.sweep {above}")
+    if not file.is_file() and RunFolder(folder).last.is_file():
+        raise UserError(
+            f"there is no file {file}: put it back, or start the run with its command again, which goes on from there."
+        )
     if not file.is_file() and RunFolder(folder).notes.is_dir():
         raise UserError(
             f"{folder} is of a run that stopped before its training began: start it with its command again."
