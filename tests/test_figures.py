@@ -22,7 +22,8 @@ from proj.reports.curves import read_scalars
 from proj.reports.report import report
 from proj.reports.runs import read_run
 from proj.system.run_folder import RunFolder
-from proj.training.results import print_table, validated_at
+from proj.training.results import validated_at
+from proj.training.results_table import print_table
 from proj.training.run import train
 
 

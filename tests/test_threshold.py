@@ -172,6 +172,14 @@ def test_costs_of_several_classes_with_probabilities_that_balance_shifts_are_dou
         assert doubted == (balance == "loss")
 
 
+def test_the_end_of_a_training_measures_what_is_decided_and_all_classes_alike(rare):
+    _, metrics, printed = rare
+    assert metrics["test/acc_per_class"] == {"no": 1, "yes": 0} and metrics["test/recall_threshold"] > 0
+    assert "predicts 'no' for all" not in printed  # yes is never the most probable class, but the threshold gives it
+    figures = "balanced 50.00%   macro F1 {test/macro_f1:.2%}   AUC {test/auc:.3f}".format_map(metrics)
+    assert f"classes alike  {figures}" in printed
+
+
 def test_predict_and_the_exported_file_name_the_class_of_the_threshold(rare, tmp_path, capsys):
     folder, metrics, _ = rare
     numbers = np.linspace(-2, 4, 200)

@@ -25,7 +25,7 @@ from proj.config.new_folder import make_new_folder, new_folder
 from proj.errors import UserError
 from proj.sweeps.lines import own_stdout
 from proj.system.run_folder import RunFolder
-from proj.training.results import print_table
+from proj.training.results_table import print_table
 from proj.training.run import train
 
 
@@ -43,6 +43,8 @@ def test_plain_command_ends_in_a_table_of_at_most_80_columns(run):
     process, _ = run
     for words in ("test accuracy", "setosa", "best epoch", "parameters", "243", "tensorboard --logdir", "best.ckpt"):
         assert words in process.stdout
+    for words in ("few examples", "classes alike"):  # Iris has 15 of each class, or 5
+        assert words not in process.stdout
     assert max(map(len, process.stdout.splitlines())) <= 80
     assert "Traceback" not in process.stderr and "arning" not in process.stderr
 

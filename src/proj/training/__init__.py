@@ -11,7 +11,8 @@ threads.py           chooses the number of threads
 checkpoints.py       the callbacks that write best.ckpt and other checkpoints
 calibration.py       temperature scaling, and prediction sets with a given coverage
 threshold.py         the decision for a class if mistakes have different costs
-results.py           writes metrics.json, status.json and fold.csv, and prints the table at the end
+results.py           writes metrics.json, status.json and fold.csv
+results_table.py     prints the table at the end
 progress_bar.py      the progress bars of a run, and of a sweep's job
 loggers.py           builds the loggers; writes metrics.csv
 services.py          the loggers for MLflow and Weights & Biases

@@ -1,38 +1,28 @@
-"""Writes the results of a run: metrics.json, a printed table and, for a fold, fold.csv; or status.json if it failed."""
+"""Writes the results of a run: metrics.json and, for a fold, fold.csv; or status.json if it failed."""
 
 import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from textwrap import wrap
 
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch import Trainer
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.allowed_classes import resume_command
-from proj.config.monitors import BY_CLASS
-from proj.errors import UserError, file_fault, how_many
+from proj.errors import UserError, file_fault
 from proj.models.logits import UNCALIBRATED, calibrated_probabilities, decided
 from proj.models.measuring import run_test
 from proj.reports.curves import read_scalars
 from proj.system.files import csv_text, write_atomically
-from proj.system.names import one_line
-from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder
 from proj.training.calibration import logits_of
 from proj.training.robustness.faults import reason
 from proj.training.threshold import at_threshold
-
-SHOWN = 40  # the table has the accuracies of at most so many classes, the lowest ones
 
 
 def validated_at(folder: Path, step: int) -> dict[str, float]:
@@ -95,7 +85,8 @@ def other_checkpoints(trainer, monitor: str) -> dict:
 
 def figures_of_the_test(trainer, calibration: dict) -> dict:
     """Test the model, which has the best checkpoint's weights; return the metrics. They are those of the most probable
-    class and, if its `calibration` has a threshold, those at the threshold, such as test/acc_threshold."""
+    class and, if its `calibration` has a threshold, those at the threshold, such as test/acc_threshold. The model's
+    `confusion` becomes that of the class which is decided for."""
     model, data = trainer.lightning_module, trainer.datamodule
     try:
         metrics = run_test(trainer, model, data)
@@ -109,6 +100,8 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
         logits, targets = logits_of(trainer, "test")
         predicted = decided(calibrated_probabilities(logits, calibration), torch.tensor(threshold["costs"]))
         decision = at_threshold(threshold, data.class_names, predicted, targets)
+        size = data.num_classes
+        model.confusion = (targets * size + predicted).bincount(minlength=size**2).view(size, size)
     return {
         **metrics,
         **{f"test/{name}_threshold": value for name, value in decision.items()},
@@ -161,58 +154,3 @@ def failure_recorded(folder: Path) -> Iterator[None]:
             stopped = not isinstance(error, UserError) and file_fault(error)
             run.write_failure("interrupted" if stopped else getattr(error, "status", "failed"), reason(error))
         raise
-
-
-def test_in_words(metrics: dict, monitor: str) -> str:
-    """The test results for the table: accuracy, how many examples were tested, the monitored metric and the loss."""
-    size, left_out = metrics.get("test_examples"), metrics.get("test_examples_left_out")
-    part = f" of {size:,} of the {size + left_out:,} test examples" if left_out else ""
-    more = f"   {metrics['test/acc_tta']:.2%} augmented" if "test/acc_tta" in metrics else ""
-    own = monitor.replace("val/", "test/")
-    if monitor.endswith(BY_CLASS) and own in metrics:
-        more += f"   {own.removeprefix('test/')} {metrics[own]:.4f}"
-    return f"{metrics['test/acc']:.2%}{part}{more}   loss {metrics['test/loss']:.4f}"
-
-
-def threshold_in_words(metrics: dict) -> str:
-    """The test results at the threshold, for the table."""
-    shares = {name: f"{metrics[f'test/{name}_threshold']:.2%}" for name in ("acc", "balanced_acc", "macro_f1")}
-    f1 = f"   F1 {metrics['test/f1_threshold']:.2%}" if "test/f1_threshold" in metrics else ""
-    return f"{shares['acc']}   balanced {shares['balanced_acc']}   macro F1 {shares['macro_f1']}{f1}"
-
-
-def classes_in_words(accuracies: dict[str, float | None]) -> str:
-    """The accuracy of each class with examples, for the table. Unlike rich, it breaks no line within a class."""
-    known = {name: share for name, share in accuracies.items() if share is not None}
-    shown = sorted(known, key=known.get)[:SHOWN] if len(known) > SHOWN else known
-    words = "  ".join(f"{one_line(name)} {known[name]:.1%}".replace(" ", "\u00a0") for name in shown)
-    lines = "\n".join(wrap(words, 62))
-    if more := len(known) - len(shown):
-        lines += f"\nand {how_many(more, 'class')} with fewer mistakes: see metrics.json"
-    return lines.replace("\u00a0", " ")
-
-
-def print_table(metrics: dict, monitor: str) -> None:
-    """Print the results of a run, at most 80 columns wide; only lines that are meant to be copied may be longer."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True, min_width=len("test accuracy"))
-    table.add_column(overflow="fold")
-    if "test/acc" in metrics:
-        table.add_row("test accuracy", test_in_words(metrics, monitor))
-        if "test/acc_threshold" in metrics:
-            table.add_row("at threshold", threshold_in_words(metrics))
-        # `Text` is not parsed as markup, since a class may be called [red].
-        table.add_row("per class", Text(classes_in_words(metrics["test/acc_per_class"])))
-    epochs, most = metrics["epochs"], metrics.get("max_epochs") or 0
-    early = f" (stopped early: max_epochs={most})" if epochs < most else ""
-    table.add_row("best epoch", f"{metrics['best_epoch']} of {epochs}{early}   {monitor} {metrics[monitor]:.4f}")
-    table.add_row("parameters", f"{metrics['parameters']:,}")
-    table.add_row("time", f"{metrics['seconds']:.1f} s   {metrics['examples_per_second']:,.0f} examples a second")
-    console = Console(highlight=False)
-    console.width = max(console.width, 40)  # a narrower terminal wraps the lines itself, which keeps words whole
-    console.print(table)
-    rows = {"checkpoint": metrics["checkpoint"]}
-    if RunFolder(metrics["folder"]).curves():
-        rows["dashboard"] = as_command(["tensorboard", "--logdir", metrics["folder"]])
-    for name, text in rows.items():
-        console.print(f"[bold]{name:<13}[/]  {escape(one_line(text))}", soft_wrap=True)

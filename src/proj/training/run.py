@@ -17,7 +17,7 @@ from proj.config.new_folder import as_composed, make_new_folder
 from proj.config.stored_run import bring_up_to_date
 from proj.data.tables.column_list import SHOWN
 from proj.errors import UserError, how_many
-from proj.models.balance import single_answer
+from proj.models.balance import class_counts, single_answer
 from proj.models.measuring import run_test
 from proj.models.schedules import cut_short
 from proj.system.files import write_atomically
@@ -32,7 +32,8 @@ from proj.training.calibration import calibrate
 from proj.training.library_defaults import keep_freed_memory, quiet_lightning
 from proj.training.loggers import build_loggers
 from proj.training.precision import set_precision
-from proj.training.results import failure_recorded, figures, figures_of_the_test, print_table, write_predictions
+from proj.training.results import failure_recorded, figures, figures_of_the_test, write_predictions
+from proj.training.results_table import print_table
 from proj.training.robustness.changes import refuse_data_unlike_other_jobs
 from proj.training.robustness.divergence import SkipNaN
 from proj.training.robustness.faults import run_errors
@@ -188,8 +189,10 @@ def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: flo
         run.write_metrics(metrics)
         if skip_nan:
             say(skip_nan.summary(trainer.global_step))
-        print_table(metrics, cfg.monitor)
-        if model.confusion is not None and (sentence := single_answer(model.confusion, data.class_names, cfg)):
+        counts = class_counts(data, "test")
+        print_table(metrics, cfg.monitor, float(counts.max() / counts.sum()))
+        known = model.confusion is not None and (cfg.test or "threshold" not in metrics)  # what is decided for
+        if known and (sentence := single_answer(model.confusion, data.class_names, cfg)):
             say(sentence)
         if sentence := cut_short(cfg, trainer):
             say(sentence)
