@@ -13,8 +13,9 @@ from torch import nn
 from proj.config.compose import configure
 from proj.config.stored_run import bring_up_to_date, stored_config
 from proj.data.batches import Batches
+from proj.data.datamodule import InMemoryDataModule, Split
 from proj.errors import UserError
-from proj.models.balance import WeightedLoss, inequality, single_answer
+from proj.models.balance import WeightedLoss, few_to_measure, inequality, single_answer
 from proj.models.metrics import Tally, area_under_curve
 from proj.reports.report import report
 from proj.training.robustness.counters import metric_states, restore_metrics
@@ -173,6 +174,25 @@ def test_a_part_that_lacks_classes_is_said(configure, tmp_path, capsys):
     assert "test has no example of 2 classes: a, c\n" in said and "val has no" not in said
 
 
+@pytest.mark.parametrize(
+    ("train", "val", "test", "folds"),
+    (([3, 9], [1, 9], [1, 9], 5), ([1, 9], [1, 9], [1, 9], 3), ([9, 9], [0, 2], [3, 3], 5)),
+)
+def test_classes_of_one_or_two_examples_to_measure_are_said_and_folds_that_hold_them(train, val, test, folds):
+    data = InMemoryDataModule(None, 0)
+    data.class_names = ["fraud", "ok"]
+    parts = {"train": train, "val": val, "test": test}
+    ys = {part: torch.tensor([0, 1]).repeat_interleave(torch.tensor(counts)) for part, counts in parts.items()}
+    data.splits = {part: Split(y, y) for part, y in ys.items()}
+    (said,) = few_to_measure(data, True)
+    at = val.index(min(one for one in val if one))
+    assert f"by: {data.class_names[at]} (val {val[at]}, test {test[at]}). The" in said
+    assert f"-m dataset.folds={folds}" in said
+    assert "folds" not in few_to_measure(data, False)[0]
+    data.fold = (0, 3)
+    assert few_to_measure(data, True) == []
+
+
 CHOSEN = {"balance": "none", "monitor": "val/acc"}
 
 
@@ -189,8 +209,21 @@ def test_a_model_that_calls_all_examples_the_same_gets_a_sentence_and_the_data_a
     assert "predicts 'good' for 999 of 1,000 examples" in said and "balance=loss" in said and "monitor=val/loss" in said
     equal = single_answer(torch.tensor([[5, 0], [5, 0]]), ["a", "b"], CHOSEN)
     assert "try monitor=val/loss" in equal  # nothing to balance
-    advised = single_answer(unequal, ["good", "bad"], {"balance": "loss", "monitor": "val/loss"})
-    assert "try another optimizer.lr" in advised  # the rest was tried
+
+
+@pytest.mark.parametrize(
+    ("balance", "monitor", "advised"),
+    (
+        ("loss", "val/loss", "another optimizer.lr"),
+        ("loss", "val/balanced_acc", "another optimizer.lr"),  # as docs/training.md advises
+        ("loss", "val/acc", "monitor=val/balanced_acc, another"),
+        ("none", "val/auc", "balance=loss or balance=sampling with monitor=val/balanced_acc, or another"),
+    ),
+)
+def test_what_was_tried_or_measures_all_classes_alike_is_not_advised_against(balance, monitor, advised):
+    unequal = torch.tensor([[950, 1], [49, 0]])
+    said = single_answer(unequal, ["good", "bad"], {"balance": balance, "monitor": monitor})
+    assert f"try {advised}" in said and "val/loss" not in said
 
 
 def test_evaluate_says_too_that_a_model_calls_all_examples_the_same(trained, tmp_path, monkeypatch, capsys):

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
+from proj.config.monitors import BY_CLASS
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError, first_of, how_many
 
 CANNOT_WEIGH = "balance=loss weighs each example, which model.loss cannot: use balance=sampling."
 UNEQUAL = 10  # the ratio of the largest class to the smallest from which on a warning is given
+FEW = 3  # a class with fewer validation or test examples than this is remarked on
 
 
 class WeightedLoss:
@@ -53,6 +55,22 @@ def classes_without_examples(data: InMemoryDataModule) -> list[str]:
     return lines
 
 
+def few_to_measure(data: InMemoryDataModule, has_folds: bool) -> list[str]:
+    """A remark on the classes of which the validation or the test has fewer than FEW examples, though one at least; of
+    folds, which are measured together, none. has_folds: whether the data has the setting dataset.folds."""
+    counts = {part: class_counts(data, part).tolist() for part in data.splits}
+    few = [at for at in range(data.num_classes) if any(0 < counts[part][at] < FEW for part in ("val", "test"))]
+    if not few or data.fold:
+        return []
+    named = [f"{data.class_names[at]} (val {counts['val'][at]}, test {counts['test'][at]})" for at in few]
+    folds = min(5, *(sum(counts[part][at] for part in counts) for at in few))
+    cure = f", or test on all in turn with -m dataset.folds={folds}" if has_folds and folds > 2 else ""
+    return [
+        f"few examples to be measured by: {first_of(named, 10)}. The figures of such a class, and an epoch or a "
+        f"threshold chosen by them, say little: add examples of it{cure}"
+    ]
+
+
 def inequality(counts: Tensor, names: list[str]) -> str | None:
     """A warning if the largest class of the training set is UNEQUAL times as large as the smallest that has examples;
     else None."""
@@ -81,7 +99,9 @@ def single_answer(confusion: Tensor, names: list[str], config: Mapping) -> str |
     unequal = sizes.max() > 2 * sizes.min()
     advised = unequal and config.get("balance", "none") == "none"  # runs of older versions do not have it
     balance = "balance=loss or balance=sampling with monitor=val/balanced_acc, or " if advised else ""
-    monitor = "monitor=val/loss, " if config["monitor"] != "val/loss" else ""
+    monitor = ""
+    if config["monitor"] != "val/loss" and not config["monitor"].endswith(BY_CLASS):
+        monitor = "monitor=val/balanced_acc, " if unequal and not advised else "monitor=val/loss, "
     return (
         f"The model predicts {names[int(said.argmax())]!r} for {all_of} {there.sum():,} examples, so that its "
         f"accuracy is no more than that class's share: try {balance}{monitor}another optimizer.lr, or more epochs."

@@ -16,7 +16,7 @@ from proj.data.datamodule import InMemoryDataModule
 from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.models.backbones import find, weights_of
-from proj.models.balance import WeightedLoss, class_counts, classes_without_examples, inequality
+from proj.models.balance import WeightedLoss, class_counts, classes_without_examples, few_to_measure, inequality
 from proj.models.classifier import Classifier
 from proj.pictures.tensorboard import hyperparameters
 from proj.system.names import one_line
@@ -41,7 +41,7 @@ def print_introduction(cfg: DictConfig, trainer, data, reason: str) -> None:
     """
     train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
     print(one_line(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples"))
-    say(*classes_without_examples(data))
+    say(*classes_without_examples(data), *few_to_measure(data, "folds" in cfg.dataset))
     line = inequality(class_counts(data), data.class_names)
     if line and cfg.balance == "none":
         say(line)
