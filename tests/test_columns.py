@@ -203,7 +203,8 @@ def test_words_that_hardly_come_twice_and_texts_are_left_out_until_a_setting_ask
     columns = [cells for cells, _ in TEXTS.values()]
     data = table(*columns)
     assert [row["why"] for row in data.described[:8]] == [why for _, why in TEXTS.values()]
-    assert "it is free text: g, h\n    'dataset.categorical=[g]' keeps the first of them\n" in capsys.readouterr().out
+    how = "'dataset.categorical=[g]' keeps the first of them, each whole cell as one word"
+    assert f"it is free text: g, h\n    {how}\n" in capsys.readouterr().out
     asked = table(*columns, words=["categorical=[a,b,c,d,e,f,g,h]"]).columns
     assert [one["name"] for one in asked] == [*"abcdefgh", "x"]
 

@@ -79,7 +79,7 @@ def test_a_table_becomes_standardised_numbers_and_words(passengers, capsys):
         "numbers: age, column 4",
         "words: port (3)",
         "left out, since almost no word occurs twice: name",
-        "    'dataset.categorical=[name]' keeps it",
+        "    'dataset.categorical=[name]' keeps it, each whole cell as one word",
     ]
 
 

@@ -452,7 +452,7 @@ NAMES += ["null"]
 def test_the_words_that_a_message_advises_are_what_the_command_takes(table, capsys, name):
     cell = '"' + name.replace('"', '""') + '"'
     table("\n".join([f"{cell};b;y", *(f"word{i};{i % 7};{'pq'[i % 2]}" for i in range(40))]))
-    (word,) = shlex.split(re.search(r"^ +(.*) keeps it$", capsys.readouterr().out, re.M)[1])
+    (word,) = shlex.split(re.search(r"^ +(.*) keeps it, each", capsys.readouterr().out, re.M)[1])
     override = OverridesParser.create().parse_override(as_hydra_reads(word))
     assert override.value() == [name if name != "${x}" else "\\${x}"]
     (word,) = shlex.split(typed("dataset.target", name))

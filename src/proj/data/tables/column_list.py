@@ -50,7 +50,8 @@ def list_columns(whole: Columns) -> list[dict[str, str]]:
         if first.setting:
             how = typed(f"dataset.{first.setting}", names[places[0]], listed=True)
             it = "it" if len(places) == 1 else "the first of them"
-            what = f"keeps {it}" if first.left_out else f"reads {it} as {KINDS[first.setting]}"
+            whole_cells = ", each whole cell as one word" if first.setting == "categorical" else ""
+            what = f"keeps {it}{whole_cells}" if first.left_out else f"reads {it} as {KINDS[first.setting]}"
             say(f"    {how} {what}")
     say(*whole.notes[:NOTES])
     if len(whole.notes) > NOTES:
