@@ -92,7 +92,7 @@ def test_a_run_that_goes_on_with_other_code_of_the_users_says_so(tmp_path, capsy
     before = {"device": "cpu", "processes": 1, "mine.py": "1", "gone.py": "2"}
     compare_environments(before, {"device": "cpu", "processes": 1, "mine.py": "3", "new.py": "4"}, tmp_path)
     said = capsys.readouterr().out
-    assert "The results may differ from those of an unbroken run (mine.py: 1 in the run, 3 now)" in said
+    assert "The results may differ from those of an unbroken run (mine.py changed since the run began)" in said
     compare_environments({"device": "cpu", "processes": 1}, {"device": "cpu", "processes": 1, "mine.py": "3"}, tmp_path)
     assert capsys.readouterr().out == ""
 

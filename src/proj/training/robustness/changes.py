@@ -138,10 +138,13 @@ def compare_environments(before: dict, now: dict, folder: Path) -> None:
             f"share each batch. Resume it with trainer.devices={before['processes']}."
         )
     before = now | before  # older versions did not store the user's files
-    changes = [f"{name}: {before[name]} in the run, {now[name]} now" for name in now if before[name] != now[name]]
+    changed = [name for name in now if before[name] != now[name]]
+    code = [name for name in changed if name.endswith(".py")]  # of which the values are checksums
+    changes = [f"{', '.join(code)} changed since the run began"] if code else []
+    changes += [f"{name}: {before[name]} in the run, {now[name]} now" for name in changed if name not in code]
     exact = torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
     if now["device"] != "cpu" and not exact:
         changes.append(f"some kernels of {now['device']} add in no fixed order; trainer.deterministic=true avoids them")
     if changes:
-        what = "results" if any(name.endswith(".py") and before[name] != now[name] for name in now) else "last bits"
+        what = "results" if code else "last bits"
         say(f"The {what} may differ from those of an unbroken run ({'; '.join(changes)}).")
