@@ -452,6 +452,24 @@ def own(splits: dict, names=("a", "b"), shape=(3,)) -> InMemoryDataModule:
     return Own(batch_size=2, seed=0)
 
 
+@pytest.mark.parametrize(
+    ("test", "val", "said"),
+    (
+        (slice(0, 40), slice(0, 40), "40 of 40 test examples have the same inputs as a training example"),
+        (slice(36, 76), slice(0, 40), "4 of 40 test examples have"),
+        (slice(37, 77), slice(40, 80), None),
+        (slice(40, 80), slice(0, 40), "40 of 40 validation examples have"),
+    ),
+)
+@pytest.mark.parametrize("shape", ((3,), (3, 20, 20)))
+def test_parts_of_ones_own_that_overlap_are_said(capsys, test, val, said, shape):
+    x, y = torch.randn(80, *shape, generator=torch.Generator().manual_seed(0)), torch.arange(80) % 2
+    parts = {"train": slice(0, 40), "val": val, "test": test}
+    own({name: Split(x[part], y[part]) for name, part in parts.items()}, shape=shape).setup()
+    out = capsys.readouterr().out
+    assert said in out if said else "same inputs" not in out
+
+
 RIGHT = {"train": [0, 1], "val": [0, 1], "test": [0, 1]}
 
 
@@ -565,7 +583,7 @@ def test_images_of_ones_own_that_predict_would_make_otherwise_are_said(capsys):
     mean, std = torch.full((3,), 0.5), np.full(3, 0.25)
     data = own_images((pixels - 0.5) / 0.25, mean=mean, std=std)
     data.setup()
-    assert (data.mean, data.std) == ([0.5] * 3, [0.25] * 3) and not capsys.readouterr().out
+    assert (data.mean, data.std) == ([0.5] * 3, [0.25] * 3) and "sets mean" not in capsys.readouterr().out
     own_images(pixels, mean=mean, std=std).setup()
     assert "its own inputs are 0 to 1, as pixels are: make them in the same way" in capsys.readouterr().out
     own_images(pixels * 255, mean=mean, std=std).setup()

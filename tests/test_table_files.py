@@ -23,8 +23,8 @@ from support.tables import numbers, write_rows
 from proj.config.command_line import read_options
 from proj.config.compose import configure
 from proj.config.words import as_hydra_reads
+from proj.data.copies import describe_copies
 from proj.data.facts import Facts
-from proj.data.table_parts import describe_copies
 from proj.data.tables import compressed, csv_file, one_column, table_file, text_table
 from proj.data.tables.table_file import Reading, open_table, read_table
 from proj.data.tables.table_files import named_files

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from proj.config.words import typed
-from proj.data.table_parts import marks_of
+from proj.data.copies import marks_of
 from proj.data.tables.cells import is_missing
 from proj.data.tables.columns import EVIDENCE
 from proj.data.tables.encode import kind_of, width

@@ -10,12 +10,13 @@ import torch
 from proj.config.words import typed
 from proj.data.class_names import describe_alike, describe_lists, ordered, spell_as_training, targets_among
 from proj.data.copied_class import describe_copied_class
+from proj.data.copies import describe_copies
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.part_names import PARTS, describe_part_words
 from proj.data.rare_classes import absent_classes, describe_rare, describe_unknown, rare_classes, rows_with_class
 from proj.data.splitting import draw_parts
-from proj.data.table_parts import Examples, describe_copies, groups_of_rows, part_of_rows, refuse_useless, table_parts
+from proj.data.table_parts import Examples, groups_of_rows, part_of_rows, refuse_useless, table_parts
 from proj.data.tables.cells import is_no_number
 from proj.data.tables.chosen_columns import SETTINGS, dropped_columns
 from proj.data.tables.column_list import NOTES, list_columns

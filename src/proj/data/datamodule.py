@@ -12,6 +12,7 @@ from torch import Tensor
 
 from proj.data.batches import Batches
 from proj.data.class_names import describe_alike
+from proj.data.copies import describe_overlap
 from proj.data.facts import Facts
 from proj.data.features import pick_view
 from proj.data.loaded import Split, check_loaded
@@ -128,6 +129,8 @@ class InMemoryDataModule(LightningDataModule):
         if twice := [name for name, count in Counter(self.class_names).items() if count > 1]:
             raise UserError(f"two classes of the data are called {twice[0]!r}: give each a name of its own.")
         say(*describe_alike("classes", self.class_names))
+        if not type(self).__module__.startswith("proj."):
+            say(*describe_overlap(self.splits))
         size = len(self.splits["train"].targets)
         if self.batch_size is None:
             self.batch_size = self.fitting_batch_size(size)

@@ -12,12 +12,9 @@ from proj.data.part_names import PARTS
 from proj.data.tables.cells import is_missing
 from proj.data.tables.named_column import find_column
 from proj.data.tables.text_table import Table
-from proj.errors import UserError, agree, how_many
+from proj.errors import UserError, how_many
 
 FRACTION = 0.15  # the default of conf/dataset/csv.yaml; any other value was set by the user
-# A test row that equals a training row is taken for a copy if chance alone gives fewer such training rows than this. In
-# a table of a few columns of words, nearly all rows have equals. SAMPLE: the training rows from which chance is known.
-SURPRISING, SAMPLE = 0.01, 10_000
 
 
 class Examples(NamedTuple):
@@ -84,37 +81,3 @@ def table_parts(
             raise UserError(f"the group {both[0]} is in both {file} and the training: move its rows into one of them.")
     drawn = draw(targets[rest], groups=None if groups is None else groups[rest])
     return {part: rest[indices] for part, indices in drawn.items()} | given
-
-
-def marks_of(inputs: Tensor) -> Tensor:
-    """(N,) int64, a hash of each row of inputs (N, F) float32; different rows collide with a probability of 2⁻⁶⁴."""
-    generator = torch.Generator().manual_seed(0)
-    factors = torch.randint(-(2**62), 2**62, (inputs.shape[1],), generator=generator)
-    return torch.cat([rows.contiguous().view(torch.int32).long() @ factors for rows in inputs.split(10_000)])
-
-
-def describe_copies(train: Tensor, test: Tensor, widths: list[int]) -> list[str]:
-    """A warning if a tenth or more of the test rows have the same inputs as a training row, and not by chance. Both:
-    (N, F) float32. widths: the number of inputs of each column, F in all."""
-    there = torch.isin(marks_of(test), marks_of(train))
-    if 10 * int(there.sum()) < len(test):
-        return []
-    some = train[:: max(1, len(train) // SAMPLE)]
-    copies = int((twins_by_chance(test[there], some, widths) * len(train) < SURPRISING).sum())
-    if 10 * copies < len(test):
-        return []
-    have = agree(copies, "has", "have")
-    delete = agree(copies, "it is a copy, delete it", "they are copies, delete them")
-    said = f"{copies:,} of {how_many(len(test), 'test row')} {have} the same inputs as a training row"
-    return [f"{said}: if {delete}, since the network has already seen the answers"]
-
-
-def twins_by_chance(rows: Tensor, among: Tensor, widths: list[int]) -> Tensor:
-    """(B,) float64, how probable each of these rows (B, F) is, if every column is drawn by itself from those of the
-    rows `among` (N, F): the product of how often each of its cells occurs there, at least once."""
-    chance = torch.ones(len(rows), dtype=torch.float64)
-    for inputs, others in zip(rows.split(widths, 1), among.split(widths, 1), strict=True):
-        cells, (values, counts) = marks_of(inputs), marks_of(others).unique(return_counts=True)
-        place = torch.searchsorted(values, cells).clamp(max=len(values) - 1)
-        chance *= counts[place].where(values[place] == cells, 1) / len(among)
-    return chance
