@@ -183,6 +183,7 @@ def on_a_terminal(folder: Path, *words: str) -> str:
 def test_a_terminal_shows_a_bar_for_the_job_that_runs_and_then_its_line(tmp_path, isolate):
     words = [word for word in QUICK if word != "~callbacks.progress"]
     shown = on_a_terminal(tmp_path, "seed=1,2", "sweep_name=s", isolate, *words)
+    assert shown.startswith("checking 2 jobs …\r\n2 jobs in outputs/sweeps/s")
     plain = [re.sub(r"\x1b\[[\d;?]*\w", "", line) for line in re.split(r"[\r\n]+", shown)]
     assert any(re.match(r"1/2  seed=1 ━+ epoch 1/2", line) for line in plain)
     assert [line[:17] for line in plain if "val/acc 0" in line] == ["1/2  seed=1  val/", "2/2  seed=2  val/"]

@@ -29,6 +29,13 @@ NOTES_OF_A_JOB, NOTES_OF_A_SWEEP = 8, 20  # the most notes that are shown; the o
 TOLD_BY_OPTION = ("dataset", "model", "optimizer")  # groups whose options say by themselves what they are
 
 
+def telling_of_checks(jobs: list) -> list:
+    """The jobs; a terminal shows that they are being checked, which also imports torch and may take many seconds."""
+    if is_terminal(sys.stdout):
+        print(f"checking {how_many(len(jobs), 'job')} …", flush=True)
+    return jobs
+
+
 class Lines:
     """Prints the lines about the jobs that a command runs.
 
