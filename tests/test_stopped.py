@@ -60,10 +60,10 @@ def test_a_signal_stops_an_evaluation_that_measures(digits, tmp_path, number):
 
 def test_a_signal_leaves_what_predict_has_answered_under_another_name(trained, tmp_path):
     (tmp_path / "in.csv").write_text("5.1,3.5,1.4,0.2\n" * 250)
-    (tmp_path / "out.csv").write_text("earlier answers")
+    (tmp_path / "out.csv").write_text("input,class,probability: earlier answers")
     words = ("proj.predict", f"run={trained()}", "input=in.csv", "output=out.csv")
     stopped(tmp_path, signal.SIGTERM, ("proj.use.ensemble", "probabilities_of", 3), *words)
-    assert (tmp_path / "out.csv").read_text() == "earlier answers"
+    assert (tmp_path / "out.csv").read_text() == "input,class,probability: earlier answers"
     assert len(read_rows(tmp_path / "out_unfinished.csv")) == 200
 
 

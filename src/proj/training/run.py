@@ -175,6 +175,7 @@ def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: flo
     skip_nan: the callback that has skipped steps, if the run has one.
     """
     data, model = trainer.datamodule, trainer.lightning_module
+    early = cut_short(cfg, trainer)  # all processes ask the Trainer, which counts the steps together
     best, metrics = figures(cfg, run.path, trainer, seconds)
     if skip_nan:
         metrics["steps_left_out"] = skip_nan.refuse_most(trainer.global_step)
@@ -194,8 +195,8 @@ def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: flo
         known = model.confusion is not None and (cfg.test or "threshold" not in metrics)  # what is decided for
         if known and (sentence := single_answer(model.confusion, data.class_names, cfg)):
             say(sentence)
-        if sentence := cut_short(cfg, trainer):
-            say(sentence)
+        if early:
+            say(early)
         if "threshold" in metrics:
             say(summary(metrics["threshold"]))
     return metrics
