@@ -53,6 +53,20 @@ def kept(folder) -> set[str]:
     return {str(file.relative_to(folder)) for file in folder.rglob("*.ckpt")} - {"last.ckpt", "previous.ckpt"}
 
 
+def test_of_epochs_with_the_same_accuracy_the_one_with_the_lowest_loss_is_the_best_also_after_a_stop(
+    configure, tmp_path, monkeypatch
+):
+    words = ("scheduler=none", "optimizer=sgd", "optimizer.lr=1e-4", "trainer.max_epochs=4", "save_every=0")
+    for name in ("whole", "stopped"):
+        cfg = configure(*words, folder=tmp_path / name)
+        if name == "stopped":
+            break_off(monkeypatch, cfg, 2, 5)
+        metrics = train(cfg)
+        curves = read_run(tmp_path / name).curves
+        assert len({value for _, value in curves["val/acc"]}) == 1 and metrics["best_epoch"] == 4
+        assert metrics["val/loss"] == pytest.approx(min(value for _, value in curves["val/loss"]))
+
+
 @pytest.mark.parametrize(
     ("words", "count"),
     (

@@ -24,7 +24,13 @@ ONLY_BEST = {  # with these values of callbacks.best, best.ckpt is its only chec
 
 class Best(ModelCheckpoint):
     """Lightning's callback, called only if it may save, since it copies all metrics before it looks at its own; with
-    `verbose` always, since it then says when it does not save. Lightning would take a first NaN for the best."""
+    `verbose` always, since it then says when it does not save. Lightning would take a first NaN for the best.
+
+    Of epochs with the same score, that with the lowest val/loss is the best. Among few validation examples, many epochs
+    share the best accuracy, and the first of them has hardly been trained.
+    """
+
+    loss = -math.inf  # the val/loss of the best; a run of an older version, which has none, keeps the first
 
     @property
     def state_key(self) -> str:
@@ -43,9 +49,25 @@ class Best(ModelCheckpoint):
 
     def _may_save(self, trainer: Trainer) -> bool:
         score = trainer.callback_metrics.get(self.monitor)
+        if trainer.sanity_checking:
+            return False
         if score is None or not math.isfinite(score):
             return score is None  # of which Lightning's callback says that nothing has measured it
-        return self.verbose or self.check_monitor_top_k(trainer, score)
+        is_validated = self.monitor.startswith("val/")  # any other metric may come with the loss of an earlier epoch
+        loss = float(trainer.callback_metrics.get("val/loss", math.inf)) if is_validated else math.inf
+        best = self.best_model_score
+        if best is not None and float(score) == float(best) and loss < self.loss:
+            self.best_k_models.clear()  # so that Lightning, which asks for a higher score, takes this one for the first
+        better = self.check_monitor_top_k(trainer, score)
+        self.loss = loss if better else self.loss
+        return self.verbose or better
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "loss": self.loss}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.loss = state_dict.get("loss", self.loss)
 
 
 class Kept(ModelCheckpoint):
