@@ -222,7 +222,10 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("-m optimizer.lr=interval(0.1,0.2),0.5", "lr=interval(0.1,0.2),0.5 has a range or an interval beside"),
     ("-m hydra/launcher=joblib hydra.launcher.n_jobs=two seed=1,2", "hydra.launcher.n_jobs=two is not a whole number."),
     ("-m hydra/launcher=joblib hydra.launcher.backend=foo seed=1,2", "joblib's launcher always starts processes"),
-    ("-m hydra/launcher=joblib hydra.launcher.n_jobs=0 seed=1,2", "hydra.launcher.n_jobs=0 is not a whole number"),
+    (
+        "-m hydra/launcher=joblib hydra.launcher.n_jobs=0 seed=1,2",
+        "hydra.launcher.n_jobs=0 is not a number of jobs, such as 2, or -1",
+    ),
     ("~scheduler=onecycle", "cannot be left out: type scheduler=none."),
     ("~seed", "~seed cannot be left out: every run has it, and seed=… gives it another value."),
     ("~trainer.max_epochs", "trainer.max_epochs=… gives it another value."),

@@ -173,7 +173,7 @@ EPOCHS = either(
     WHOLE_SCHEMA,
 )
 WHOLE_OR_ALL = either("a whole number, 1 or more, or -1 for all", {"enum": [-1]}, WHOLE_SCHEMA)
-JOBS_AT_ONCE = either("a whole number but 0, or -1 for all", {"type": "integer", "maximum": -1}, WHOLE_SCHEMA)
+JOBS_AT_ONCE = either("a number of jobs, such as 2, or -1 for all", {"type": "integer", "maximum": -1}, WHOLE_SCHEMA)
 WHOLE_OR_NO_LIMIT = either("a whole number, 1 or more, or -1 for no limit", {"enum": [-1]}, WHOLE_SCHEMA)
 BATCHES = either(BATCHES_WORDS, *BATCHES_SCHEMA)
 OVERFIT = either(f"0 for no limit, {BATCHES_WORDS}", {"type": "number", "minimum": 0, "maximum": 0}, *BATCHES_SCHEMA)
