@@ -48,13 +48,14 @@ class Best(ModelCheckpoint):
             super().on_validation_end(trainer, pl_module)
 
     def _may_save(self, trainer: Trainer) -> bool:
-        score = trainer.callback_metrics.get(self.monitor)
         if trainer.sanity_checking:
             return False
+        metrics = trainer.callback_metrics  # once, since Lightning computes them each time
+        score = metrics.get(self.monitor)
         if score is None or not math.isfinite(score):
             return score is None  # of which Lightning's callback says that nothing has measured it
         is_validated = self.monitor.startswith("val/")  # any other metric may come with the loss of an earlier epoch
-        loss = float(trainer.callback_metrics.get("val/loss", math.inf)) if is_validated else math.inf
+        loss = float(metrics.get("val/loss", math.inf)) if is_validated else math.inf
         best = self.best_model_score
         if best is not None and float(score) == float(best) and loss < self.loss:
             self.best_k_models.clear()  # so that Lightning, which asks for a higher score, takes this one for the first
