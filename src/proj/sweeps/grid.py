@@ -1,7 +1,6 @@
 """Hydra's sweeper for a grid: composes, checks and freezes every combination of values before the first job starts.
 
-Hydra finds it through the package `hydra_plugins`, which it imports at every start. So modules that take long to import
-(the report, torch) are imported in the functions that use them.
+Hydra imports it at every start, through the package `hydra_plugins`: what takes long to import is imported later.
 """
 
 import itertools
@@ -24,7 +23,7 @@ from proj.config.words import as_hydra_reads, key_of
 from proj.errors import UserError
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen_loader import FrozenLoader
-from proj.sweeps.lines import Lines, telling_of_checks
+from proj.sweeps.lines import Lines, show_checking
 from proj.sweeps.seeds import ASKED, add_seeds, is_seed
 from proj.sweeps.sweep_file import changed_versions, loader_of_copy, no_folder_if_refused
 from proj.sweeps.swept import fixed_and_swept, refuse_repeated, values
@@ -112,7 +111,8 @@ class GridSweeper(Sweeper):
 
     def compose_all(self, jobs: list[list[str]]) -> list[tuple[list[str], DictConfig]]:
         """(The job's own overrides, its configuration) for each job. Raises UserError for a mistake in any."""
-        composed = [(own, self.compose_checked(own)) for own in telling_of_checks(jobs)]
+        show_checking(len(jobs))
+        composed = [(own, self.compose_checked(own)) for own in jobs]
         if not self.config.hydra.launcher._target_.endswith(("SlurmLauncher", "RayLauncher")):
             for _, config in composed:
                 check_data(config)  # only here: a cluster's nodes may have other disks

@@ -29,11 +29,10 @@ NOTES_OF_A_JOB, NOTES_OF_A_SWEEP = 8, 20  # the most notes that are shown; the o
 TOLD_BY_OPTION = ("dataset", "model", "optimizer")  # groups whose options say by themselves what they are
 
 
-def telling_of_checks(jobs: list) -> list:
-    """The jobs; a terminal shows that they are being checked, which also imports torch and may take many seconds."""
+def show_checking(count: int) -> None:
+    """Tell a terminal that `count` jobs are being checked, which also imports torch and may take many seconds."""
     if is_terminal(sys.stdout):
-        print(f"checking {how_many(len(jobs), 'job')} …", flush=True)
-    return jobs
+        print(f"checking {how_many(count, 'job')} …", flush=True)
 
 
 class Lines:
