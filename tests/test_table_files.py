@@ -769,6 +769,8 @@ def test_a_table_that_the_model_cannot_be_measured_on_is_told_from_one_of_other_
     known = known_of(load("t.csv"))
     with pytest.raises(UserError, match="the table has other columns or values than the training's: split=all"):
         open_data(known, data_dir=str(tmp_path / "renamed.csv"))
+    with pytest.raises(UserError, match=r"the training's: data_dir=\S+renamed\.csv split=all measures all of its rows"):
+        open_data(known_of(load("t.csv"), data_dir=str(tmp_path / "renamed.csv")))
     with pytest.raises(UserError, match="has no column 'len', which the model takes"):
         open_data(known, data_dir=str(tmp_path / "renamed.csv"), everything=True)
     with pytest.raises(UserError, match=r"unknown.csv has no column y to measure: python -m proj.predict works"):

@@ -10,6 +10,7 @@ from proj.data.facts import Facts
 from proj.data.part_names import part_named
 from proj.errors import UserError, message_of
 from proj.system.folders import absolute, paths_in
+from proj.system.platform import as_command
 from proj.system.ranks import say
 
 
@@ -64,7 +65,9 @@ def open_data(
     if data.columns != facts.columns:
         cure = "choose another dataset, or the table's file: dataset=csv data_dir=…"
         if not everything:
-            cure = "split=all measures all of its rows, python -m proj.predict also those without a class"
+            named = [] if dataset or data_dir else [f"data_dir={chosen['data_dir']}"]
+            words = as_command([*named, "split=all"])
+            cure = f"{words} measures all of its rows, python -m proj.predict also those without a class"
         raise UserError(f"the table has other columns or values than the training's: {cure}.")
     return data
 
