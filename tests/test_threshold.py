@@ -44,17 +44,21 @@ def scores(targets: torch.Tensor, called: torch.Tensor) -> tuple[list[float], fl
 
 
 def value_of(threshold: str, targets: torch.Tensor, called: torch.Tensor, positive: int = 1) -> float:
-    if threshold == "cost":
+    if threshold.startswith("cost"):
         wrong = called != targets
-        return -((wrong & (targets == 1)).sum() * 5 + (wrong & (targets == 0)).sum()).item() / len(targets)
+        return -((wrong & (targets == positive)).sum() * 5 + (wrong & (targets != positive)).sum()).item() / len(
+            targets
+        )
     f1, balanced = scores(targets, called)
     return balanced if threshold == "balanced" else f1[positive]
 
 
-@pytest.mark.parametrize(("threshold", "positive"), (("f1", 1), ("f1:no", 0), ("balanced", 1), ("cost", 1)))
+@pytest.mark.parametrize(
+    ("threshold", "positive"), (("f1", 1), ("f1:no", 0), ("balanced", 1), ("cost:yes", 1), ("cost:no", 0))
+)
 def test_no_other_threshold_is_better_on_the_validation_part(threshold, positive):
     logits, targets = drawn(120, 0)
-    asked = DictConfig({"yes": 5}) if threshold == "cost" else threshold
+    asked = DictConfig({threshold[5:]: 5}) if threshold.startswith("cost") else threshold
     found = fit_decision(asked, ["no", "yes"], NUMBERS, logits, targets)
     probabilities = logits.softmax(1)
     called = decided(probabilities, torch.tensor(found["costs"], dtype=torch.float64))

@@ -96,8 +96,9 @@ def fit_decision(
     """The decision, as the checkpoint and metrics.json store it: "asked", the setting, and "costs", see `decided`.
 
     With more than two classes, the costs are those of the setting. With two, there are also "class", the positive class
-    (by default the rarer one), the "probability" from which on it is chosen, and the value of what is optimised (F1,
-    balanced accuracy or mean cost) on the validation part, at this probability and at 0.5.
+    (the one that costs more to miss, or by default the rarer one), the "probability" from which on it is chosen, and
+    the value of what is optimised (F1, balanced accuracy or mean cost) on the validation part, at this probability and
+    at 0.5.
     counts: (num_classes,) training examples. logits: (N, num_classes), calibrated, and targets: (N,), of the validation
     part.
     """
@@ -106,6 +107,7 @@ def fit_decision(
         return {"asked": asked, "costs": costs}
     word, _, named = ("cost", "", "") if costs else threshold.partition(":")
     positive = index_of(named, names) if named else int(counts[1] <= counts[0])
+    positive = costs.index(max(costs)) if costs and costs[0] != costs[1] else positive
     is_positive = targets == positive
     decision = {"asked": asked, "class": names[positive]}
     if is_positive.all() or not is_positive.any():
