@@ -16,6 +16,7 @@ from support.tables import encode, write_rows
 
 from proj.checkpoint.file import load_model
 from proj.config.compose import configure
+from proj.data.tables.date_parts import DATE_PARTS, date_parts
 from proj.training.run import train
 from proj.use.export import describe_inputs, export
 from proj.use.prediction import predict
@@ -147,6 +148,18 @@ def test_a_missing_answer_is_missing_too_where_the_file_is_compared_with_the_net
     columns = RawColumns([{"name": "a", "truth": ["no", "yes"], "mean": 0.6, "std": 0.5}])
     x = encode([["yes"], ["no"], ["?"]], columns.columns)
     assert x[2] == 0 and torch.equal(columns(columns.undo(x)), x)
+
+
+@pytest.mark.parametrize("constant", ("none", "year", "month", "day"))
+def test_where_the_file_is_measured_a_missing_date_is_missing_and_each_weekday_is_right(constant):
+    days = [datetime(2021 + n % 3, 1 + n % 12, 1 + n % 28, tzinfo=timezone.utc) for n in range(200)]
+    same = {} if constant == "none" else {constant: 2023 if constant == "year" else 9}
+    seconds = torch.tensor([day.replace(**same).timestamp() for day in days], dtype=torch.float64)
+    means = dict(zip(DATE_PARTS, date_parts(seconds).mean(0).tolist(), strict=True))
+    parts = [{"name": name, "mean": means[name], "std": 2.0} for name in DATE_PARTS[:4] if name != constant]
+    columns = RawColumns([{"name": "day", "date": "ymd", "parts": parts}])
+    x = columns(torch.tensor([[nan], *seconds[:, None].tolist()], dtype=torch.float64))
+    assert not x[0].any() and torch.equal(columns(columns.undo(x)), x)
 
 
 def test_an_exported_file_knows_codes_as_pandas_writes_them_beside_missing_ones():

@@ -75,7 +75,9 @@ class RawColumns(nn.Module):
         cells, parts = cells.tensor_split([len(self.columns)], 1)
         of_dates = parts.reshape(len(x), len(self.dates), len(DATE_PARTS)).unbind(1)
         for (place, column), of_date in zip(self.dates.items(), of_dates, strict=True):
-            cells[:, place] = code_of(of_date, column["date"])
+            means = [(DATE_PARTS.index(part["name"]), part["mean"]) for part in column["parts"]]
+            missing = torch.stack([of_date[:, index] == mean for index, mean in means]).all(0)
+            cells[:, place] = torch.where(missing, nan, code_of(of_date, column))
         return cells
 
     def feed(self, cells: Tensor) -> dict[str, np.ndarray]:
@@ -129,15 +131,24 @@ def seconds_of(codes: Tensor, column: dict) -> Tensor:
     return torch.where(seconds >= FAR, nan, seconds) if column.get("no_end") else seconds
 
 
-def code_of(parts: Tensor, form: str) -> Tensor:
-    """The codes (B,) of dates of a form, from their parts (B, len(DATE_PARTS)) as `date_parts` gives them."""
-    year, month, day, _, hour, hours = parts.unbind(1)
+def code_of(parts: Tensor, column: dict) -> Tensor:
+    """The codes (B,) of a column of dates, from their parts (B, len(DATE_PARTS)) as `date_parts` gives them. A year,
+    month or day that is no input of the network is replaced by one with which the weekday is right."""
+    form, given = column["date"], [part["name"] for part in column["parts"]]
     if form == DURATION:
-        return (3600 * hours).round()
-    months = (12 * (year.round() - 1970) + month.round() - 1).numpy().astype("datetime64[M]")
-    days = torch.from_numpy(months.astype("datetime64[D]").astype("int64")) + day.round() - 1
-    seconds = 86_400 * days + (3600 * hour).round()
+        return (3600 * parts[:, -1]).round()
+    for place, values in enumerate((range(2000, 2028, 4), range(1, 13), range(1, 8))):  # leap years have every day
+        for value in () if DATE_PARTS[place] in given else values:
+            parts[(days_of(parts) + 3) % 7 != parts[:, 3].round(), place] = value
+    seconds = 86_400 * days_of(parts) + (3600 * parts[:, 4]).round()
     return seconds * SINCE_1970.get(form, 1) + (EXCEL_1970 if form == EXCEL else 0)
+
+
+def days_of(parts: Tensor) -> Tensor:
+    """The days since 1970 (B,) of dates that are given as `code_of` takes them."""
+    year, month, day = parts[:, :3].round().unbind(1)
+    months = (12 * (year - 1970) + month - 1).numpy().astype("datetime64[M]")
+    return torch.from_numpy(months.astype("datetime64[D]").astype("int64")) + day - 1
 
 
 def texts(column: dict) -> dict[str, float] | None:
