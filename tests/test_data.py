@@ -247,7 +247,7 @@ def test_a_truncated_cifar_batch_is_named(load, tmp_path, data_dir):
     (
         (
             "SVHN",
-            "SVHN cannot be opened with root=…, train=… and download=… .*'train'.*: .dataset.source.<argument>=… g",
+            "SVHN cannot be opened with root=…, train=… .*'train'.*: .dataset.source.<argument>=… g",
         ),
         ("EMNIST", "EMNIST cannot be opened with .*'split'.*as torchvision.datasets.KMNIST can"),
         ("VisionDataset", "VisionDataset cannot be opened with"),
@@ -256,6 +256,27 @@ def test_a_truncated_cifar_batch_is_named(load, tmp_path, data_dir):
 def test_a_source_that_is_opened_otherwise_is_not_called_a_damaged_file(load, source, sentence):
     with pytest.raises(UserError, match=sentence):
         load("mnist", f"dataset.source._target_=torchvision.datasets.{source}")
+
+
+class Digits:
+    """A source that has its data, and takes no download=…"""
+
+    classes = [*"0123456789"]
+
+    def __init__(self, root: str, train: bool) -> None:
+        self.data = torch.arange(100, dtype=torch.uint8).repeat_interleave(16).reshape(100, 4, 4)
+        self.targets = torch.arange(100) % 10
+
+
+class Absent:
+    def __init__(self, root: str, train: bool) -> None:
+        raise RuntimeError("Dataset not found.")
+
+
+def test_only_a_source_whose_data_is_missing_has_to_take_download(load):
+    assert len(load("mnist", f"dataset.source._target_={__name__}.Digits").splits["test"].targets) == 100
+    with pytest.raises(UserError, match=r"Absent cannot be opened with root=…, train=…, download=… .*'download'"):
+        load("mnist", f"dataset.source._target_={__name__}.Absent")
 
 
 def test_a_source_without_classes_is_one_sentence(load, monkeypatch):

@@ -96,9 +96,10 @@ class TorchvisionDataModule(ImageDataModule):
         return draw_parts(train.targets, names, {"val": self.val_fraction}, *how)
 
     def _open(self, train: bool, download: bool = False):
-        self._refuse_unfitting()
+        given = {"root": str(self.data_dir), "train": train} | ({"download": True} if download else {})
+        self._refuse_unfitting(given)
         try:
-            return self.source(root=str(self.data_dir), train=train, **{"download": True} if download else {})
+            return self.source(**given)
         except Exception as error:
             if (isinstance(error, RuntimeError) and "not found" in str(error)) or download or out_of_memory(error):
                 raise
@@ -110,13 +111,14 @@ class TorchvisionDataModule(ImageDataModule):
                 "again to download it, or name another folder with data_dir=…"
             ) from error
 
-    def _refuse_unfitting(self) -> None:
-        """Raises UserError for a source that cannot be called as this class does it."""
+    def _refuse_unfitting(self, given: dict[str, Any]) -> None:
+        """Raises UserError for a source that does not take these arguments."""
         try:
-            signature(self.source).bind(root="", train=True, download=True)
+            signature(self.source).bind(**given)
         except TypeError as error:
+            names = "=…, ".join(given)
             raise UserError(
-                f"{self.source_class.__name__} cannot be opened with root=…, train=… and download=… ({error}), as "
+                f"{self.source_class.__name__} cannot be opened with {names}=… ({error}), as "
                 "torchvision.datasets.KMNIST can: +dataset.source.<argument>=… gives it others, else write a dataset "
                 "of your own (README.md, Add a dataset)."
             ) from error
