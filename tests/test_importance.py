@@ -158,13 +158,14 @@ def test_evaluate_writes_a_table_a_csv_file_and_a_picture_and_asks_whether_a_col
     assert (logged.width, logged.height) == picture.size and len(picture.getcolors(10_000)) > 10
 
 
-def test_a_narrow_terminal_cuts_no_number_of_the_importance(monkeypatch, capsys):
+def test_a_narrow_terminal_cuts_no_number_of_the_importance_and_none_is_a_negative_zero(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "20")
-    row = {f"{what}{end}": 0.1234 for what in ("log_loss", "accuracy") for end in ("", "_low", "_high")}
+    row = {f"{what}{end}": 0.1234 for what in ("log_loss", "accuracy") for end in ("", "_high")}
+    row |= {"log_loss_low": -0.0001, "accuracy_low": -0.0001}
     row |= {"column": "petal_length", "rows": 8, "shuffles": 10}
     print_importance({"importance": [row], "leaks": {}, "examples": 8}, droppable=False)
     shown = " ".join(capsys.readouterr().out.split())
-    assert "petal_length 0.123 [0.123, 0.123] 12.3 [12.3, 12.3]" in shown
+    assert "petal_length 0.123 [0.000, 0.123] 12.3 [0.0, 12.3]" in shown
 
 
 def test_importance_false_measures_no_column(table, monkeypatch, tmp_path, capsys):

@@ -135,10 +135,10 @@ def print_importance(metrics: dict, droppable: bool) -> None:
     for header in ("log loss rises by", "accuracy falls by, points"):
         table.add_column(header, justify="right", no_wrap=True)
     for row in found[:SHOWN]:
-        loss = "{log_loss:.3f} [{log_loss_low:.3f}, {log_loss_high:.3f}]".format(**row)
-        # Adding 0.0 turns -0.0 into 0.0.
-        points = {key: round(100 * value, 1) + 0.0 for key, value in row.items() if key.startswith("accuracy")}
-        fall = "{accuracy:.1f} [{accuracy_low:.1f}, {accuracy_high:.1f}]".format(**points)
+        # Adding 0.0 turns the -0.0 to which a small negative number is rounded into 0.0.
+        losses = [round(row[f"log_loss{end}"], 3) + 0.0 for end in ("", "_low", "_high")]
+        points = [round(100 * row[f"accuracy{end}"], 1) + 0.0 for end in ("", "_low", "_high")]
+        loss, fall = "{:.3f} [{:.3f}, {:.3f}]".format(*losses), "{:.1f} [{:.1f}, {:.1f}]".format(*points)
         table.add_row(Text(one_line(row["column"])), loss, fall)
     console.print(f"when a column's values are shuffled, mean of {how_many(found[0]['shuffles'], 'shuffle')}{on}:")
     console.width = max(console.width, 80)  # a narrower terminal wraps the lines: rich would cut the numbers
