@@ -525,10 +525,13 @@ def test_where_nothing_can_be_written_is_said_before_anything_is_read(trained, t
 
 def test_the_pages_lines_classify_a_photo_in_python_as_the_command_does(digits, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    shutil.copy(digits, "best.ckpt")
     Image.effect_noise((50, 40), 60).save("photo.jpg")
-    exec(python_lines("for row in predict"), found := {})
-    exec(python_lines("facts.read_image"), found)
-    row = found["row"]
-    assert found["probabilities"].tolist() == pytest.approx([*row["probabilities"].values()], abs=1e-6)
-    assert capsys.readouterr().out.splitlines()[-1].startswith(f"{row['class']} ")
+    for place in (None, 3, 7):  # a threshold that chooses this class
+        with rewritten(digits, Path("best.ckpt")) as checkpoint:
+            costs = [1.0 if place == index else 1e-9 for index in range(10)]
+            checkpoint["proj"]["calibration"] |= {"threshold": place and {"asked": "{}", "costs": costs}}
+        exec(python_lines("for row in predict"), found := {})
+        exec(python_lines("facts.read_image"), found)
+        row = found["row"]
+        assert found["probabilities"][0].tolist() == pytest.approx([*row["probabilities"].values()], abs=1e-6)
+        assert capsys.readouterr().out.splitlines()[-1].startswith(f"{row['class']} ")
