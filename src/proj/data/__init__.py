@@ -20,6 +20,7 @@ copies.py         warns of test examples that are copies of training examples
 copied_class.py   warns of columns that reveal the class
 groups.py         keeps examples of one group, or identical images, in one part
 class_names.py    matches class names that are spelled differently
+word_remarks.py   remarks on the words of a table and on its classes
 rare_classes.py   leaves out classes with too few examples, and unknown classes
 """
 

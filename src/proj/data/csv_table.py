@@ -7,17 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from proj.config.words import typed
-from proj.data.class_names import describe_alike, describe_lists, ordered, spell_as_training, targets_among
+from proj.data.class_names import describe_alike, ordered, spell_as_training, targets_among
 from proj.data.copied_class import describe_copied_class
 from proj.data.copies import describe_copies
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
-from proj.data.part_names import PARTS, describe_part_words
+from proj.data.part_names import PARTS
 from proj.data.rare_classes import absent_classes, describe_rare, describe_unknown, rare_classes, rows_with_class
 from proj.data.splitting import draw_parts
 from proj.data.table_parts import Examples, groups_of_rows, part_of_rows, refuse_useless, table_parts
-from proj.data.tables.cells import is_no_number
 from proj.data.tables.chosen_columns import SETTINGS, dropped_columns
 from proj.data.tables.column_list import NOTES, list_columns
 from proj.data.tables.columns import Columns
@@ -28,6 +26,7 @@ from proj.data.tables.new_table import unlike_training
 from proj.data.tables.table_file import Reading
 from proj.data.tables.table_files import describe_files, find_tables, join, open_tables
 from proj.data.tables.text_table import Table, where
+from proj.data.word_remarks import describe_classes, describe_words
 from proj.errors import UserError, nearest
 from proj.system.ranks import say
 
@@ -121,20 +120,13 @@ class CSVDataModule(InMemoryDataModule):
         for part, file in files.items():  # its rows were not used to infer what the columns hold
             there = examples.rows[parts[part].numpy()]
             self.notes += [f"{file}: {one}" for one in unlike_training(table, columns, self.splits[part].inputs, there)]
-        for column in [] if self.trained else self.columns:
-            name, words = column["name"], column.get("categories", [])
-            how = "to train on these parts, write the rows of each into a file, train.csv and so on, and add "
-            how += typed("dataset.drop", name, listed=True)
-            self.notes += describe_alike(f"{name}: words", words)
-            self.notes += describe_part_words(name, words, "it is an input like any other", how)
+        self.notes += [] if self.trained else describe_words(self.columns)
         self.described = list_columns(whole)
         if not self.trained:
             dropped = dropped_columns(table, settings)
             say(*describe_copied_class(table, columns, target, dropped, examples.rows[order], x, y.numpy()))
-        if words := [name for name in self.class_names if is_no_number(name)]:
-            say(f"taken as class names: {', '.join(words)}; leave the cell empty if a row's class is unknown")
         train, test = self.splits["train"].inputs, self.splits["test"].inputs
-        say(*describe_lists(self.class_names), *describe_copies(train, test, [*map(width, self.columns)]))
+        say(*describe_classes(self.class_names), *describe_copies(train, test, [*map(width, self.columns)]))
 
     def _examples(self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]) -> Examples:
         """The rows whose classes are learnt; prints what is left out. files: the files that are parts, by part."""
