@@ -68,8 +68,8 @@ def test_what_a_column_is_follows_from_the_settings_that_say_it_alone(table, mon
     given, measure = [], Columns.measure
     monkeypatch.setattr(Columns, "measure", lambda self: given.append(self.settings) or measure(self))
     table(range(60), words=["drop=[a]", "max_categories=7"])
-    names = "drop categorical numeric dates group max_categories decimal day_first"
-    values = (["a"], [], [], [], None, 7, None, None)
+    names = "drop categorical numeric dates group order max_categories decimal day_first"
+    values = (["a"], [], [], [], None, None, 7, None, None)
     assert given == [dict(zip(names.split(), values, strict=True))]
 
 

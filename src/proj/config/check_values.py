@@ -81,6 +81,7 @@ def check_ranges(cfg: DictConfig) -> None:
             if value is not None and not is_of_own_class(key, cfg):
                 setting.range.check(key, value)
     check_folds(cfg.dataset)
+    check_order(cfg.dataset)
     check_trainer(cfg.trainer)
     check_callbacks(cfg)
     check_monitors(cfg)
@@ -114,6 +115,16 @@ def check_folds(dataset: DictConfig) -> None:
         )
     if folds is not None and fold >= folds:
         raise UserError(f"dataset.fold={fold} does not exist: dataset.folds={folds} are numbered 0 to {folds - 1}.")
+
+
+def check_order(dataset: DictConfig) -> None:
+    """Raises UserError for another way to split a table beside that by the order of a column."""
+    if dataset._target_ != "proj.data.CSVDataModule" or dataset.get("order") is None:
+        return
+    for key, unset in (("folds", None), ("group", None), ("split_seed", 0)):
+        if (value := dataset.get(key, unset)) != unset:
+            words = f"dataset.{key}={value} and dataset.order={dataset.order}"
+            raise UserError(f"{words} are two ways to split the rows: leave one of them out.")
 
 
 def check_names(model: DictConfig) -> None:

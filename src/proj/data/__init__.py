@@ -16,6 +16,7 @@ exists.py         checks before a run starts that the user's data exists
 splitting.py      splits examples into training, validation and test parts, or into folds
 part_names.py     recognises files and folders that are named after a part
 table_parts.py    assigns the rows of a table to the parts
+row_order.py      splits a table by the order of a column, such as the date
 copies.py         warns of test examples that are copies of training examples
 copied_class.py   warns of columns that reveal the class
 groups.py         keeps examples of one group, or identical images, in one part

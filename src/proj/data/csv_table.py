@@ -14,6 +14,7 @@ from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.part_names import PARTS
 from proj.data.rare_classes import absent_classes, describe_rare, describe_unknown, rare_classes, rows_with_class
+from proj.data.row_order import split_in_order
 from proj.data.splitting import draw_parts
 from proj.data.table_parts import Examples, groups_of_rows, part_of_rows, refuse_useless, table_parts
 from proj.data.tables.chosen_columns import SETTINGS, dropped_columns
@@ -41,7 +42,8 @@ class CSVDataModule(InMemoryDataModule):
     `measure_words`. header: whether the first row names the columns. decimal: "point" or "comma". day_first: whether
     1/2/2000 is in February. For these three, None detects it. min_examples: see `rare_classes`.
     A part that has no file is drawn with `split_seed`: `test_fraction` of every class, then `val_fraction` of the rest.
-    group: a column, not an input; rows that have the same value in it are all in the same part.
+    group: a column, not an input; rows that have the same value in it are all in the same part. order: a column, not an
+    input either, by which the rows are sorted: its last rows are the test part, see `split_in_order`.
     """
 
     kind = "table"
@@ -62,6 +64,7 @@ class CSVDataModule(InMemoryDataModule):
         header: bool | None = None,
         decimal: str | None = None,
         group: str | int | None = None,
+        order: str | int | None = None,
         sheet: str | int | None = None,
         encoding: str | None = None,
         dates: list[str | int] | None = None,
@@ -73,7 +76,7 @@ class CSVDataModule(InMemoryDataModule):
         self.file, self.target, self.drop, self.categorical = Path(data_dir), target, drop, categorical
         self.numeric, self.dates, self.header, self.decimal = numeric or [], dates or [], header, decimal
         self.day_first, self.min_examples, self.max_categories = day_first, min_examples, max_categories
-        self.split_seed, self.group, self.sheet, self.encoding = split_seed, group, sheet, encoding
+        self.split_seed, self.group, self.order, self.sheet, self.encoding = split_seed, group, order, sheet, encoding
         self.fractions = {"test": test_fraction, "val": val_fraction}
         self.trained: dict[str, dict] = {}  # the columns of an earlier training, by name; see `take`
         self.notes: list[str] = []
@@ -93,18 +96,20 @@ class CSVDataModule(InMemoryDataModule):
         if len(table.names) == 1:
             raise UserError(f"{self.file} has no column to learn {table.names[0]} from: {SEPARATE}.")
         files = {part: self.files[parts_of_files.index(part)][0] for part in self.fractions if part in parts_of_files}
-        examples = self._examples(table, target, parts_of_files, files)
+        left = {part: fraction for part, fraction in self.fractions.items() if part not in files}
+        examples = self._examples(table, target, parts_of_files, files, left)
+        if self.order is not None:  # which has given each part its rows, as files do
+            files, left = {part: f"the {part} part" for part in left} | files, {}
         labels = table.columns[target].take(examples.rows)
         self.class_names = ordered([label for label, *_ in labels.different()], self.class_names)
         targets = torch.from_numpy(labels.among(self.class_names))
-        left = {part: fraction for part, fraction in self.fractions.items() if part not in files}
         how = {"class_names": self.class_names, "fractions": left, "seed": self.split_seed, "fold": self.fold}
         parts = table_parts(files, examples, targets, self.class_names, partial(draw_parts, **how))
         lines = torch.from_numpy(np.array(table.lines)[examples.rows])
         self.numbers = {name: lines[part] for name, part in parts.items()}
         if self.fold:
             self.whole = table.checksum()
-        rows = examples.rows[examples.part_of == 0]  # all but those of validation and test files
+        rows = examples.rows[examples.part_of == 0]  # all but those of validation and test files, or after the training
         settings = {name: getattr(self, name) for name in SETTINGS}
         whole = Columns(table, target, examples.rows[parts["train"]], rows, settings, self.trained, self.notes)
         columns = whole.measure()
@@ -128,21 +133,24 @@ class CSVDataModule(InMemoryDataModule):
         train, test = self.splits["train"].inputs, self.splits["test"].inputs
         say(*describe_classes(self.class_names), *describe_copies(train, test, [*map(width, self.columns)]))
 
-    def _examples(self, table: Table, target: int, parts_of_files: list[str], files: dict[str, str]) -> Examples:
-        """The rows whose classes are learnt; prints what is left out. files: the files that are parts, by part."""
+    def _examples(self, table: Table, target: int, parts_of_files: list[str], files: dict, left: dict) -> Examples:
+        """The rows whose classes are learnt; prints what is left out. files: by part. left: fractions of the others."""
         labels, name = table.columns[target], table.names[target]
         rows, lines = rows_with_class(name, labels, self.class_names)
         if not len(rows):
             raise UserError(f"{self.file} has no class in {name}: name another column, dataset.target=…")
         if not self.trained:
-            refuse_useless(files, self.fractions, self.fold)
-        groups = None if self.group is None else groups_of_rows(table, rows, self.group, self.file)
+            refuse_useless(files, self.fractions, self.fold, self.order)
+        groups = None if self.group is None else groups_of_rows(table, rows, self.group)
         lines += [] if groups is None else describe_alike(f"groups of {self.group}", sorted({*groups}))
         examples = Examples(rows, part_of_rows(table, rows, parts_of_files), groups)
+        if self.order is not None:
+            lines += split_in_order(table, rows, examples.part_of, left, self.order, self.day_first, self.decimal)
+            left = {}
         labels = labels.take(rows)
         to_draw = examples.take(examples.part_of == 0)  # from these, the parts without a file are drawn
         drawn_labels = table.columns[target].take(to_draw.rows)
-        rare = rare_classes(drawn_labels, to_draw.groups, 3 - len(files), self.fold, self.min_examples)
+        rare = rare_classes(drawn_labels, to_draw.groups, 1 + len(left), self.fold, self.min_examples)
         absent = absent_classes(labels, examples.part_of)
         too_few = labels.holds(rare)
         lines += [describe_rare(rare, int(too_few.sum()))] if rare else []
@@ -189,7 +197,7 @@ class CSVDataModule(InMemoryDataModule):
         found = find_tables(str(self.file))
         trains = self.is_other is None
         how = Reading(self.sheet, self.encoding, bool(self.is_other), "dataset." if trains else "")
-        settings = [self.target, self.group, *self.drop, *self.categorical, *self.numeric, *self.dates]
+        settings = [self.target, self.group, self.order, *self.drop, *self.categorical, *self.numeric, *self.dates]
         names = [] if trains else [*dict.fromkeys([*self.trained, *(key for key in settings if isinstance(key, str))])]
         tables = open_tables(found, how, self.header, self.target, self.notes, names)
         if not trains and isinstance(self.target, str) and self.target not in tables[0].names:

@@ -51,7 +51,7 @@ def find_list(data_dir: str, labels: str | None, target: str | int | None) -> st
 def refuse_absent_columns(dataset: DictConfig) -> None:
     """Raises UserError if there is no table, or if it lacks a column that the settings name."""
     named = [(setting, key) for setting in LISTS for key in dataset.get(setting) or []]
-    named += [] if dataset.get("group") is None else [("group", dataset.group)]
+    named += [(setting, dataset[setting]) for setting in ("group", "order") if dataset.get(setting) is not None]
     how = Reading(dataset.get("sheet"), dataset.get("encoding"))
     refuse_absent(local_path(str(dataset.data_dir)), how, dataset.get("header"), (("target", dataset.target), *named))
 

@@ -4,7 +4,6 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
-from pathlib import Path
 from unicodedata import normalize
 
 from proj.data.class_names import ordered
@@ -58,7 +57,7 @@ def listed_images(data_dir: str, file: str, target: str | int | None, group: str
     rows, said = rows_with_class(table.names[classes], table.columns[classes], ())
     refuse_several_in_a_cell(table, classes, images)
     column = column_of_groups(group, table, stamps)
-    groups = [""] * len(rows) if column is None else groups_of_rows(table, rows, column, Path(file))
+    groups = [""] * len(rows) if column is None else groups_of_rows(table, rows, column)
     labelled = zip(rows.tolist(), table.columns[classes].take(rows), groups, strict=True)
     first_rows, absent = rows_of_images(table, images, labelled, names, data_dir)
     found = {

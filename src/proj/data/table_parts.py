@@ -1,7 +1,6 @@
 """Assigns the rows of a table to the parts: a part either has a file of its own, or is drawn from the other rows."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -36,24 +35,37 @@ def part_of_rows(table: Table, rows: np.ndarray, parts_of_files: list[str]) -> n
     return places[np.searchsorted(starts, np.array(table.lines)[rows]) - 1]
 
 
-def groups_of_rows(table: Table, rows: np.ndarray, key: str | int, file: Path) -> np.ndarray:
-    """(N,) the group of each of these rows, from the column that `key` names. file: the table, for messages.
+def groups_of_rows(table: Table, rows: np.ndarray, key: str | int) -> np.ndarray:
+    """(N,) the group of each of these rows, from the column that `key` names.
 
     Raises UserError for a row without a group.
     """
     place = find_column(table, "group", key)
     cells = table.columns[place].take(rows)
     missing = rows[cells.each(is_missing, bool)]
-    if len(missing):
-        more = f" (like {how_many(len(missing) - 1, 'more row')})" if len(missing) > 1 else ""
-        which = f"{file}: line {table.line(missing[0])} has no {table.names[place]}{more}"
-        how = "(dataset.group): fill it in, or delete such rows."
-        raise UserError(f"{which}, which is needed to keep groups together {how}")
+    refuse_lacking(table, place, missing, table.names[place], "to keep groups together (dataset.group)")
     return cells.each(str, object)
 
 
-def refuse_useless(files: dict[str, str], fractions: dict[str, float], fold: tuple[int, int] | None) -> None:
+def refuse_lacking(table: Table, place: int, lacking: np.ndarray, what: str, why: str) -> None:
+    """Raises UserError if there are rows, of the indices `lacking`, whose cell in the column of index `place` is not
+    what is needed. what: that is it. why: it is needed."""
+    if len(lacking):
+        cell = table.columns[place].at(lacking[0])
+        more = f"like {how_many(len(lacking) - 1, 'more row')}" if len(lacking) > 1 else ""
+        but = "; ".join(filter(None, [cell and repr(cell), more]))
+        line = table.line(lacking[0])
+        row = line if len(table.files) > 1 else f"{table.file}: line {line}"
+        said = f"{row} has no {what}{but and f' ({but})'}"
+        raise UserError(f"{said}, which is needed {why}: fill it in, or delete such rows.")
+
+
+def refuse_useless(
+    files: dict[str, str], fractions: dict[str, float], fold: tuple[int, int] | None, order: str | int | None
+) -> None:
     """Raises UserError if a setting says how to draw a part that has a file. files: the file of each such part."""
+    if order is not None and len(files) == len(fractions):
+        raise UserError(f"dataset.order={order} has no effect, since {' and '.join(files)} have files: leave it out.")
     for part, file in files.items():
         settings = {f"{part}_fraction": fractions[part] != FRACTION, "folds": fold is not None}
         for name, is_given in settings.items():

@@ -134,6 +134,7 @@ GROUP = either(
     "a column of the table or a part of the photos' paths, by its name, its place or a pattern, or null",
     *NAME_OR_PLACE_SCHEMA,
 )
+COLUMN = either("a column's name or its place, or null", *NAME_OR_PLACE_SCHEMA)
 WEIGHTS = either(
     "a tensor, which no list can be: balance=loss has unequal classes count alike", {"type": "object"}, {"type": "null"}
 )

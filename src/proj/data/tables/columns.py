@@ -93,7 +93,7 @@ class Columns:
         for place in numbers:
             self._measure_numbers(place, marks[place])
         self._keep_ranks()
-        if self.settings["group"] is None and not self.trained and len(self.rows) >= EVIDENCE:
+        if self.settings["group"] is self.settings["order"] is None and not self.trained and len(self.rows) >= EVIDENCE:
             for place in [place for place, kind in self.kinds.items() if not kind]:
                 self.notes += doubt_groups(self.table.names[place], self.table.columns[place].take(self.rows))
         return self._taken()
