@@ -248,3 +248,10 @@ def test_console_script_completes_options(command):
     code = f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')"
     process = command("-c", code, "-sc", "query=bash", env=env)
     assert "dataset=fashion_mnist" in process.stdout
+
+
+def test_help_without_docstrings_names_the_option_that_leaves_them_out(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["predict", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        command_line.words_or_help(None)
+    assert "python -OO" in capsys.readouterr().out

@@ -180,9 +180,9 @@ def meant(word: str, kinds: Mapping[str, Kind]) -> str:
     return "" if word in kinds else nearest(word, [*kinds, "--help"])
 
 
-def words_or_help(text: str, needed: bool = True) -> list[str]:
+def words_or_help(text: str | None, needed: bool = True) -> list[str]:
     """The words of this command line. If they ask for help (`text`) or the versions, or if words are `needed` and there
-    are none, prints what was asked for, or the help, and exits."""
+    are none, prints what was asked for, or the help, and exits. text: None under python -OO, which drops docstrings."""
     printable_output()
     words = sys.argv[1:]
     asked = {word for word in words if not os.path.exists(word)}  # a report's folder may be called help
@@ -190,7 +190,7 @@ def words_or_help(text: str, needed: bool = True) -> list[str]:
         if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # set by proj/__init__.py while the command is imported
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if {"--help", "-help", "-h", "help"} & asked or (needed and not words):
-            print(text.strip())
+            print((text or "the help is a docstring, which python -OO and PYTHONOPTIMIZE=2 leave out").strip())
             raise SystemExit(0 if words else 1)
         if {"--version", "-version", "version"} & asked:
             print(", ".join(f"{name} {version_of(name)}" for name in ("proj", "hydra-core", "lightning", "torch")))
@@ -206,7 +206,7 @@ def version_of(package: str) -> str:
 
 
 @contextmanager
-def options(kinds: Mapping[str, Kind], text: str, several: bool = False) -> Iterator[dict[str, Any]]:
+def options(kinds: Mapping[str, Kind], text: str | None, several: bool = False) -> Iterator[dict[str, Any]]:
     """Yields the command line's options to the block that runs the command; --help prints `text` instead.
     several: see `read_options`.
 
