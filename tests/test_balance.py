@@ -10,18 +10,19 @@ from omegaconf import open_dict
 from support.evaluations import evaluate
 from torch import nn
 
+from proj.checkpoint.file import load_checkpoint
 from proj.config.compose import configure
 from proj.config.stored_run import bring_up_to_date, stored_config
 from proj.data.batches import Batches
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.errors import UserError
 from proj.models.balance import WeightedLoss, few_to_measure, inequality, single_answer
-from proj.models.metrics import Tally, area_under_curve
+from proj.models.metrics import Tally, areas_under_curves
 from proj.reports.report import report
 from proj.training.robustness.counters import metric_states, restore_metrics
 from proj.training.run import train
 
-FIGURES = ("balanced_acc", "macro_f1", "auc")
+FIGURES = ("balanced_acc", "macro_f1", "auc", "ap")
 
 
 def table(folder: Path, yes: int, no: int) -> Path:
@@ -47,7 +48,7 @@ def unequal(tmp_path_factory):
 
 @pytest.mark.parametrize("classes", (2, 5))
 def test_the_figures_are_those_of_scikit_learn_also_where_a_class_is_missing(classes):
-    from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score  # it takes seconds
+    from sklearn import metrics as sk  # here, since it takes seconds
 
     draw = torch.Generator().manual_seed(classes)
     logits = torch.randn(300, classes, generator=draw).round(decimals=1)  # with ties
@@ -57,12 +58,17 @@ def test_the_figures_are_those_of_scikit_learn_also_where_a_class_is_missing(cla
         tally.update(nn.functional.cross_entropy(logits[part], y[part]), logits[part], y[part])
     found, said = tally.compute(), logits.argmax(1)
     assert found["loss"] == pytest.approx(nn.functional.cross_entropy(logits, y).item(), rel=1e-5)
-    assert found["acc"] == pytest.approx(accuracy_score(y, said))
-    assert found["balanced_acc"] == pytest.approx(balanced_accuracy_score(y, said))
-    assert found["macro_f1"] == pytest.approx(f1_score(y, said, average="macro"))
-    assert ("auc" in found) == (classes == 2)
+    assert found["acc"] == pytest.approx(sk.accuracy_score(y, said))
+    assert found["balanced_acc"] == pytest.approx(sk.balanced_accuracy_score(y, said))
+    assert found["macro_f1"] == pytest.approx(sk.f1_score(y, said, average="macro"))
+    assert ("auc" in found) == ("ap" in found) == (classes == 2)
     if classes == 2:
-        assert found["auc"] == pytest.approx(roc_auc_score(y, logits[:, 1] - logits[:, 0]))
+        scores = logits[:, 1] - logits[:, 0]
+        assert found["auc"] == pytest.approx(sk.roc_auc_score(y, scores))
+        assert found["ap"] == pytest.approx(sk.average_precision_score(y, scores))
+        tally.positive = 0
+        assert tally.compute()["ap"] == pytest.approx(sk.average_precision_score(y, -scores, pos_label=0))
+        assert tally.compute()["auc"] == found["auc"]
 
 
 @pytest.mark.parametrize("classes", (2, 300))  # few logits, which wait to be counted, and too many to wait
@@ -78,10 +84,14 @@ def test_figures_are_the_same_bits_wherever_a_checkpoint_comes_between_and_of_ba
     assert ("auc" in found) == (classes == 2) and math.isfinite(found["loss"])
 
 
-def test_the_area_under_the_curve_is_exact_where_probabilities_are_all_1():
+def test_the_areas_under_the_curves_are_exact_where_probabilities_are_all_1():
     scores = torch.tensor([50.0, 60.0, 70.0, 80.0])
-    assert area_under_curve(scores, torch.tensor([False, True, False, True])) == 0.75
-    assert area_under_curve(scores, torch.ones(4, dtype=torch.bool)).isnan()
+    found = areas_under_curves(scores, torch.tensor([False, True, False, True]))
+    assert found.tolist() == [0.75, pytest.approx(5 / 6)]
+    same = areas_under_curves(torch.zeros(4), torch.tensor([False, True, False, False]))
+    assert same.tolist() == [0.5, 0.25]  # the share of the positive class
+    for is_positive in (True, False):
+        assert areas_under_curves(scores, torch.full((4,), is_positive)).isnan().all()
 
 
 def test_a_validation_that_was_stopped_goes_on_with_its_scores():
@@ -144,6 +154,7 @@ def test_a_run_measures_them_with_every_validation_and_test(unequal):
     for name in FIGURES:
         assert 0 <= stored[f"val/{name}"] <= 1 and 0 <= stored[f"test/{name}"] <= 1
     assert stored["val/auc"] == metrics["val/auc"] > 0.5
+    assert stored["positive"] == "yes"  # the rarer one
 
 
 def test_evaluate_and_the_report_show_them(unequal, capsys):
@@ -151,9 +162,34 @@ def test_evaluate_and_the_report_show_them(unequal, capsys):
     found = evaluate(folder / "best.ckpt")
     assert [found[name] for name in FIGURES] == [metrics[f"test/{name}"] for name in FIGURES]
     assert "balanced" in (said := capsys.readouterr().out) and "AUC" in said
+    assert f"average precision of yes {metrics['test/ap']:.4f}\n" in said and found["positive"] == "yes"
     assert report([folder])["metrics"] == ["val/auc", "test/auc", "test/acc"]
     assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines() if "/" not in line)
     assert "test/macro_f1" in (folder / "report.csv").read_text()
+
+
+def test_average_precision_is_that_of_the_rarer_class_of_the_whole_data_and_evaluate_takes_the_same(unequal, tmp_path):
+    data = InMemoryDataModule(batch_size=1, seed=0)
+    parts = {"train": [0, 0, 1, 1, 1], "val": [0], "test": [0]}
+    data.splits = {part: Split(None, torch.tensor(targets)) for part, targets in parts.items()}
+    assert data.rarest_class == 1
+    data.splits.pop("val")
+    assert data.rarest_class == 1  # of equally rare ones the last
+    data.splits.pop("test")
+    assert data.rarest_class == 0
+    checkpoint = load_checkpoint(unequal[0] / "best.ckpt")
+    for known, name in ((0, "no"), (1, "yes"), (None, "yes")):  # None: older versions did not store it
+        checkpoint["proj"].pop("positive")
+        checkpoint["proj"] |= {} if known is None else {"positive": known}
+        torch.save(checkpoint, tmp_path / "best.ckpt")
+        found = evaluate(tmp_path / "best.ckpt")
+        assert found["positive"] == name and (found["ap"] > 0.9) == (name == "no")
+        checkpoint["proj"]["positive"] = known
+    for known in (2, "yes", 0.5):
+        checkpoint["proj"]["positive"] = known
+        torch.save(checkpoint, tmp_path / "best.ckpt")
+        with pytest.raises(UserError, match="does not hold a model of this project"):
+            evaluate(tmp_path / "best.ckpt")
 
 
 def test_classes_of_ten_times_the_size_get_a_line_that_names_the_setting():

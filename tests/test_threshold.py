@@ -182,6 +182,7 @@ def test_the_end_of_a_training_measures_what_is_decided_and_all_classes_alike(ra
     assert "predicts 'no' for all" not in printed  # yes is never the most probable class, but the threshold gives it
     figures = "balanced 50.00%   macro F1 {test/macro_f1:.2%}   AUC {test/auc:.3f}".format_map(metrics)
     assert f"classes alike  {figures}" in printed
+    assert f"rarer class    average precision {metrics['test/ap']:.3f}   yes" in printed
 
 
 def test_predict_and_the_exported_file_name_the_class_of_the_threshold(rare, tmp_path, capsys):

@@ -148,6 +148,7 @@ def test_a_momentum_that_the_schedule_replaces_is_refused_in_python_too(configur
     ("~model.loss.label_smoothing model.loss._target_=torch.nn.NLLLoss", "NLLLoss is 0 if all logits are 0"),
     ("~model.loss.label_smoothing model.loss._target_=torch.nn.MSELoss", "the loss MSELoss"),
     ("monitor=val/auc", "monitor=val/auc is for two classes, not 3: use monitor=val/balanced_acc"),
+    ("monitor=val/ap", "monitor=val/ap is for two classes, not 3: use monitor=val/balanced_acc"),
     ("tta=true", "tta=true moves images, and iris has none"),
     ("model=mlp model.hidden=[1000000,1000000000]", "parameters do not fit into the memory: choose a smaller model"),
     ("dataset=digits model=mlp dataset.sizes=[6,8]", "does not take images of size 6, which dataset.sizes has: give"),

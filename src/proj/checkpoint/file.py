@@ -121,6 +121,7 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
     model.temperature, model.smoothing = float(calibration["temperature"]), float(calibration["smoothing"])
     if not (0 < model.temperature < math.inf and 0 <= model.smoothing < 1):
         raise ValueError(f"a temperature of {model.temperature}, a smoothing of {model.smoothing}")
+    model.positive = range(facts["num_classes"])[contents.get("positive", 1)]  # older versions did not store it
     if threshold := calibration.get("threshold"):
         model.costs = torch.tensor(threshold["costs"], dtype=torch.float64)
         if model.costs.shape != (facts["num_classes"],) or not (model.costs.isfinite() & (model.costs >= 0)).all():

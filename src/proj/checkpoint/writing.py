@@ -30,6 +30,7 @@ def contents(config: dict, data: InMemoryDataModule, measured: dict[str, Any]) -
         "config": config,
         **data.facts.to_dict(),
         "measured": measured,
+        "positive": data.rarest_class,
         "versions": {"torch": str(torch.__version__), "lightning": lightning.__version__},
     }
 

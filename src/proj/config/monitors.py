@@ -8,7 +8,7 @@ from proj.config.settings.ranges import whole
 from proj.errors import UserError, choose
 
 PATIENCE = whole(0)
-BY_CLASS = ("balanced_acc", "macro_f1", "auc")  # metrics in which all classes have the same weight
+BY_CLASS = ("balanced_acc", "macro_f1", "auc", "ap")  # metrics in which a frequent class does not outweigh the others
 # The metrics by which the best checkpoint may be chosen.
 MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss", *(f"val/{name}" for name in BY_CLASS))
 MEASURED = (*MONITORS, "val_best/acc", "val_best/loss", "train/grad_norm", "train/examples_per_second", "lr")

@@ -100,6 +100,13 @@ class InMemoryDataModule(LightningDataModule):
         inputs = (shape, self.class_names, self.drawings, *scale, self.columns)
         return Facts(*inputs, self.checksum(), self.levels, self.target_name)
 
+    @property
+    def rarest_class(self) -> int:
+        """The index of the class with the fewest examples in all parts together, so that folds agree on it; of equally
+        rare ones the last."""
+        counts = torch.cat([split.targets.cpu() for split in self.splits.values()]).bincount().tolist()
+        return min(range(len(counts)), key=lambda label: (counts[label], -label))
+
     def file_of(self, split: str, index: int) -> str | None:
         """The file that an example comes from, if each has its own; else None."""
         return None

@@ -13,7 +13,7 @@ from proj.errors import UserError
 from proj.models.metrics import EpochMeans, Tally
 
 EVALUATED = ("val", "test")
-FIGURES = ("loss", "acc", "balanced_acc", "macro_f1", "auc")  # all metrics of a split; some splits have only a few
+FIGURES = ("loss", "acc", "balanced_acc", "macro_f1", "auc", "ap")  # all metrics of a split; some have only a few
 
 
 def tally_key(split: str) -> str:
@@ -41,6 +41,7 @@ class Measuring(LightningModule):
 
     tallies: nn.ModuleDict
     epoch_means: EpochMeans
+    positive = 1  # of two classes, the index of the one whose average precision is measured
     tta = False  # whether to test with test-time augmentation as well
     confusion: Tensor | None = None  # (C, C) counts of the last validation or test; a row is a true class
     _window_start = _validation_start = 0.0
@@ -52,6 +53,8 @@ class Measuring(LightningModule):
     def _results(self, split: str) -> dict[str, float]:
         """The metrics since the last call; also sets `confusion`."""
         tally = self.tallies[tally_key(split)]
+        if tally.keeps_scores:
+            tally.positive = self.positive
         results = tally.compute()
         tally.reset()
         self.confusion = results["confusion"]

@@ -70,8 +70,11 @@ class Tally(Counts):
 
     An update only collects the results of a batch; many batches are counted at once, later.
     by_class: whether to measure balanced accuracy and macro F1 as well, and for two classes the area under the ROC
-        curve, for which the score of every example is kept.
+        curve and the average precision, for which the score of every example is kept.
+    positive: of two classes, the index of the one whose average precision is measured.
     """
+
+    positive = 1
 
     def __init__(self, num_classes: int, by_class: bool = True) -> None:
         super().__init__()
@@ -129,8 +132,10 @@ class Tally(Counts):
             results["balanced_acc"] = mean([right / count for right, count, _ in each if count])
             results["macro_f1"] = mean([2 * right / (count + said) for right, count, said in each if count + said])
         if self.keeps_scores:
-            auc = area_under_curve(dim_zero_cat(self.scores), dim_zero_cat(self.targets) == 1).item()
-            results |= {} if math.isnan(auc) else {"auc": auc}
+            scores = dim_zero_cat(self.scores)
+            is_positive = dim_zero_cat(self.targets) == self.positive
+            auc, ap = areas_under_curves(scores if self.positive else -scores, is_positive).tolist()
+            results |= {} if math.isnan(auc) else {"auc": auc, "ap": ap}
         return results
 
 
@@ -144,14 +149,20 @@ def mean(values: list[float]) -> float:
     return fmean(values) if values else math.nan
 
 
-def area_under_curve(scores: Tensor, positive: Tensor) -> Tensor:
-    """The exact area under the ROC curve; NaN if all examples are of one class. scores: (N,) differences of logits
-    (torchmetrics uses probabilities, which a confident network rounds to 1). positive: (N,) bool."""
-    _, place, count = scores.unique(return_inverse=True, return_counts=True)
-    ranks = count.cumsum(0) - (count - 1) / 2  # ranks from 1; equal scores share their mean rank
-    number = positive.sum()
-    wins = ranks[place][positive].double().sum() - number * (number + 1) / 2
-    return (wins / (number * (~positive).sum())).float()
+def areas_under_curves(scores: Tensor, positive: Tensor) -> Tensor:
+    """(2,) the area under the ROC curve, and the average precision as scikit-learn computes it, which is the area
+    under the steps of the precision-recall curve; both NaN if all examples are of one class. scores: (N,) differences
+    of logits (torchmetrics uses probabilities, which a confident network rounds to 1). positive: (N,) bool."""
+    scores, order = scores.sort(descending=True)
+    ends = torch.cat([scores[1:] != scores[:-1], torch.ones_like(positive[:1])])
+    last = ends.nonzero().flatten()  # the places of the last ones of equal scores
+    called, right = last + 1, positive[order].cumsum(0)[last]  # if all up to there are called positive
+    wrong = called - right
+    more_right, more_wrong = (each.diff(prepend=each.new_zeros(1)) for each in (right, wrong))
+    number, others = positive.sum(), (~positive).sum()
+    roc = ((2 * right - more_right) * more_wrong).sum() / (2 * number * others)
+    precision = (right / called * more_right).sum() / number
+    return torch.stack([roc, precision.where(others > 0, math.nan)])
 
 
 class EpochMeans(Counts):

@@ -134,6 +134,7 @@ def build_model(cfg: DictConfig, data: InMemoryDataModule, contents: dict | None
         raise UserError(f"model._target_={cfg.model._target_} has no network: set self.network in its __init__.")
     model.measured = measured
     model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
+    model.positive = data.rarest_class
     if cfg.balance == "loss":
         model.weighted_loss = WeightedLoss(model.loss, class_counts(data))
     return model

@@ -22,8 +22,10 @@ def refuse_unfitting(cfg: DictConfig, data: InMemoryDataModule) -> None:
         )
     if cfg.tta and len(data.input_shape) != 3:
         raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
-    if cfg.monitor == "val/auc" and data.num_classes != 2:
-        raise UserError(f"monitor=val/auc is for two classes, not {data.num_classes}: use monitor=val/balanced_acc.")
+    if cfg.monitor in ("val/auc", "val/ap") and data.num_classes != 2:
+        raise UserError(
+            f"monitor={cfg.monitor} is for two classes, not {data.num_classes}: use monitor=val/balanced_acc."
+        )
     check_threshold(cfg.threshold, data.class_names)
 
 

@@ -57,6 +57,7 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
     return checkpoint, {
         **OmegaConf.to_container(cfg.choices),
         "seed": cfg.seed,
+        **({"positive": data.class_names[data.rarest_class]} if data.num_classes == 2 else {}),
         **(checkpoint.get("validated") or validated_at(folder, checkpoint["global_step"])),
         cfg.monitor: float(best.best_model_score if score is None else score),
         "best_epoch": checkpoint["epoch"] + 1,

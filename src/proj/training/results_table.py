@@ -56,6 +56,9 @@ def print_table(metrics: dict, monitor: str, largest: float = 0.0) -> None:
         table.add_row("test accuracy", test_in_words(metrics, monitor))
         if "test/balanced_acc" in metrics and largest > 2 / 3:
             table.add_row("classes alike", balanced_in_words(metrics))
+            if "test/ap" in metrics:
+                words = f"average precision {metrics['test/ap']:.3f}   {one_line(metrics['positive'])}"
+                table.add_row("rarer class", Text(words))
         # `Text` is not parsed as markup, since a class may be called [red].
         table.add_row("per class", Text(classes_in_words(metrics["test/acc_per_class"])))
         if "test/acc_threshold" in metrics:  # below the figures of the most probable class

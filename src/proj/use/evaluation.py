@@ -115,6 +115,7 @@ def evaluate(
         "examples": len(answers.targets),
         "left_out": data.left_out,
         **figures(results, answers, contents, coverage),
+        **({"positive": facts.class_names[model.positive]} if "test/ap" in results else {}),
         "mistakes": [{"index": i, "file": data.file_of(part, i), **answers.to_example(i)} for i in worst],
     }
     print_evaluation(metrics, facts.class_names)

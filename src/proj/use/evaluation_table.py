@@ -40,6 +40,8 @@ def print_figures(metrics: dict, classes: int, console: Console) -> None:
         f"macro F1 {metrics['macro_f1']:.2%}{auc}\n"
         f"loss {metrics['loss']:.4f}   calibration error {metrics['calibration_error']:.2%}{before}"
     )
+    if "ap" in metrics:
+        print(f"average precision of {cut(one_line(metrics['positive']))} {metrics['ap']:.4f}")
     if known := metrics["coverage"]:
         console.print(
             f"sets at coverage {known['asked']:.4g}: {known['measured']:.2%} hold the right class   "
