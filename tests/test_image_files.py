@@ -290,7 +290,7 @@ def write_deep(folder: Path, name: str, most: int, kind=np.uint16, count: int = 
 def test_deep_pixels_are_scaled_by_what_the_training_images_hold(photos, tmp_path, ending, most, kind, said):
     write_deep(tmp_path / "in", ending, most, kind)
     data, printed = photos(tmp_path / "in", "channels=1")
-    assert printed.startswith("Images of more than 8 bits, ") and said in printed
+    assert printed.startswith("Images of more than 8 bits, ") and said in printed and "from 0 to " in printed
     assert "dataset.levels=[black,white]" in printed
     inputs = torch.cat([split.inputs for split in data.splits.values()]).float()
     assert inputs.max() > 130 and len(inputs.unique()) > 8
@@ -349,6 +349,21 @@ def test_predict_and_evaluate_scale_deep_pixels_as_the_training_did(configure, t
     assert list(row["probabilities"].values()) == pytest.approx(wanted.tolist(), abs=1e-5)
     found = evaluate(path, split="all", data_dir=str(tmp_path / "new"), output=str(tmp_path))
     assert found["calibration_error"] == pytest.approx(1 - wanted.max().item(), abs=1e-4)
+
+
+def test_predict_reports_pixels_beyond_those_of_the_training_that_become_black_or_white(tmp_path, capsys):
+    facts = Facts([1, 8, 8], ["a", "b"], False, [0.5], [0.5], None, "", {"I": [0, 4095]})
+    files = [str(tmp_path / f"{most}.png") for most in (255, 3000, 4095, 9000, 48_000)]
+    for file in files:
+        values = np.linspace(7, int(Path(file).stem), 144).reshape(12, 12)
+        Image.fromarray(values.astype(np.uint8 if "255" in file else np.uint16)).save(file)
+    for some, said in (
+        (files[:3], ""),
+        (files, "numbers from 7 to 48,000: 2; 0 becomes black and 4,095 white, as in the"),
+    ):
+        assert len([*read_images(some, facts, "auto", 1000, [])]) == len(some)
+        printed = capsys.readouterr().err
+        assert said in printed and bool(said) == bool(printed)
 
 
 def test_a_checkpoint_without_levels_takes_deep_pixels_as_it_did(tmp_path):

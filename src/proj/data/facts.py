@@ -88,8 +88,9 @@ class Facts:
 
     def read_image(
         self, file: str | Path | BinaryIO, invert: bool | None = None, max_pixels: int = MAX_PIXELS
-    ) -> tuple[np.ndarray, bool, bool]:
-        """(uint8 (H, W, C) pixels of the first image in a file, whether they were inverted, whether it holds others).
+    ) -> tuple[np.ndarray, bool, bool, tuple[str, float, float] | None]:
+        """(uint8 (H, W, C) pixels of the first image in a file, whether they were inverted, whether it holds others,
+        the kind, lowest and highest value of pixels of more than 8 bits, if they are such).
 
         invert: whether to invert the image; None inverts dark drawings on light, if the network takes drawings.
         Raises UserError if the network does not take such images. For a file that is no image, is damaged, or has more
@@ -101,7 +102,7 @@ class Facts:
         if channels not in (1, 3):
             raise UserError(f"the model takes {channels} channels, and images have 1 or 3.")
         image = open_image(file, size, channels, self.levels, max_pixels)
-        return *fit_image(image, size, self.drawings, invert), bool(image.info.get("frames"))
+        return *fit_image(image, size, self.drawings, invert), bool(image.info.get("frames")), image.info.get("deep")
 
     def normalizer(self) -> "Normalize | Standardize | None":
         """The module that makes inputs from pixels or from a table's numbers; None if the inputs need more."""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from proj.data.photos.deep_pixels import describe
 from proj.data.photos.image_file import Refused, why_not
 from proj.data.photos.images_in_folder import files_in, is_image, listed_counts
 from proj.data.tables.cells import is_number
@@ -74,10 +75,11 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
     """Yield the image in each file. A file that cannot be read as an image is printed and added to `skipped`.
     facts: the model's `Facts`. invert: "auto", "true" or "false", see `Facts.read_image`."""
     inverts, several = {"true": True, "false": False, "auto": None}[invert], 0
+    beyond = list[tuple[str, float, float]]()  # of images with values beyond those that become black and white
     for file in files:
         content = io.BytesIO(sys.stdin.buffer.read()) if file == "-" else file
         try:
-            pixels, inverted, has_more = facts.read_image(content, inverts, max_pixels)
+            pixels, inverted, has_more, deep = facts.read_image(content, inverts, max_pixels)
         except UserError:
             raise
         except Exception as error:  # Pillow's readers raise errors of many types
@@ -87,7 +89,13 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
             print(f"skipped {readable(file)}: {readable(str(why))}", file=sys.stderr)
             continue
         several += has_more
+        if deep and (scale := (facts.levels or {}).get(deep[0])) and not scale[0] <= deep[1] <= deep[2] <= scale[1]:
+            beyond.append(deep)
         yield Example(file, torch.from_numpy(pixels), content, "(dark on light: inverted)" if inverted else "")
+    say(
+        *(f"{line}, as in the training: are they in another unit?" for line in describe(beyond, facts.levels)),
+        file=sys.stderr,
+    )
     if several:
         say(f"Images of several frames or pages, of which only the first is used: {several:,}", file=sys.stderr)
 

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -37,6 +37,18 @@ def levels_of(images: Iterable[tuple[str, float, float]]) -> dict[str, list[floa
         lowest, highest = spans.get(kind, (low, high))
         spans[kind] = min(low, lowest), max(high, highest)
     return {kind: [*black_and_white(*span)] for kind, span in sorted(spans.items())}
+
+
+def describe(images: Iterable[tuple[str, float, float]], levels: dict[str, list[float]] | None) -> Iterator[str]:
+    """A line for each kind of deep pixels: how many images have it, their range, and what becomes black and white.
+    images: as in `levels_of`."""
+    found = [*images]
+    for kind, numbers in (("I", "whole numbers"), ("F", "numbers with fractions")):
+        if spans := [span for known, *span in found if known == kind]:
+            low, high = min(low for low, _ in spans), max(high for _, high in spans)
+            scale = (levels or {}).get(kind)
+            how = "{:,g} becomes black and {:,g} white".format(*scale) if scale else "each is scaled by itself"
+            yield f"Images of more than 8 bits, {numbers} from {low:,g} to {high:,g}: {len(spans):,}; {how}"
 
 
 def packing(image: Image.Image) -> str:

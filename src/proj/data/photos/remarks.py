@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from proj.data.part_names import PARTS, words_in
+from proj.data.photos.deep_pixels import describe
 from proj.data.photos.image_file import Levels
 from proj.data.photos.resized import Resized
 from proj.errors import agree, first_of, how_many
@@ -31,11 +32,8 @@ def remarks_on(images: Resized, data_dir: str, levels: Levels) -> Iterator[str]:
     yield from describe_cut(images, data_dir)
     if images.frames:
         yield f"Images of several frames or pages, of which only the first is used: {len(images.frames):,}"
-    for kind, numbers in (("I", "whole numbers"), ("F", "numbers with fractions")):
-        if count := sum(known[0] == kind for known in images.deep.values()):
-            scale = (levels or {}).get(kind)
-            how = "{:,g} becomes black and {:,g} white".format(*scale) if scale else "each is scaled by itself"
-            yield f"Images of more than 8 bits, {numbers}: {count:,}; {how} (dataset.levels=[black,white])"
+    for line in describe(images.deep.values(), levels):
+        yield f"{line} (dataset.levels=[black,white])"
 
 
 def why_left_out(images: Resized, number: int, data_dir: str) -> str:
