@@ -319,13 +319,21 @@ def test_a_list_of_classes_beside_photos_is_named_where_they_lie_in_no_class_fol
         photos(tmp_path / data_dir)
 
 
-@pytest.mark.parametrize(("row", "said"), (("1.png,nv", True), ("part_1/1.png,nv", True), ("1.png,Part_1", False)))
-def test_a_table_beside_the_classes_with_none_of_them_in_a_cell_may_list_others(photos, tmp_path, capsys, row, said):
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    (
+        ("image,dx\n1.png,nv\n", True),
+        ("image,dx\npart_1/1.png,nv\n", True),
+        ("image,dx\n1.png,Part_1\n", False),
+        ("input,class,probability,nv,mel\n1.png,nv,0.9,0.9,0.1\n", False),  # of proj.predict
+    ),
+)
+def test_a_table_beside_the_classes_with_none_of_them_in_a_cell_may_list_others(photos, tmp_path, capsys, rows, said):
     folder = write_photos(tmp_path / "in", 5, ("red", "blue"))
     for number, name in enumerate(("red", "blue")):
         (folder / name).rename(folder / f"part_{number}")
     table = folder / "metadata.csv"
-    table.write_text(f"image,dx\n{row}\n")
+    table.write_text(rows)
     photos(folder)
     line = f"The classes are the folders (if {table} lists the class of each image, dataset.labels=metadata.csv takes"
     assert (line in capsys.readouterr().out) == said

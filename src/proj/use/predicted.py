@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from proj.data.photos.how_to_sort import PREDICTED
 from proj.pictures import drawing
 from proj.system.files import csv_text, write_output
 from proj.system.names import one_line
@@ -83,7 +84,7 @@ def in_words(row: dict) -> list[str]:
 def csv_rows(rows: Sequence[dict]) -> str:
     """The predictions as CSV, with a column for each class's probability, and one for the sets if there are any."""
     sets = ["set"] if "set" in rows[0] else []
-    first = ["input", "class", "probability", *sets]
+    first = [*PREDICTED.split(","), *sets]
 
     def cells(row: dict) -> list:
         members = [json.dumps(row[name], ensure_ascii=False) for name in sets]
@@ -97,7 +98,7 @@ def is_written_by_predict(file: str) -> bool:
     """Whether a file begins as those that predict writes, a table, lines of JSON or a picture, or is empty."""
     with open(file, "rb") as opened:
         start = opened.read(100)
-    return not start or start.startswith((b"input,class,probability", b'{"input": ')) or drawing.MARK in start
+    return not start or start.startswith((PREDICTED.encode(), b'{"input": ')) or drawing.MARK in start
 
 
 def write_rows(rows: Predictions, output: str, inverted: int) -> None:

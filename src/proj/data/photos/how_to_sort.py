@@ -14,6 +14,7 @@ from proj.system.folders import entries_in, everything_in, folders_in
 from proj.system.names import plain_name, readable
 from proj.system.platform import as_command
 
+PREDICTED = "input,class,probability"  # the beginning of a table that proj.predict wrote
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 # File names that contain the class, as the pattern's group: cat.0.jpg and dog (17).png; cat0.jpg; 0_cat.jpg.
 BY_CLASS = (r"(.+?)[-_. (]+\d+\)?\.", r"(\D+)\d+\.", r".*?\d+[-_. ]+(\D+)\.")
@@ -105,7 +106,9 @@ def by_a_list(data_dir: str, class_names: Sequence[str] = ()) -> str:
 
 
 def lists_in(files: list[os.DirEntry]) -> list[str]:
-    return [entry.path for entry in files if entry.name.lower().endswith((".csv", ".tsv", ".xlsx"))]
+    """The tables among some files, but for predictions, whose classes are a model's."""
+    tables = [entry.path for entry in files if entry.name.lower().endswith((".csv", ".tsv", ".xlsx"))]
+    return [table for table in tables if not beginning(table).startswith(PREDICTED)]
 
 
 def stems_in(table: str) -> set[str]:
