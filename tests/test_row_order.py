@@ -11,6 +11,7 @@ from support.tables import write_rows
 
 from proj.config.compose import configure
 from proj.errors import UserError
+from proj.training.run import train
 
 DAYS = [datetime(2022, 11, 1, tzinfo=timezone.utc) + timedelta(days=i) for i in range(100)]
 WRITTEN = {
@@ -87,6 +88,20 @@ def test_what_the_columns_hold_follows_from_the_training_rows_and_the_others_are
     assert data.columns[0]["categories"] == ["k0", "k1", "k2"]
     assert "the val part: column patient_id: 10 of 13 rows have a word" in (said := capsys.readouterr().out)
     assert "dataset.group" not in said  # which cannot be had beside the order
+
+
+def test_a_date_that_may_mark_missing_ones_is_doubted_though_the_column_is_no_input(tmp_path, capsys):
+    days = [*map(WRITTEN["2022-11-01"], DAYS)]
+    table(tmp_path / "t.csv", ["1900-01-01"] * 6 + days[6:])
+    load(tmp_path / "t.csv")
+    assert "when: 1900-01-01 is far from all other values, and 6% of the column" in capsys.readouterr().out
+
+
+def test_a_run_with_few_examples_to_be_tested_on_is_not_told_to_take_folds_beside_the_order(tmp_path, capsys):
+    table(tmp_path / "t.csv", map(WRITTEN["2022-11-01"], DAYS), [*"pq" * 43, *"p" * 14])
+    named = ["dataset=csv", f"data_dir={tmp_path}/t.csv", "dataset.target=y", f"hydra.run.dir={tmp_path}/run"]
+    train(configure(*named, "dataset.order=when", "trainer.fast_dev_run=true", "~callbacks.progress"))
+    assert "q (val 6, test 1). The figures" in (said := capsys.readouterr().out) and "folds" not in said
 
 
 @refusals(

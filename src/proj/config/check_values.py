@@ -119,7 +119,7 @@ def check_folds(dataset: DictConfig) -> None:
 
 def check_order(dataset: DictConfig) -> None:
     """Raises UserError for another way to split a table beside that by the order of a column."""
-    if dataset._target_ != "proj.data.CSVDataModule" or dataset.get("order") is None:
+    if dataset.get("order") is None or "sheet" not in dataset:  # the setting of a class that reads no table
         return
     for key, unset in (("folds", None), ("group", None), ("split_seed", 0)):
         if (value := dataset.get(key, unset)) != unset:
