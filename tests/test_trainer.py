@@ -5,12 +5,14 @@ import io
 import math
 import re
 import shutil
+import sys
 import time
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import rich
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar
@@ -352,15 +354,19 @@ def test_the_bar_that_remains_is_that_of_the_last_epoch_whatever_ended_the_run(c
     assert text == shown
 
 
-@pytest.mark.parametrize(("every", "lines"), ((0, 3), (60, 0)))
-def test_a_run_whose_output_goes_to_a_file_tells_once_in_a_while_how_far_it_is(
-    configure, capsys, monkeypatch, every, lines
+@pytest.mark.parametrize(("every", "lines", "place"), ((0, 3, "file"), (60, 0, "file"), (0, 3, "notebook")))
+def test_a_run_whose_output_goes_where_no_bar_is_shown_tells_once_in_a_while_how_far_it_is(
+    configure, capsys, monkeypatch, recwarn, every, lines, place
 ):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.setattr("proj.training.progress_bar.find_spec", lambda name: None, raising=False)
+    monkeypatch.setattr(rich.get_console(), "is_jupyter", place == "notebook")
     monkeypatch.setattr("proj.training.progress_bar.LINE_INTERVAL", every)
     bar = "+callbacks.bar={_target_:proj.training.progress_bar.ProgressBar,refresh_rate:10}"
     train(configure("trainer.max_epochs=3", "test=false", bar))
     told = [line for line in capsys.readouterr().out.splitlines() if re.match(r"Epoch \d/3   loss \d", line)]
     assert len(told) == lines and all("val/acc 0." in line or "val/acc 1." in line for line in told)
+    assert not [one for one in recwarn if "ipywidgets" in str(one.message)]
 
 
 @pytest.mark.parametrize(("epochs", "text"), ((3, "Epoch 3/3"), (-1, "Epoch 3"), (None, "Epoch 3")))

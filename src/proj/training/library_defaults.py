@@ -9,7 +9,7 @@ import lightning.pytorch
 from proj.system.platform import c_library
 
 TESTED = "2.6"  # the minor version of Lightning whose loops and counters `resume` and `fast_loop` follow
-# The beginnings of warnings that Lightning and torch give in every run, or for what is intended.
+# The beginnings of warnings that Lightning, torch and rich give in every run, or for what is intended.
 QUIET = (
     "Checkpoint directory .* exists",
     ".*treespec.*LeafSpec",
@@ -20,6 +20,7 @@ QUIET = (
     "ReduceLROnPlateau conditioned on metric .* not available",  # before the first validation
     ".*module.s. in eval mode at the start of training",  # a frozen backbone
     "The `srun` command is available",
+    'install "ipywidgets"',  # the progress bar prints lines then
 )
 
 

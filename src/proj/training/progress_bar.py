@@ -3,6 +3,7 @@
 import math
 import os
 import time
+from importlib.util import find_spec
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -38,7 +39,8 @@ class ProgressBar(RichProgressBar):
     """Lightning's progress bar, updated `refresh_rate` times a second, since an update takes as long as a small step.
 
     So an epoch or a validation that ends sooner is not shown, unless `leave` asks for a line for each epoch. If the
-    output goes to a file, a line is printed after a validation, at most every LINE_INTERVAL seconds.
+    output goes to a file, or to a notebook without ipywidgets, a line is printed after a validation, at most every
+    LINE_INTERVAL seconds.
     epoch_shown, validation_shown: whether the current one is shown. updated, printed: the times of the last update of
     the bar and of the last printed line. over: 1 at the end of the training, when Lightning has counted the last epoch.
     """
@@ -114,9 +116,11 @@ class ProgressBar(RichProgressBar):
             self._print_line(trainer, pl_module)
 
     def _print_line(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print a line on the progress of the training, if the output goes to a file."""
+        """Print a line on the progress of the training, if the output goes where rich shows no bar: to a file, or to a
+        notebook without ipywidgets."""
         self.printed, console = time.monotonic(), get_console()
-        if not (console.is_terminal or console.is_jupyter) and trainer.state.fn == "fit":
+        shows_bar = find_spec("ipywidgets") if console.is_jupyter else console.is_terminal
+        if not shows_bar and trainer.state.fn == "fit":
             figures = (f"{name} {value:.4f}" for name, value in self.get_metrics(trainer, pl_module).items())
             print("   ".join([self._get_train_description(trainer.current_epoch).rstrip(), *figures]), flush=True)
 
