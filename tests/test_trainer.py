@@ -356,15 +356,22 @@ def test_the_bar_that_remains_is_that_of_the_last_epoch_whatever_ended_the_run(c
 
 @pytest.mark.parametrize(("every", "lines", "place"), ((0, 3, "file"), (60, 0, "file"), (0, 3, "notebook")))
 def test_a_run_whose_output_goes_where_no_bar_is_shown_tells_once_in_a_while_how_far_it_is(
-    configure, capsys, monkeypatch, recwarn, every, lines, place
+    configure, capsys, monkeypatch, recwarn, request, every, lines, place
 ):
+    cells: list[str] = []  # what the notebook shows
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     monkeypatch.setattr("proj.training.progress_bar.find_spec", lambda name: None, raising=False)
-    monkeypatch.setattr(rich.get_console(), "is_jupyter", place == "notebook")
+    monkeypatch.setattr("IPython.display.display", lambda shown: cells.append(shown.text))
+    request.addfinalizer(rich.reconfigure)  # of the console that all share
     monkeypatch.setattr("proj.training.progress_bar.LINE_INTERVAL", every)
-    bar = "+callbacks.bar={_target_:proj.training.progress_bar.ProgressBar,refresh_rate:10}"
+    bar = "+callbacks.bar={_target_:proj.training.progress_bar.ProgressBar,refresh_rate:10,"
+    bar += f"console_kwargs:{{force_jupyter:{place == 'notebook'}}}}}"
     train(configure("trainer.max_epochs=3", "test=false", bar))
-    told = [line for line in capsys.readouterr().out.splitlines() if re.match(r"Epoch \d/3   loss \d", line)]
+    told = [
+        line
+        for line in (capsys.readouterr().out + "".join(cells)).splitlines()
+        if re.match(r"Epoch \d/3   loss \d", line)
+    ]
     assert len(told) == lines and all("val/acc 0." in line or "val/acc 1." in line for line in told)
     assert not [one for one in recwarn if "ipywidgets" in str(one.message)]
 
