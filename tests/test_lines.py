@@ -1,6 +1,7 @@
 """A sweep shows a line for each job that ends; what a job prints is in its log."""
 
 import fcntl
+import inspect
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from support import processes
 from support.classes import ENV, ends
 from support.sweeps import QUICK, RATES, SEARCH, finish_at_once, resume, run, sweep
 
+import proj.training.results_table
 from proj.sweeps.folder import Sweep
 from proj.sweeps.job import printing_into
 from proj.sweeps.lines import Lines, duration, own_stdout, shortened
@@ -127,6 +129,7 @@ def test_notes_are_the_lines_that_not_every_job_prints(tmp_path):
     file = tmp_path / "train.log"
     file.write_text("of the command before\n")
     start = file.stat().st_size
+    unfitted = "threshold: yes from a probability of 0.5 on, since the validation part has no example of one class"
     with open(file, "a") as said:
         said.write("5 of 80 images cannot be read and are left out:\n    a/0.png: cannot identify image file\n")
         said.write(f"left out, 2 classes with too few examples:\n    {'a' * 30} (1)\n    'dataset.drop=[a]' keeps it\n")
@@ -137,10 +140,14 @@ def test_notes_are_the_lines_that_not_every_job_prints(tmp_path):
         said.write("/site-packages/x.py:12: UserWarning: beware\n  warnings.warn(beware)\n")
         said.write("wandb: Run history:\nwandb:  lr ▁\n2026/11/27 01:31:11 INFO mlflow.store.db.utils: Creating\n")
         said.write("\x1b[1mtest accuracy\x1b[0m\x1b[1m  \x1b[0m60.00%\n")  # with FORCE_COLOR
+        rows = re.findall(r'add_row\("(.+?)"', inspect.getsource(proj.training.results_table))
+        said.write("".join(f"{row}  92.00%   balanced 90.00%\n" for row in rows))
+        said.write("threshold: yes from a probability of 0.23 on (validation: F1 0.49, at 0.5 0.34)\n")
+        said.write(f"{unfitted}\n")
         said.write("test accuracy  80.00%   loss 0.5\nerror: the loss turned NaN\nTraceback (most recent call last):\n")
     notes = ["5 of 80 images cannot be read and are left out:", "left out, 2 classes with too few examples:"]
-    notes += [rare, "almost full", "UserWarning: beware"]
-    assert read_notes(file, start) == notes and read_notes(tmp_path / "none.log", 0) == []
+    notes += [rare, "almost full", "UserWarning: beware", unfitted]
+    assert len(rows) > 6 and read_notes(file, start) == notes and read_notes(tmp_path / "none.log", 0) == []
 
 
 @pytest.mark.parametrize("isolate", [pytest.param("isolate=true", marks=pytest.mark.slow), "isolate=false"])

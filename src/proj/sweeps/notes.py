@@ -8,7 +8,8 @@ from pathlib import Path
 ORDINARY = re.compile(
     r"\s|$|.* on .*: [\d,]+ train, |on \S+ in |This run is finished; |Stopped\. |\[.*\]\[(INFO|DEBUG)\] "
     r"|wandb:(?! (WARNING|ERROR))|\d{4}/\d\d/\d\d [\d:]+ INFO mlflow"
-    r"|(test accuracy|per class|best epoch|parameters|time|checkpoint|dashboard) "
+    r"|(test accuracy|classes alike|rarer class|per class|at threshold|threshold:(?!.* since)) "
+    r"|(best epoch|parameters|time|checkpoint|dashboard) "
 )
 WHY_IT_FAILED = re.compile(r"error: |Traceback \(|\[.*\]\[(ERROR|CRITICAL)\] ")  # the job's line says it already
 COLOUR = re.compile(r"\x1b\[[\d;]*m")  # rich writes it into files if FORCE_COLOR is set, as in notebooks
