@@ -72,6 +72,7 @@ def test_what_is_no_image_is_counted_by_its_ending(photos, tmp_path):
     for name, content in {
         "a.txt": b"text", "b.txt": b"PIL", "c.svg": b"<svg/>", "d.pdf": b"%PDF-1.7", "e.mp4": b"\0\0\0\x18ftypisom",
         "f": b"{}", "g.eps": b"%!PS-Adobe-3.0 EPSF-3.0", "h.xml": b"", "i.npy": b"\x93NUMPY",
+        "k.dcm": bytes(128) + b"DICM",
     }.items():  # fmt: skip
         (folder / "red" / name).write_bytes(content)
     picture("red", 60).save(folder / "red" / "j.dng", "TIFF")  # as a raw photo begins, with a small preview
@@ -80,7 +81,7 @@ def test_what_is_no_image_is_counted_by_its_ending(photos, tmp_path):
         open_image(folder / "red" / "j.dng", (8, 8), 3)
     data, said = photos(folder)
     assert examples(data) == 12
-    for what in ("2 .txt", "1 .svg", "1 .pdf", "1 .mp4", "1 .dng", "1 without an ending"):
+    for what in ("2 .txt", "1 .svg", "1 .pdf", "1 .dcm", "1 .mp4", "1 .dng", "1 without an ending"):
         assert what in said.splitlines()[0]
     assert "no class folder: 1 .jpg" in said.splitlines()[1]
 
