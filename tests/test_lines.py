@@ -136,6 +136,7 @@ def test_notes_are_the_lines_that_not_every_job_prints(tmp_path):
         rare = f"left out, of too few examples: {'name (1), ' * 20}".strip()
         said.write(f"{rare}\n    'dataset.drop=[a]' keeps it\n")
         said.write("mlp on csv: 61 train, 12 val, 12 test examples\non cpu in 32-true: as before\n")
+        said.write("This run goes on after step 7.\n")
         said.write(f"{tmp_path}\n[2026-11-26 05:21:52,997][proj.x][WARNING] almost full\n")
         said.write("/site-packages/x.py:12: UserWarning: beware\n  warnings.warn(beware)\n")
         said.write("wandb: Run history:\nwandb:  lr ▁\n2026/11/27 01:31:11 INFO mlflow.store.db.utils: Creating\n")

@@ -108,7 +108,7 @@ def test_a_sweep_that_goes_on_names_only_words_that_it_takes(tmp_path, is_search
         ("proj.report", "outptu=a outputs", "there is no option 'outptu'. Did you mean 'output'"),
         ("proj.report", "output=a", "name the folders to compare"),
         ("proj.evaluate", "ckpt=a ckpt=b", "ckpt is given twice"),
-        ("proj.evaluate", "ckpt=.", ". is a folder: if it is a run's, give run=."),
+        ("proj.evaluate", "ckpt=.", ". is a folder. Give run=<folder of a run>."),
         ("proj.evaluate", f"run={__file__}", f"is a file: give ckpt={__file__}, or the folder of its run"),
         ("proj.train", f"resume={__file__}", "is a file: give the folder of its run"),
     ),

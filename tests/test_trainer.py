@@ -227,7 +227,7 @@ def test_max_steps_ends_in_a_validation_and_can_be_raised_to_the_bits_of_an_unbr
     with pytest.raises(UserError, match=r"limit_train_batches: 1\.0 in the run, 1 now"):
         train(configure(*PLAIN, f"trainer.max_steps={steps}", "trainer.limit_train_batches=1"))
     more = train(configure(*PLAIN, "trainer.max_steps=33"))
-    assert more["epochs"] == 3
+    assert more["epochs"] == 3 and f"\nThis run goes on after step {steps}.\n" in capsys.readouterr().out
     left, right = (load_checkpoint(folder / "last.ckpt") for folder in (tmp_path / "run", trained(*PLAIN)))
     assert all(torch.equal(left["state_dict"][name], value) for name, value in right["state_dict"].items())
     assert str(left["optimizer_states"]) == str(right["optimizer_states"])

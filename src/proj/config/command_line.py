@@ -158,7 +158,8 @@ def checkpoint_file(checkpoint: str, folder: str) -> Path:
     run = RunFolder(folder)
     path = Path(checkpoint or run.checkpoint_of(run.figures()))
     if path.is_dir():
-        raise UserError(f"{path} is a folder: if it is a run's, give run={path}")
+        is_run = RunFolder(path).best.is_file()
+        raise UserError(f"{path} is a folder.{f' Give run={path}.' if is_run else runs_near('run', path, run.best)}")
     if folder and os.path.isfile(folder):
         raise UserError(f"{folder} is a file: give ckpt={folder}, or the folder of its run.")
     if not path.is_file():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 # The lines that every job prints. Any other line is a note, so an unknown one is shown rather than lost.
 ORDINARY = re.compile(
-    r"\s|$|.* on .*: [\d,]+ train, |on \S+ in |This run is finished; |Stopped\. |\[.*\]\[(INFO|DEBUG)\] "
+    r"\s|$|.* on .*: [\d,]+ train, |on \S+ in |This run (is finished; |goes on )|Stopped\. |\[.*\]\[(INFO|DEBUG)\] "
     r"|wandb:(?! (WARNING|ERROR))|\d{4}/\d\d/\d\d [\d:]+ INFO mlflow"
     r"|(test accuracy|classes alike|rarer class|per class|at threshold|threshold:(?!.* since)) "
     r"|(best epoch|parameters|time|checkpoint|dashboard) "

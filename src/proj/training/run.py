@@ -154,6 +154,8 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
             write_columns(run, data.described)
         print_introduction(cfg, trainer, data, reason)
         print(readable(str(folder)))
+        if start.state:
+            print(f"This run goes on after step {start.checkpoint['global_step']:,}.")
 
     observe(run)
     trainer.fit(model, data, ckpt_path=start.path, weights_only=True)
