@@ -71,7 +71,11 @@ def test_beside_a_test_file_the_validation_rows_are_the_last_of_the_training_fil
     data = load(tmp_path)
     drawn = {name: sorted(rows[int(line) - 2][0] for line in data.numbers[name]) for name in ("train", "val")}
     assert drawn == {"train": [*range(51)], "val": [*range(51, 60)]} and len(data.numbers["test"]) == 40
-    assert "val 2022-12-22 to 2022-12-30, test 2022-12-31 to 2023-02-08" in capsys.readouterr().out
+    assert "val 2022-12-22 to 2022-12-30, test 2022-12-31 to 2023-02-08" in (said := capsys.readouterr().out)
+    assert "begins before" not in said
+    table(tmp_path / "test.csv", map(WRITTEN["2022-11-01"], DAYS[40:]))
+    load(tmp_path)
+    assert "test begins before train ends: it is no test on rows that come later" in capsys.readouterr().out
 
 
 def test_a_class_of_the_last_rows_alone_is_left_out_and_a_rare_one_of_the_training_is_not(tmp_path, capsys):

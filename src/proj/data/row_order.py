@@ -45,11 +45,13 @@ def split_in_order(
         part_of[left[start:]] = PARTS.index(part)
         moved += [f"{part} has {len(left) - start:,} rows, not {asked:,}"] if len(left) - start != asked else []
         left = left[:start]
-    lines = []
+    lines, end_of_training = list[str](), found[part_of == 0].max(initial=-np.inf)
     for part in PARTS:
         if len(its := np.flatnonzero(part_of == PARTS.index(part))):
-            ends = its[[found[its].argmin(), found[its].argmax()]]
-            lines.append(f"{part} {' to '.join(dict.fromkeys(map(cells.at, ends)))}")
+            first, last = its[found[its].argmin()], its[found[its].argmax()]
+            lines.append(f"{part} {' to '.join(dict.fromkeys((cells.at(first), cells.at(last))))}")
+            if part != "train" and found[first] < end_of_training:  # only where it has a file of its own
+                notes.append(f"{part} begins before train ends: it is no test on rows that come later")
     why = f" ({', '.join(moved)}, since rows of one value stay together)" if moved else ""
     return [f"in the order of {name}: {', '.join(lines)}{why}", *notes]
 
