@@ -64,7 +64,7 @@ def open_data(
         )
     if data.columns != facts.columns:
         cure = "choose another dataset, or the table's file: dataset=csv data_dir=…"
-        if not everything:
+        if "data_dir" in chosen and not everything:
             named = [] if dataset or data_dir else [f"data_dir={chosen['data_dir']}"]
             words = as_command([*named, "split=all"])
             cure = f"{words} measures all of its rows, python -m proj.predict also those without a class"
