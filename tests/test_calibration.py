@@ -67,6 +67,24 @@ def test_sets_hold_the_right_class_as_often_as_asked_and_hold_the_fewest_classes
     assert members.sum(1).double().mean() < needed.double().mean()
 
 
+@pytest.mark.parametrize("coverage", (0.6, 0.8, 0.9))
+def test_sets_hold_the_right_class_as_often_as_asked_where_many_rows_are_equal(coverage):
+    """200 draws of a table of six different rows. The checkpoint holds the scores in float32, and batches of another
+    size give slightly other logits."""
+    draws, held = torch.Generator().manual_seed(0), []
+    for _ in range(200):
+        shares = torch.rand(6, generator=draws, dtype=torch.float64)  # of the first of two classes, by the row
+        words = torch.randint(6, (2, 60), generator=draws)
+        probabilities = torch.stack([shares, 1 - shares], 1)[words]
+        targets = (torch.rand(2, 60, generator=draws, dtype=torch.float64) > shares[words]).long()[..., None]
+        scores = (1 - probabilities[0].gather(1, targets[0])).flatten().sort().values.float()
+        limit = prediction_set_limit({"calibration": {"scores": scores}}, coverage)
+        noise = 1e-5 * (torch.rand(60, 2, generator=draws, dtype=torch.float64) - 0.5)
+        later = (probabilities[1].log() + noise).softmax(1)
+        held.append(in_prediction_set(later, limit).gather(1, targets[1]).double().mean().item())
+    assert sum(held) / 200 >= coverage
+
+
 @pytest.mark.parametrize("words", (("dataset=digits", "tta=true"), ()))
 def test_the_best_checkpoint_keeps_what_the_validation_part_says(trained, words):
     folder = trained(*words)

@@ -25,8 +25,6 @@ from proj.use.data import open_data
 from proj.use.export import export
 from proj.use.prediction import predict
 
-NUMBERS = torch.tensor([90, 10])  # of training examples of no and yes
-
 
 def drawn(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """(Logits of two classes, of which the second has a tenth of the examples; the right classes)."""
@@ -59,7 +57,7 @@ def value_of(threshold: str, targets: torch.Tensor, called: torch.Tensor, positi
 def test_no_other_threshold_is_better_on_the_validation_part(threshold, positive):
     logits, targets = drawn(120, 0)
     asked = DictConfig({threshold[5:]: 5}) if threshold.startswith("cost") else threshold
-    found = fit_decision(asked, ["no", "yes"], NUMBERS, logits, targets)
+    found = fit_decision(asked, ["no", "yes"], 1, logits, targets)
     probabilities = logits.softmax(1)
     called = decided(probabilities, torch.tensor(found["costs"], dtype=torch.float64))
     assert found["class"] == ["no", "yes"][positive]
@@ -76,19 +74,30 @@ def test_no_other_threshold_is_better_on_the_validation_part(threshold, positive
 def test_where_nothing_is_better_the_threshold_stays_at_one_half():
     logits = torch.tensor([[0.0, 3.0], [0.0, 2.0], [0.0, -1.0], [0.0, -4.0]], dtype=torch.float64)
     for threshold in ("f1", "balanced"):
-        told = fit_decision(threshold, ["no", "yes"], NUMBERS, logits, torch.tensor([1, 1, 0, 0]))
+        told = fit_decision(threshold, ["no", "yes"], 1, logits, torch.tensor([1, 1, 0, 0]))
         assert told["probability"] == 0.5 and told[threshold] == 1
         for only in (0, 1):
-            without = fit_decision(threshold, ["no", "yes"], NUMBERS, logits, torch.full((4,), only))
+            without = fit_decision(threshold, ["no", "yes"], 1, logits, torch.full((4,), only))
             assert without["costs"] == [1, 1] and "has no example of one class" in summary(without)
     numbers, found = torch.tensor([2.0, 1.0, -1.0]).double(), torch.tensor([True, False, True])
     assert best_boundary(numbers, found, lambda tp, fp, fn, tn: 0 * tp)[0] == 0
+    equal = torch.tensor([2 + 1e-5, 2.0, 2 - 1e-5, -1.0]).double()  # three equal examples in batches of three sizes
+    of_positive = torch.tensor([True, True, False, False])
+    assert best_boundary(equal, of_positive, lambda tp, fp, fn, tn: -fp - fn) == (0, -1, -1)
     never = best_boundary(torch.tensor([1.0, 1.0]).double(), torch.tensor([True, False]), lambda tp, fp, fn, tn: -fp)
     assert never[0] > 1 and never[1:] == (0, -1)  # no split between equal scores; none is called positive
 
 
+def test_the_positive_class_is_the_rarer_one_of_the_whole_data_in_each_fold(tmp_path):
+    """Of 23 and 24 rows, 17 of each are left to train on."""
+    rows = [f"{number % 7},{'no' if number < 23 else 'yes'}" for number in range(47)]
+    (tmp_path / "table.csv").write_text("\n".join(["x,lived", *rows]) + "\n")
+    metrics = train(configure(*words(tmp_path / "table.csv", tmp_path / "run", "threshold=f1", "model=mlp")))
+    assert metrics["threshold"]["class"] == metrics["positive"] == "no"
+
+
 def test_of_more_classes_the_one_is_named_that_is_likely_to_cost_the_least():
-    told = fit_decision(DictConfig({"b": 10}), ["a", "b", "c"], NUMBERS, torch.zeros(1, 3), torch.zeros(1).long())
+    told = fit_decision(DictConfig({"b": 10}), ["a", "b", "c"], 1, torch.zeros(1, 3), torch.zeros(1).long())
     shares = torch.tensor([[0.6, 0.1, 0.3], [0.9, 0.05, 0.05]])
     assert told["costs"] == [1, 10, 1] and decided(shares, torch.tensor(told["costs"])).tolist() == [1, 0]
     assert decided(shares, None).tolist() == [0, 0] and "smallest expected cost" in summary(told)
@@ -100,13 +109,13 @@ def test_a_class_of_any_name_has_a_cost(costs):
     names = {"{t": ["false", "true"], "{1": ["0.00", "1.00"], '{"': ["-", "a: b, c"]}.get(costs[:2], ["<=50K", ">50K"])
     check_threshold(asked, names)
     logits, targets = drawn(120, 0)
-    found = fit_decision(asked, names, NUMBERS, logits, targets)
-    assert found == fit_decision(DictConfig({"yes": 5}), ["no", "yes"], NUMBERS, logits, targets) | {
+    found = fit_decision(asked, names, 1, logits, targets)
+    assert found == fit_decision(DictConfig({"yes": 5}), ["no", "yes"], 1, logits, targets) | {
         "asked": found["asked"],
         "class": names[1],
     }
-    for asked, counts in ((f"f1:{names[1]}", NUMBERS), ("f1", torch.tensor([50, 50]))):
-        assert fit_decision(asked, names, counts, logits, targets)["class"] == names[1]
+    for asked, rarest in ((f"f1:{names[1]}", 0), ("f1", 1)):
+        assert fit_decision(asked, names, rarest, logits, targets)["class"] == names[1]
 
 
 def words(file: Path, folder: Path, *others: str) -> list[str]:

@@ -20,6 +20,7 @@ VALUES: dict[str, Callable[..., Tensor]] = {
     "f1": lambda tp, fp, fn, tn: 2 * tp / (2 * tp + fp + fn).clamp(min=1),
     "balanced": lambda tp, fp, fn, tn: (tp / (tp + fn) + tn / (tn + fp)) / 2,
 }
+NOISE = 1e-4  # log odds that differ by less may be those of equal examples in batches of different sizes
 RATES = ("acc", "balanced_acc", "macro_f1")  # the metrics that are measured of any decision
 
 
@@ -91,7 +92,7 @@ def cost_of_each_class(threshold: str | DictConfig, names: list[str]) -> list[fl
 
 
 def fit_decision(
-    threshold: str | DictConfig, names: list[str], counts: Tensor, logits: Tensor, targets: Tensor
+    threshold: str | DictConfig, names: list[str], rarest: int, logits: Tensor, targets: Tensor
 ) -> dict[str, Any]:
     """The decision, as the checkpoint and metrics.json store it: "asked", the setting, and "costs", see `decided`.
 
@@ -99,14 +100,14 @@ def fit_decision(
     (the one that costs more to miss, or by default the rarer one), the "probability" from which on it is chosen, and
     the value of what is optimised (F1, balanced accuracy or mean cost) on the validation part, at this probability and
     at 0.5.
-    counts: (num_classes,) training examples. logits: (N, num_classes), calibrated, and targets: (N,), of the validation
-    part.
+    rarest: the index of the class with the fewest examples. logits: (N, num_classes), calibrated, and targets: (N,), of
+    the validation part.
     """
     asked, costs = threshold_text(threshold), cost_of_each_class(threshold, names)
     if costs and len(names) > 2:
         return {"asked": asked, "costs": costs}
     word, _, named = ("cost", "", "") if costs else threshold.partition(":")
-    positive = index_of(named, names) if named else int(counts[1] <= counts[0])
+    positive = index_of(named, names) if named else rarest
     positive = costs.index(max(costs)) if costs and costs[0] != costs[1] else positive
     is_positive = targets == positive
     decision = {"asked": asked, "class": names[positive]}
@@ -142,9 +143,11 @@ def best_boundary(scores: Tensor, positive: Tensor, value: Callable[..., Tensor]
     values = value(tp, fp, tp[-1] - tp, fp[-1] - fp)
     padded = torch.cat([scores[:1] + 2, scores, scores[-1:] - 2])  # for a boundary above all scores, and one below
     boundaries = (padded[1:] + padded[:-1]) / 2
+    separates = torch.cat(
+        [torch.tensor([True]), scores[1:] < scores[:-1] - NOISE, torch.tensor([True])]
+    )  # not equal scores
     zero = int((scores > 0).sum())
-    boundaries[zero] = 0.0
-    separates = torch.cat([torch.tensor([True]), scores[1:] < scores[:-1], torch.tensor([True])])  # not equal scores
+    boundaries[zero], separates[zero] = 0.0, True
     best = values[separates].max()
     equal = (separates & (values == best)).nonzero().flatten()
     return boundaries[equal[boundaries[equal].abs().argmin()]].item(), best.item(), values[zero].item()
