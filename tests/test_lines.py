@@ -135,7 +135,7 @@ def test_notes_are_the_lines_that_not_every_job_prints(tmp_path):
         said.write(f"left out, 2 classes with too few examples:\n    {'a' * 30} (1)\n    'dataset.drop=[a]' keeps it\n")
         rare = f"left out, of too few examples: {'name (1), ' * 20}".strip()
         said.write(f"{rare}\n    'dataset.drop=[a]' keeps it\n")
-        said.write("mlp on csv: 61 train, 12 val, 12 test examples\non cpu in 32-true: as before\n")
+        said.write("mlp on csv: 61 train, 12 val, 12 test examples\non cpu with trainer.precision=32-true: as before\n")
         said.write("This run goes on after step 7.\n")
         said.write(f"{tmp_path}\n[2026-11-26 05:21:52,997][proj.x][WARNING] almost full\n")
         said.write("/site-packages/x.py:12: UserWarning: beware\n  warnings.warn(beware)\n")
@@ -146,7 +146,8 @@ def test_notes_are_the_lines_that_not_every_job_prints(tmp_path):
         said.write("threshold: yes from a probability of 0.23 on (validation: F1 0.49, at 0.5 0.34)\n")
         said.write(f"{unfitted}\n")
         said.write("test accuracy  80.00%   loss 0.5\nerror: the loss turned NaN\nTraceback (most recent call last):\n")
-    notes = ["5 of 80 images cannot be read and are left out:", "left out, 2 classes with too few examples:"]
+    notes = ["5 of 80 images cannot be read and are left out: see train.log"]
+    notes += ["left out, 2 classes with too few examples: see train.log"]
     notes += [rare, "almost full", "UserWarning: beware", unfitted]
     assert len(rows) > 6 and read_notes(file, start) == notes and read_notes(tmp_path / "none.log", 0) == []
 

@@ -55,11 +55,11 @@ def test_the_chosen_precision_is_stored_said_and_kept_when_the_run_goes_on(confi
     monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: True)
     cfg = configure(*settings)
     train(cfg)
-    assert "on cpu in bf16-mixed: cpu is faster in bfloat16" in capsys.readouterr().out
+    assert "on cpu with trainer.precision=bf16-mixed: cpu is faster in bfloat16" in capsys.readouterr().out
     assert load_checkpoint(f"{cfg.output_dir}/last.ckpt")["proj"]["config"]["trainer"]["precision"] == "bf16-mixed"
     monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: False)  # as on another machine
     train(configure(*settings, "trainer.max_epochs=2"))
-    assert "in bf16-mixed" in capsys.readouterr().out
+    assert "precision=bf16-mixed" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"trainer.precision: bf16-mixed in the run, 32-true now"):
         train(configure(*settings, "trainer.max_epochs=3", "trainer.precision=32-true"))
 

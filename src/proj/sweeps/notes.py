@@ -6,7 +6,8 @@ from pathlib import Path
 
 # The lines that every job prints. Any other line is a note, so an unknown one is shown rather than lost.
 ORDINARY = re.compile(
-    r"\s|$|.* on .*: [\d,]+ train, |on \S+ in |This run (is finished; |goes on )|Stopped\. |\[.*\]\[(INFO|DEBUG)\] "
+    r"\s|$|.* on .*: [\d,]+ train, |on \S+ with trainer\.precision=|This run (is finished; |goes on )"
+    r"|Stopped\. |\[.*\]\[(INFO|DEBUG)\] "
     r"|wandb:(?! (WARNING|ERROR))|\d{4}/\d\d/\d\d [\d:]+ INFO mlflow"
     r"|(test accuracy|classes alike|rarer class|per class|at threshold|threshold:(?!.* since)) "
     r"|(best epoch|parameters|time|checkpoint|dashboard) "
@@ -29,5 +30,6 @@ def read_notes(log: Path, start: int) -> list[str]:
         if WHY_IT_FAILED.match(line):
             break
         if not ORDINARY.match(line) and os.path.abspath(line) != os.path.abspath(log.parent):
-            notes.append(SOURCE.sub("", line).rstrip())
+            note = SOURCE.sub("", line).rstrip()
+            notes.append(f"{note} see {log.name}" if note.endswith(":") else note)  # the list that follows is there
     return list(dict.fromkeys(notes))

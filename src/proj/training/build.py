@@ -52,7 +52,7 @@ def print_introduction(cfg: DictConfig, trainer, data, reason: str) -> None:
     precision = cfg.trainer.precision
     if precision == "16-mixed" != trainer.precision:
         precision, reason = trainer.precision, "16-mixed is for GPUs"
-    print(f"on {trainer.strategy.root_device} in {precision}: {reason}")
+    print(f"on {trainer.strategy.root_device} with trainer.precision={precision}: {reason}")
     steps = training_batches(trainer, data, cfg.test) / trainer.accumulate_grad_batches
     if (share := share_of_initial_weights(cfg.callbacks.get("average"), steps)) > 0.05:
         say(
