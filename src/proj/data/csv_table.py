@@ -96,14 +96,16 @@ class CSVDataModule(InMemoryDataModule):
         if len(table.names) == 1:
             raise UserError(f"{self.file} has no column to learn {table.names[0]} from: {SEPARATE}.")
         files = {part: self.files[parts_of_files.index(part)][0] for part in self.fractions if part in parts_of_files}
-        left = {part: fraction for part, fraction in self.fractions.items() if part not in files}
-        examples = self._examples(table, target, parts_of_files, files, left)
-        if self.order is not None:  # which has given each part its rows, as files do
-            files, left = {part: f"the {part} part" for part in left} | files, {}
+        if not self.trained:
+            refuse_useless(files, self.fractions, self.fold, self.order)
+        drawn = {part: fraction for part, fraction in self.fractions.items() if part not in files}
+        examples = self._examples(table, target, parts_of_files, drawn)
+        if self.order is not None:  # which has given these parts their rows, as files do
+            files, drawn = {part: f"the {part} part" for part in drawn} | files, {}
         labels = table.columns[target].take(examples.rows)
         self.class_names = ordered([label for label, *_ in labels.different()], self.class_names)
         targets = torch.from_numpy(labels.among(self.class_names))
-        how = {"class_names": self.class_names, "fractions": left, "seed": self.split_seed, "fold": self.fold}
+        how = {"class_names": self.class_names, "fractions": drawn, "seed": self.split_seed, "fold": self.fold}
         parts = table_parts(files, examples, targets, self.class_names, partial(draw_parts, **how))
         lines = torch.from_numpy(np.array(table.lines)[examples.rows])
         self.numbers = {name: lines[part] for name, part in parts.items()}
@@ -133,24 +135,22 @@ class CSVDataModule(InMemoryDataModule):
         train, test = self.splits["train"].inputs, self.splits["test"].inputs
         say(*describe_classes(self.class_names), *describe_copies(train, test, [*map(width, self.columns)]))
 
-    def _examples(self, table: Table, target: int, parts_of_files: list[str], files: dict, left: dict) -> Examples:
-        """The rows whose classes are learnt; prints what is left out. files: by part. left: fractions of the others."""
+    def _examples(self, table: Table, target: int, parts_of_files: list[str], drawn: dict[str, float]) -> Examples:
+        """The rows whose classes are learnt; prints what is left out. drawn: fractions of the parts without a file."""
         labels, name = table.columns[target], table.names[target]
         rows, lines = rows_with_class(name, labels, self.class_names)
         if not len(rows):
             raise UserError(f"{self.file} has no class in {name}: name another column, dataset.target=…")
-        if not self.trained:
-            refuse_useless(files, self.fractions, self.fold, self.order)
         groups = None if self.group is None else groups_of_rows(table, rows, self.group)
         lines += [] if groups is None else describe_alike(f"groups of {self.group}", sorted({*groups}))
         examples = Examples(rows, part_of_rows(table, rows, parts_of_files), groups)
         if self.order is not None:
-            lines += split_in_order(table, rows, examples.part_of, left, self.order, self.day_first, self.decimal)
-            left = {}
+            lines += split_in_order(table, rows, examples.part_of, drawn, self.order, self.day_first, self.decimal)
+            drawn = {}
         labels = labels.take(rows)
         to_draw = examples.take(examples.part_of == 0)  # from these, the parts without a file are drawn
         drawn_labels = table.columns[target].take(to_draw.rows)
-        rare = rare_classes(drawn_labels, to_draw.groups, 1 + len(left), self.fold, self.min_examples)
+        rare = rare_classes(drawn_labels, to_draw.groups, 1 + len(drawn), self.fold, self.min_examples)
         absent = absent_classes(labels, examples.part_of)
         too_few = labels.holds(rare)
         lines += [describe_rare(rare, int(too_few.sum()))] if rare else []

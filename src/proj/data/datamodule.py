@@ -100,7 +100,7 @@ class InMemoryDataModule(LightningDataModule):
         inputs = (shape, self.class_names, self.drawings, *scale, self.columns)
         return Facts(*inputs, self.checksum(), self.levels, self.target_name)
 
-    @property
+    @cached_property
     def rarest_class(self) -> int:
         """The index of the class with the fewest examples in all parts together, so that folds agree on it; of equally
         rare ones the last."""

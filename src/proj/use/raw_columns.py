@@ -137,9 +137,12 @@ def code_of(parts: Tensor, column: dict) -> Tensor:
     form, given = column["date"], [part["name"] for part in column["parts"]]
     if form == DURATION:
         return (3600 * parts[:, -1]).round()
-    for place, values in enumerate((range(2000, 2028, 4), range(1, 13), range(1, 8))):  # leap years have every day
-        for value in () if DATE_PARTS[place] in given else values:
-            parts[(days_of(parts) + 3) % 7 != parts[:, 3].round(), place] = value
+    choices = {"year": range(2000, 2028, 4), "month": range(1, 13), "day": range(1, 8)}  # leap years have every day
+    for place, name in enumerate(choices):
+        if name not in given:
+            for value in choices[name]:
+                other_weekday = (days_of(parts) + 3) % 7 != parts[:, 3].round()
+                parts[other_weekday, place] = value
     seconds = 86_400 * days_of(parts) + (3600 * parts[:, 4]).round()
     return seconds * SINCE_1970.get(form, 1) + (EXCEL_1970 if form == EXCEL else 0)
 
