@@ -68,8 +68,8 @@ def test_what_a_column_is_follows_from_the_settings_that_say_it_alone(table, mon
     given, measure = [], Columns.measure
     monkeypatch.setattr(Columns, "measure", lambda self: given.append(self.settings) or measure(self))
     table(range(60), words=["drop=[a]", "max_categories=7"])
-    names = "drop categorical numeric dates group order max_categories decimal day_first"
-    values = (["a"], [], [], [], None, None, 7, None, None)
+    names = "group order split drop categorical numeric dates max_categories decimal day_first"
+    values = (None, None, None, ["a"], [], [], [], 7, None, None)
     assert given == [dict(zip(names.split(), values, strict=True))]
 
 
@@ -591,7 +591,7 @@ def test_the_parts_of_dates_are_those_of_the_calendar_also_before_1970():
 )
 def test_a_column_that_names_the_part_of_each_row_is_said_to_be_an_input(table, capsys, words, is_said):
     table([words[i // 2 % len(words)] for i in range(60)])
-    said = f"a: its words name parts ({', '.join(sorted(words))}), but it is an input like any other: to train on these"
+    said = f"a: its words name parts ({', '.join(sorted(words))}), but it is an input like any other: to split by them"
     assert (said in " ".join(capsys.readouterr().out.split())) == is_said
 
 

@@ -124,7 +124,10 @@ def test_a_column_that_names_the_sets_is_said_to_divide_nothing(photos, folder, 
     (folder / "labels.csv").write_text("image,label,split\n" + rows("{n:02}.png,{c},train").replace("train", "test", 9))
     photos(folder / "photos", "labels=labels.csv", "target=label")
     said = capsys.readouterr().out
-    assert "split: its words name parts (test, train), but the sets are drawn: put the images of each into" in said
+    assert (
+        "split: its words name parts (test, train), but the sets are drawn: to split by them, add dataset.split=split"
+        in said
+    )
 
 
 TABLE = "dataset.labels=labels.csv"
@@ -182,6 +185,6 @@ def test_the_nearest_table_of_a_name_is_taken(tmp_path):
     for place in ("a/b", "a"):
         (tmp_path / place).mkdir(parents=True, exist_ok=True)
     (tmp_path / "a/labels.csv").touch()
-    assert find_list(str(tmp_path / "a/b"), "labels.csv", None) == str(tmp_path / "a/labels.csv")
+    assert find_list(str(tmp_path / "a/b"), "labels.csv", {}) == str(tmp_path / "a/labels.csv")
     (tmp_path / "a/b/labels.csv").touch()
-    assert find_list(str(tmp_path / "a/b"), "labels.csv", None) == str(tmp_path / "a/b/labels.csv")
+    assert find_list(str(tmp_path / "a/b"), "labels.csv", {}) == str(tmp_path / "a/b/labels.csv")

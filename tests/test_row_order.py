@@ -126,7 +126,7 @@ def test_a_column_that_gives_no_order_is_one_sentence(tmp_path, words, sentence)
 def test_an_order_that_nothing_is_drawn_by_is_refused(tmp_path):
     for part in ("train", "val", "test"):
         table(tmp_path / f"{part}.csv", map(WRITTEN["2022-11-01"], DAYS))
-    with pytest.raises(UserError, match=r"dataset.order=when has no effect, since test and val have files: leave it"):
+    with pytest.raises(UserError, match=r"dataset.order=when has no effect, since test and val are given: leave it"):
         load(tmp_path)
 
 

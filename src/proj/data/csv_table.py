@@ -16,7 +16,7 @@ from proj.data.part_names import PARTS
 from proj.data.rare_classes import absent_classes, describe_rare, describe_unknown, rare_classes, rows_with_class
 from proj.data.row_order import split_in_order
 from proj.data.splitting import draw_parts
-from proj.data.table_parts import Examples, groups_of_rows, part_of_rows, refuse_useless, table_parts
+from proj.data.table_parts import Examples, given_parts, groups_of_rows, refuse_useless, table_parts
 from proj.data.tables.chosen_columns import SETTINGS, dropped_columns
 from proj.data.tables.column_list import NOTES, list_columns
 from proj.data.tables.columns import Columns
@@ -41,9 +41,9 @@ class CSVDataModule(InMemoryDataModule):
     numeric, dates: columns to treat as numbers or dates, in which any other cell is missing. max_categories: see
     `measure_words`. header: whether the first row names the columns. decimal: "point" or "comma". day_first: whether
     1/2/2000 is in February. For these three, None detects it. min_examples: see `rare_classes`.
-    A part that has no file is drawn with `split_seed`: `test_fraction` of every class, then `val_fraction` of the rest.
-    group: a column, not an input; rows that have the same value in it are all in the same part. order: a column, not an
-    input either, by which the rows are sorted: its last rows are the test part, see `split_in_order`.
+    Other parts are drawn with `split_seed`: `test_fraction` of each class, then `val_fraction` of the rest. Three
+    columns are no inputs: group, whose rows of one value are in one part; order, by which the last rows are the test
+    part, see `split_in_order`; split, which names the part of each row, see `parts_named_in`.
     """
 
     kind = "table"
@@ -65,6 +65,7 @@ class CSVDataModule(InMemoryDataModule):
         decimal: str | None = None,
         group: str | int | None = None,
         order: str | int | None = None,
+        split: str | int | None = None,
         sheet: str | int | None = None,
         encoding: str | None = None,
         dates: list[str | int] | None = None,
@@ -76,7 +77,8 @@ class CSVDataModule(InMemoryDataModule):
         self.file, self.target, self.drop, self.categorical = Path(data_dir), target, drop, categorical
         self.numeric, self.dates, self.header, self.decimal = numeric or [], dates or [], header, decimal
         self.day_first, self.min_examples, self.max_categories = day_first, min_examples, max_categories
-        self.split_seed, self.group, self.order, self.sheet, self.encoding = split_seed, group, order, sheet, encoding
+        self.group, self.order, self.split, self.split_seed = group, order, split, split_seed
+        self.sheet, self.encoding = sheet, encoding
         self.fractions = {"test": test_fraction, "val": val_fraction}
         self.trained: dict[str, dict] = {}  # the columns of an earlier training, by name; see `take`
         self.notes: list[str] = []
@@ -95,18 +97,13 @@ class CSVDataModule(InMemoryDataModule):
             raise UserError(f"{self.file} has no row below its header.")
         if len(table.names) == 1:
             raise UserError(f"{self.file} has no column to learn {table.names[0]} from: {SEPARATE}.")
-        files = {part: self.files[parts_of_files.index(part)][0] for part in self.fractions if part in parts_of_files}
-        if not self.trained:
-            refuse_useless(files, self.fractions, self.fold, self.order)
-        drawn = {part: fraction for part, fraction in self.fractions.items() if part not in files}
-        examples = self._examples(table, target, parts_of_files, drawn)
-        if self.order is not None:  # which has given these parts their rows, as files do
-            files, drawn = {part: f"the {part} part" for part in drawn} | files, {}
+        examples, given = self._examples(table, target, parts_of_files)
+        drawn = {part: fraction for part, fraction in self.fractions.items() if part not in given}
         labels = table.columns[target].take(examples.rows)
         self.class_names = ordered([label for label, *_ in labels.different()], self.class_names)
         targets = torch.from_numpy(labels.among(self.class_names))
         how = {"class_names": self.class_names, "fractions": drawn, "seed": self.split_seed, "fold": self.fold}
-        parts = table_parts(files, examples, targets, self.class_names, partial(draw_parts, **how))
+        parts = table_parts(given, examples, targets, self.class_names, partial(draw_parts, **how))
         lines = torch.from_numpy(np.array(table.lines)[examples.rows])
         self.numbers = {name: lines[part] for name, part in parts.items()}
         if self.fold:
@@ -124,9 +121,9 @@ class CSVDataModule(InMemoryDataModule):
         sizes = [len(parts[name]) for name in PARTS]
         pieces = zip(PARTS, x.split(sizes), y.split(sizes), strict=True)
         self.splits = {name: Split(inputs, targets) for name, inputs, targets in pieces}
-        for part, file in files.items():  # its rows were not used to infer what the columns hold
+        for part, what in given.items():  # its rows were not used to infer what the columns hold
             there = examples.rows[parts[part].numpy()]
-            self.notes += [f"{file}: {one}" for one in unlike_training(table, columns, self.splits[part].inputs, there)]
+            self.notes += [f"{what}: {one}" for one in unlike_training(table, columns, self.splits[part].inputs, there)]
         self.notes += [] if self.trained else describe_words(self.columns)
         self.described = list_columns(whole)
         if not self.trained:
@@ -135,18 +132,23 @@ class CSVDataModule(InMemoryDataModule):
         train, test = self.splits["train"].inputs, self.splits["test"].inputs
         say(*describe_classes(self.class_names), *describe_copies(train, test, [*map(width, self.columns)]))
 
-    def _examples(self, table: Table, target: int, parts_of_files: list[str], drawn: dict[str, float]) -> Examples:
-        """The rows whose classes are learnt; prints what is left out. drawn: fractions of the parts without a file."""
+    def _examples(self, table: Table, target: int, parts_of_files: list[str]) -> tuple[Examples, dict[str, str]]:
+        """(The rows whose classes are learnt, for each part that is not drawn what it is, such as a file); prints what
+        is left out."""
         labels, name = table.columns[target], table.names[target]
         rows, lines = rows_with_class(name, labels, self.class_names)
         if not len(rows):
             raise UserError(f"{self.file} has no class in {name}: name another column, dataset.target=…")
         groups = None if self.group is None else groups_of_rows(table, rows, self.group)
         lines += [] if groups is None else describe_alike(f"groups of {self.group}", sorted({*groups}))
-        examples = Examples(rows, part_of_rows(table, rows, parts_of_files), groups)
+        part_of, given = given_parts(table, rows, parts_of_files, self.split, self.fractions)
+        if not self.trained:
+            refuse_useless(given, self.fractions, self.fold, self.order)
+        drawn = {part: fraction for part, fraction in self.fractions.items() if part not in given}
         if self.order is not None:
-            lines += split_in_order(table, rows, examples.part_of, drawn, self.order, self.day_first, self.decimal)
-            drawn = {}
+            lines += split_in_order(table, rows, part_of, drawn, self.order, self.day_first, self.decimal)
+            given, drawn = {part: f"the {part} part" for part in drawn} | given, {}
+        examples = Examples(rows, part_of, groups)
         labels = labels.take(rows)
         to_draw = examples.take(examples.part_of == 0)  # from these, the parts without a file are drawn
         drawn_labels = table.columns[target].take(to_draw.rows)
@@ -156,13 +158,11 @@ class CSVDataModule(InMemoryDataModule):
         lines += [describe_rare(rare, int(too_few.sum()))] if rare else []
         lines += [describe_unknown(absent, "the training")] if absent else []
         say(*lines)
-        return examples.take(~(too_few | labels.holds(absent)))
+        return examples.take(~(too_few | labels.holds(absent))), given
 
     def load_all(self, columns: list[dict], class_names: list[str]) -> None:
-        """Make all rows of classes that the model knows the test part, encoded as in the model's training.
-
-        Raises UserError for a missing column, and if there is no such row.
-        """
+        """Make all rows of classes that the model knows the test part, encoded as in the model's training. Raises
+        UserError for a missing column, and if there is no such row."""
         self.fractions = {}  # nothing is drawn
         table, target, _ = self._read()
         names, labels = [column["name"] for column in columns], table.columns[target]
@@ -197,7 +197,8 @@ class CSVDataModule(InMemoryDataModule):
         found = find_tables(str(self.file))
         trains = self.is_other is None
         how = Reading(self.sheet, self.encoding, bool(self.is_other), "dataset." if trains else "")
-        settings = [self.target, self.group, self.order, *self.drop, *self.categorical, *self.numeric, *self.dates]
+        lists = [*self.drop, *self.categorical, *self.numeric, *self.dates]
+        settings = [self.target, self.group, self.order, self.split, *lists]
         names = [] if trains else [*dict.fromkeys([*self.trained, *(key for key in settings if isinstance(key, str))])]
         tables = open_tables(found, how, self.header, self.target, self.notes, names)
         if not trains and isinstance(self.target, str) and self.target not in tables[0].names:

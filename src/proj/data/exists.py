@@ -26,19 +26,23 @@ def refuse_absent_photos(dataset: DictConfig) -> None:
     photos is missing."""
     folder = os.path.abspath(local_path(dataset.data_dir))
     is_folder = os.path.isdir(folder)
-    listed = is_folder and find_list(folder, dataset.get("labels"), dataset.get("target"))
+    listed = is_folder and find_list(
+        folder, dataset.get("labels"), {key: dataset.get(key) for key in ("target", "split")}
+    )
     if not is_folder or not (listed or folders_in(folder)):
         from proj.data.photos.class_folders import find_images  # here, since it imports Pillow
 
         find_images(folder)  # raises the error that says what is wrong
 
 
-def find_list(data_dir: str, labels: str | None, target: str | int | None) -> str:
+def find_list(data_dir: str, labels: str | None, columns: dict[str, str | int | None]) -> str:
     """The table that dataset.labels names: its path from `data_dir`, or from a folder above, such as the working one;
-    "" if it names none. Raises UserError if there is no such table, and for a `target`, a column, without a table."""
+    "" if it names none. columns: settings for its columns. Raises UserError if there is no such table, and for one
+    of these settings without a table."""
     if labels is None:
-        if target is not None:
-            raise UserError(f"dataset.target={target} is a column of the table dataset.labels=…: name that, too.")
+        for setting, key in columns.items():
+            if key is not None:
+                raise UserError(f"dataset.{setting}={key} is a column of the table dataset.labels=…: name that, too.")
         return ""
     labels = os.path.expanduser(str(labels))
     places = [os.path.join(folder, labels) for folder in (data_dir, *Path(data_dir).parents)]
@@ -51,7 +55,9 @@ def find_list(data_dir: str, labels: str | None, target: str | int | None) -> st
 def refuse_absent_columns(dataset: DictConfig) -> None:
     """Raises UserError if there is no table, or if it lacks a column that the settings name."""
     named = [(setting, key) for setting in LISTS for key in dataset.get(setting) or []]
-    named += [(setting, dataset[setting]) for setting in ("group", "order") if dataset.get(setting) is not None]
+    named += [
+        (setting, dataset[setting]) for setting in ("group", "order", "split") if dataset.get(setting) is not None
+    ]
     how = Reading(dataset.get("sheet"), dataset.get("encoding"))
     refuse_absent(local_path(str(dataset.data_dir)), how, dataset.get("header"), (("target", dataset.target), *named))
 

@@ -35,9 +35,9 @@ class ImageFolderDataModule(ImageDataModule):
     """A folder with one folder for each class, which holds images at any depth; or with a train folder of such folders,
     and val and test folders if there are any. The classes are sorted by name, capitals first.
 
-    labels, target: a table that gives the images their classes instead, and its column, see `images_with_classes`.
-    A part without a folder is drawn from the training images with `split_seed`: `test_fraction` of every class, then
-    `val_fraction` of the rest. With folds, a fold replaces the first part that is drawn.
+    labels, target, split: a table that gives the images their classes, and perhaps their parts, and its columns of
+    these, see `images_with_classes`. A part without images is drawn from the training images with `split_seed`:
+    `test_fraction` of every class, then `val_fraction` of the rest. With folds, a fold replaces the first such part.
     size: one number, or [height, width], see `fit_image`; None is 64. channels: 1 or 3.
     memory_limit_mb: if the resized images take more, batches are read from their file in `cache_dir`.
     levels: the values of deep pixels that become black and white; None derives them from the training images.
@@ -66,10 +66,11 @@ class ImageFolderDataModule(ImageDataModule):
         min_examples: int | None = None,
         labels: str | None = None,
         target: str | int | None = None,
+        split: str | int | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
-        self.data_dir, self.labels, self.target = os.path.abspath(data_dir), labels, target
+        self.data_dir, self.labels, self.target, self.split = os.path.abspath(data_dir), labels, target, split
         try:
             self.cache_dir = Path(cache_dir).expanduser()
         except RuntimeError as error:
@@ -91,7 +92,7 @@ class ImageFolderDataModule(ImageDataModule):
 
     def load(self) -> None:
         refuse_huge(self.shape, self.batch_size or 32)
-        found = images_with_classes(self.data_dir, self.labels, self.target, self.group, self.known)
+        found = images_with_classes(self.data_dir, self.labels, self.target, self.group, self.split, self.known)
         say(*found.said)
         if self.known is None:
             if len(found.class_names) == 1:
@@ -209,10 +210,8 @@ class ImageFolderDataModule(ImageDataModule):
         fractions = {"test": self.test_fraction, "val": self.val_fraction}
         fractions = {name: fraction for name, fraction in fractions.items() if not len(given[name])}
         if self.fold and not fractions:
-            raise UserError(
-                f"{self.data_dir} has folders of its own for val and test, so that no part is left for dataset.folds: "
-                "move the images of one of them to the training folder."
-            )
+            given = f"{self.data_dir} has val and test sets of its own"
+            raise UserError(f"{given}, so that no part is left for dataset.folds: make one of them training images.")
         train, self.fold_part = given["train"], next(iter(fractions), "test")
         groups_to_draw = None if groups is None else groups[train.numpy()]
         how = self.split_seed, groups_to_draw, self.fold, "different image" if self.group is None else "group"

@@ -8,12 +8,12 @@ from unicodedata import normalize
 
 from proj.data.class_names import ordered
 from proj.data.exists import find_list
-from proj.data.part_names import describe_part_words, part_named
+from proj.data.part_names import PARTS, describe_part_words, parts_of_folders
 from proj.data.photos.class_folders import find_images
 from proj.data.photos.found_images import FoundImage, FoundImages
 from proj.data.photos.images_in_folder import images_in, listed_counts
 from proj.data.rare_classes import rows_with_class
-from proj.data.table_parts import groups_of_rows
+from proj.data.table_parts import groups_of_rows, parts_named_in
 from proj.data.tables.named_column import find_column
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubt_groups
@@ -28,24 +28,37 @@ MARKS = {"0", "1", "0.0", "1.0"}  # cells of a column that says of each image wh
 
 
 def images_with_classes(
-    data_dir: str, labels: str | None, target: str | int | None, group: str | int | None, known: Collection[str] | None
+    data_dir: str,
+    labels: str | None,
+    target: str | int | None,
+    group: str | int | None,
+    split: str | int | None,
+    known: Collection[str] | None,
 ) -> FoundImages:
     """The images in a folder, with the classes that a table gives them, or else those of their folders.
 
     labels: the table, see `find_list`; None for none. target: its column of the classes; None if that and the images'
     names are all that it has. group: a column of which images with the same value are a group, or a pattern that is
-    searched in their paths, see `groups_in`.
+    searched in their paths, see `groups_in`. split: a column that names the part of each image, as train or test.
     known: the classes of the model that is to be measured, whose class folders come before a table; else None.
     Raises UserError for a table that names none of the images, or one with two classes.
     """
     is_sorted = os.path.isdir(data_dir) and known and {*known} & {*map(os.path.basename, folders_in(data_dir))}
-    file = "" if is_sorted or not os.path.isdir(data_dir) else find_list(data_dir, labels, target)
+    file = (
+        ""
+        if is_sorted or not os.path.isdir(data_dir)
+        else find_list(data_dir, labels, {"target": target, "split": split})
+    )
     if not file:
         return find_images(data_dir, known)
-    return listed_images(data_dir, file, target, group if known is None else "")  # "": groups are not asked for
+    if known is not None:
+        group, split = "", None  # "": groups are not asked for
+    return listed_images(data_dir, file, target, group, split)
 
 
-def listed_images(data_dir: str, file: str, target: str | int | None, group: str | int | None) -> FoundImages:
+def listed_images(
+    data_dir: str, file: str, target: str | int | None, group: str | int | None, split: str | int | None
+) -> FoundImages:
     """`images_with_classes` for the table in a file."""
     notes = list[str]()
     (table,) = open_tables(FoundTables([file], [""], []), Reading(), None, target, notes, [])
@@ -58,11 +71,12 @@ def listed_images(data_dir: str, file: str, target: str | int | None, group: str
     refuse_several_in_a_cell(table, classes, images)
     column = column_of_groups(group, table, stamps)
     groups = [""] * len(rows) if column is None else groups_of_rows(table, rows, column)
-    labelled = zip(rows.tolist(), table.columns[classes].take(rows), groups, strict=True)
+    parts = [""] * len(rows) if split is None else [PARTS[place] for place in parts_named_in(table, rows, split)]
+    labelled = zip(rows.tolist(), table.columns[classes].take(rows), parts, groups, strict=True)
     first_rows, absent = rows_of_images(table, images, labelled, names, data_dir)
     found = {
-        path: FoundImage(os.path.join(data_dir, path), stamps[path], label, "train", its_group)
-        for path, (_, label, its_group) in first_rows.items()
+        path: FoundImage(os.path.join(data_dir, path), stamps[path], label, part, its_group)
+        for path, (_, label, part, its_group) in first_rows.items()
     }
     if not found:
         raise UserError(f"{file} gives no image a class in {table.names[classes]}.")
@@ -97,17 +111,17 @@ def refuse_several_in_a_cell(table: Table, classes: int, images: int) -> None:
 
 
 def rows_of_images(
-    table: Table, column: int, labelled: Iterable[tuple[int, str, str]], names: dict[str, list[str]], data_dir: str
-) -> tuple[dict[str, tuple[int, str, str]], list[str]]:
+    table: Table, column: int, labelled: Iterable[tuple[int, str, str, str]], names: dict[str, list[str]], data_dir: str
+) -> tuple[dict[str, tuple[int, str, str, str]], list[str]]:
     """(The first row of each image that is there, by the image's path; the cells of rows whose image is not there).
 
-    column: the index of the one that names the images. labelled: (its index, class, group) of each row.
-    Raises UserError for a row that may name several images, and for an image with two classes.
+    column: the index of the one that names the images. labelled: (its index, class, part, group) of each row.
+    Raises UserError for a row that may name several images, and for an image with two classes or in two parts.
     """
     cells = [cell for cell, *_ in table.columns[column].different()]
     has_folders = any(share_folders(cell, path) for cell in cells for path in named_by(cell, names))
-    found, absent = dict[str, tuple[int, str, str]](), list[str]()
-    for row, label, group in labelled:
+    found, absent = dict[str, tuple[int, str, str, str]](), list[str]()
+    for row, label, part, group in labelled:
         cell = table.columns[column].at(row)
         paths = [path for path in named_by(cell, names) if not has_folders or share_folders(cell, path) is not False]
         if len(paths) > 1:
@@ -116,11 +130,12 @@ def rows_of_images(
         if not paths:
             absent.append(cell)
             continue
-        first, other, _ = found.setdefault(paths[0], (row, label, group))
-        if other != label:
-            lines = f"lines {table.line(first)} and {table.line(row)}"
-            both = f"{table.file}: {lines} give {cell} two classes, {other} and {label}"
-            raise UserError(f"{both}, and a classifier takes one class for each image: delete one of them.")
+        first, *others, _ = found.setdefault(paths[0], (row, label, part, group))
+        for kinds, kind, other, own in zip(("classes", "sets"), ("class", "set"), others, (label, part), strict=True):
+            if other != own:
+                lines = f"{table.file}: lines {table.line(first)} and {table.line(row)}"
+                both = f"{lines} give {cell} two {kinds}, {other} and {own}"
+                raise UserError(f"{both}, and a classifier takes one {kind} for each image: delete one of them.")
     return found, absent
 
 
@@ -183,20 +198,14 @@ def describe_left_out(file: str, absent: list[str], unlisted: Collection[str]) -
 
 
 def in_parts(found: dict[str, FoundImage], said: list[str], columns: dict[str, Column]) -> FoundImages:
-    """The images, by their paths below the folder, each in the part after which the first folder of its path is named;
-    all in "train" if none is in a folder of that name. columns: of the table, with a cell for each image, by name; one
-    that names parts is remarked on if no folder does."""
-    tops = {path: os.path.dirname(path).split(os.sep)[0] for path in found}
-    for by_words in (False, True):
-        parts = {path: part_named(top, by_words) for path, top in tops.items()}
-        if "train" in parts.values() and not (by_words and None in parts.values()):
-            break
-    else:
-        parts = dict.fromkeys(found)
-        how = "put the images of each into a folder train, val or test, and the sets are these"
+    """The images, by their paths below the folder, each in its part, or else in that of its folder; all in "train" if
+    neither names parts. columns: of the table, with a cell for each image, by name; one that names parts is remarked on
+    in that case."""
+    parts = {path: image.part for path, image in found.items() if image.part} or parts_of_folders(found)
+    if not parts:
         for name, cells in columns.items():
-            said += describe_part_words(name, [word for word, *_ in cells.different()], "the sets are drawn", how)
-    images = [image._replace(part=parts[path] or "train") for path, image in sorted(found.items())]
+            said += describe_part_words(name, [word for word, *_ in cells.different()], "the sets are drawn")
+    images = [image._replace(part=parts.get(path) or "train") for path, image in sorted(found.items())]
     class_names = ordered([*dict.fromkeys(image.label for image in images if image.part == "train")], [])
     unknown = Counter(image.label for image in images if image.label not in class_names)
     if unknown:

@@ -2,7 +2,9 @@
 
 import os
 import re
+from collections.abc import Iterable
 
+from proj.config.words import typed
 from proj.errors import first_of
 
 NAMES = {
@@ -24,15 +26,26 @@ def part_named(path: str, by_words: bool = False) -> str | None:
     return next((part for part, names in NAMES.items() if words & {*names}), None)
 
 
+def parts_of_folders(paths: Iterable[str]) -> dict[str, str | None]:
+    """The part after which the first folder of each path is named, or None; {} if none is named after the training."""
+    tops = {path: os.path.dirname(path).split(os.sep)[0] for path in paths}
+    for by_words in (False, True):
+        parts = {path: part_named(top, by_words) for path, top in tops.items()}
+        if "train" in parts.values() and not (by_words and None in parts.values()):
+            return parts
+    return {}
+
+
 def words_in(name: str) -> list[str]:
     """The words in a name, in lower case: those of TestSet and test_set2 are test and set."""
     return [word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", name)]
 
 
-def describe_part_words(name: str, words: list[str], but: str, how: str) -> list[str]:
-    """A remark on a column, called `name`, whose words are names of parts, such as train and test. but, how: what is
-    done with them, and what the user can do instead."""
+def describe_part_words(name: str, words: list[str], but: str) -> list[str]:
+    """A remark on a column, called `name`, whose words are names of parts, such as train and test. but: what is done
+    with them instead."""
     parts = {part_named(word, by_words=True) for word in words}
     if None in parts or "train" not in parts or len(parts) < 2:
         return []
-    return [f"{name}: its words name parts ({first_of(words, 3)}), but {but}: {how}"]
+    said = f"{name}: its words name parts ({first_of(words, 3)}), but {but}"
+    return [f"{said}: to split by them, add {typed('dataset.split', name)}"]

@@ -26,7 +26,7 @@ def split_in_order(
     """Make the last training rows the parts in `fractions`, one part after the other. Rows of one value stay together,
     so that a part begins where the value changes, as near to its fraction as possible.
 
-    rows: their indices. part_of: the part of each, see `part_of_rows`; it is changed. order, day_first, decimal: the
+    rows: their indices. part_of: the part of each, see `given_parts`; it is changed. order, day_first, decimal: the
     settings. Returns a line on the parts, and remarks on the column.
     Raises UserError for a row without a date or number, and if all rows that are left have the same one.
     """

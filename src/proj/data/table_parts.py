@@ -1,13 +1,13 @@
 """Assigns the rows of a table to the parts: a part either has a file of its own, or is drawn from the other rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from proj.data.part_names import PARTS
+from proj.data.part_names import PARTS, part_named
 from proj.data.tables.cells import is_missing
 from proj.data.tables.named_column import find_column
 from proj.data.tables.text_table import Table
@@ -17,7 +17,7 @@ FRACTION = 0.15  # the default of conf/dataset/csv.yaml; any other value was set
 
 
 class Examples(NamedTuple):
-    """The rows of a table that are examples: their indices, the part of each (see `part_of_rows`), and its group."""
+    """The rows of a table that are examples: their indices, the part of each (see `given_parts`), and its group."""
 
     rows: np.ndarray
     part_of: np.ndarray
@@ -33,6 +33,36 @@ def part_of_rows(table: Table, rows: np.ndarray, parts_of_files: list[str]) -> n
     starts = [before for _, before in table.files]
     places = np.array([PARTS.index(part or "train") for part in parts_of_files], np.int8)
     return places[np.searchsorted(starts, np.array(table.lines)[rows]) - 1]
+
+
+def given_parts(
+    table: Table, rows: np.ndarray, parts_of_files: list[str], split: str | int | None, parts: Collection[str]
+) -> tuple[np.ndarray, dict[str, str]]:
+    """(See `part_of_rows`, or what the column `split` says of each row; for each of `parts` that is so given what it
+    is: a file, or a word of that column). Raises UserError if both files and a column say which rows are which part.
+    """
+    files = {part: table.files[parts_of_files.index(part)][0] for part in parts if part in parts_of_files}
+    if split is None:
+        return part_of_rows(table, rows, parts_of_files), files
+    for part, file in files.items():
+        raise UserError(f"{file} is the {part} part, and dataset.split={split} would split its rows: leave it out.")
+    part_of = parts_named_in(table, rows, split)
+    return part_of, {part: f"{split}={part}" for part in parts if PARTS.index(part) in part_of}
+
+
+def parts_named_in(table: Table, rows: np.ndarray, key: str | int) -> np.ndarray:
+    """(N,) the index in PARTS of the part that each of these rows names in the column of `key`, as train or test.
+
+    Raises UserError for a row that names no part, and if none names the training.
+    """
+    place = find_column(table, "split", key)
+    cells, name = table.columns[place].take(rows), table.names[place]
+    places = {part: place for place, part in enumerate(PARTS)}
+    parts = cells.each(lambda cell: places.get(part_named(cell, by_words=True), -1), np.int8)
+    if not (parts == 0).any():
+        raise UserError(f"no row of {table.file} has train in {name}: name another column, dataset.split=…")
+    refuse_lacking(table, place, rows[parts < 0], f"train, val or test in {name}", "to split the rows (dataset.split)")
+    return parts
 
 
 def groups_of_rows(table: Table, rows: np.ndarray, key: str | int) -> np.ndarray:
@@ -61,16 +91,16 @@ def refuse_lacking(table: Table, place: int, lacking: np.ndarray, what: str, why
 
 
 def refuse_useless(
-    files: dict[str, str], fractions: dict[str, float], fold: tuple[int, int] | None, order: str | int | None
+    given: dict[str, str], fractions: dict[str, float], fold: tuple[int, int] | None, order: str | int | None
 ) -> None:
-    """Raises UserError if a setting says how to draw a part that has a file. files: the file of each such part."""
-    if order is not None and len(files) == len(fractions):
-        raise UserError(f"dataset.order={order} has no effect, since {' and '.join(files)} have files: leave it out.")
-    for part, file in files.items():
+    """Raises UserError if a setting says how to draw a part that is given. given: what each such part is, as a file."""
+    if order is not None and len(given) == len(fractions):
+        raise UserError(f"dataset.order={order} has no effect, since {' and '.join(given)} are given: leave it out.")
+    for part, what in given.items():
         settings = {f"{part}_fraction": fractions[part] != FRACTION, "folds": fold is not None}
         for name, is_given in settings.items():
             if is_given:
-                raise UserError(f"dataset.{name} has no effect, since {file} is the {part} part: leave it out.")
+                raise UserError(f"dataset.{name} has no effect, since {what} is the {part} part: leave it out.")
 
 
 def table_parts(

@@ -1,6 +1,5 @@
 """Remarks on the words of a table: on those of its columns, and on the names of its classes."""
 
-from proj.config.words import typed
 from proj.data.class_names import describe_alike, describe_lists
 from proj.data.part_names import describe_part_words
 from proj.data.tables.cells import is_no_number
@@ -12,10 +11,8 @@ def describe_words(columns: list[dict]) -> list[str]:
     notes = list[str]()
     for column in columns:
         name, words = column["name"], column.get("categories", [])
-        how = "to train on these parts, write the rows of each into a file, train.csv and so on, and add "
-        how += typed("dataset.drop", name, listed=True)
         notes += describe_alike(f"{name}: words", words)
-        notes += describe_part_words(name, words, "it is an input like any other", how)
+        notes += describe_part_words(name, words, "it is an input like any other")
     return notes
 
 

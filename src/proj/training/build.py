@@ -41,7 +41,7 @@ def print_introduction(cfg: DictConfig, trainer, data, reason: str) -> None:
     """
     train, val, test = (f"{len(split.targets):,} {name}" for name, split in data.splits.items())
     print(one_line(f"{cfg.choices.model} on {cfg.choices.dataset}: {train}, {val}, {test} examples"))
-    has_folds = "folds" in cfg.dataset and cfg.dataset.get("order") is None
+    has_folds = "folds" in cfg.dataset and cfg.dataset.get("order") is cfg.dataset.get("split") is None
     say(*classes_without_examples(data), *few_to_measure(data, has_folds))
     line = inequality(class_counts(data), data.class_names)
     if line and cfg.balance == "none":

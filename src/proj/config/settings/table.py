@@ -48,6 +48,7 @@ SETTINGS: dict[str, Setting] = {
     "dataset.fold": Setting(ranges.or_null(ranges.whole(0)), report="fold"),
     "dataset.group": Setting(ranges.GROUP),
     "dataset.order": Setting(ranges.COLUMN),
+    "dataset.split": Setting(ranges.COLUMN),
     "dataset.labels": free(ranges.or_null(ranges.PATH)),  # if it matters, the data's checksum differs too
     "dataset.identical": free(ranges.one_of("together", "apart")),  # as above
     "dataset.mean": Setting(ranges.or_null(ranges.NUMBERS)),

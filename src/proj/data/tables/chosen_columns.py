@@ -9,14 +9,15 @@ from proj.data.tables.row_numbers import ID
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
 
-SETTINGS = ("drop", "categorical", "numeric", "dates", "group", "order", "max_categories", "decimal", "day_first")
+OF_SPLIT = ("group", "order", "split")  # settings that name a column which divides the rows, and is no input
+SETTINGS = (*OF_SPLIT, "drop", "categorical", "numeric", "dates", "max_categories", "decimal", "day_first")
 KINDS = {"numeric": "numbers", "categorical": "words", "dates": "dates"}  # setting -> the kind of column that it forces
 
 
 def chosen_columns(table: Table, target: int, settings: dict[str, Any], trained: dict[str, dict]) -> dict[int, str]:
     """The index of each column that may become an input, with its kind (see `kind_of`), or "" if it is to be inferred.
 
-    The target, the columns of groups and order, those in `dataset.drop` and, with `trained`, all columns that it lacks
+    The target, the columns of OF_SPLIT, those in `dataset.drop` and, with `trained`, all columns that it lacks
     are left out. The arguments are those of `Columns`. Raises UserError if a column is in the lists of two KINDS.
     """
     kinds = dict.fromkeys(range(len(table.names)), "")
@@ -25,7 +26,7 @@ def chosen_columns(table: Table, target: int, settings: dict[str, Any], trained:
         if twice := [table.names[place] for place in places if kinds[place] not in ("", kind)]:
             raise UserError(f"column {twice[0]} is in dataset.{setting} and in another list: leave it in one of them.")
         kinds |= dict.fromkeys(places, kind)
-    of_split = [find_column(table, key, settings[key]) for key in ("group", "order") if settings[key] is not None]
+    of_split = [find_column(table, key, settings[key]) for key in OF_SPLIT if settings[key] is not None]
     for place in {target, *of_split, *dropped_columns(table, settings)}:
         del kinds[place]
     if not trained:

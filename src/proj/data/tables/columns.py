@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from proj.data.tables.cells import Count, count, values
-from proj.data.tables.chosen_columns import KINDS, chosen_columns, is_index
+from proj.data.tables.chosen_columns import KINDS, OF_SPLIT, chosen_columns, is_index
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import DATE_PARTS, parts_of
 from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
@@ -93,7 +93,7 @@ class Columns:
         for place in numbers:
             self._measure_numbers(place, marks[place])
         self._keep_ranks()
-        if self.settings["group"] is self.settings["order"] is None and not self.trained and len(self.rows) >= EVIDENCE:
+        if not self.trained and len(self.rows) >= EVIDENCE and {self.settings[key] for key in OF_SPLIT} == {None}:
             for place in [place for place, kind in self.kinds.items() if not kind]:
                 self.notes += doubt_groups(self.table.names[place], self.table.columns[place].take(self.rows))
         return self._taken()

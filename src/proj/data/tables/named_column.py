@@ -16,7 +16,7 @@ SEPARATE = "separate values by commas, semicolons, tabs or |"
 def find_column(table: Table, setting: str, key: str | int | float | None) -> int:
     """The index of the column that `key`, the value of a `setting` such as "target", names by its name or its place.
     Raises UserError if there is no such column, or if the key fits two."""
-    names, setting, listed = table.names, f"dataset.{setting}", setting not in ("target", "group", "order")
+    names, setting, listed = table.names, f"dataset.{setting}", setting not in ("target", "group", "order", "split")
     if key in names:
         return names.index(key)
     key = f"[{', '.join(map(str, key))}]" if isinstance(key, list) else key  # a name that Hydra takes for a list
