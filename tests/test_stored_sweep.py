@@ -1,5 +1,7 @@
 """A sweep's folder that somebody else made starts nothing of its own when it goes on. No test here trains."""
 
+import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,7 @@ def test_lists_within_ten_thousand_others_make_a_sweeps_file_a_damaged_one(copie
         "hydra.callbacks.check._target_=evil.Check",
         "hydra.launcher._target_=evil.Launcher",
         "hydra.sweeper._target_=os.system",
+        "hydra/sweeper=basic",  # Hydra's own, which would run jobs that nobody has checked
         "hydra.searchpath=[pkg://evil]",
         "hydra={searchpath: [pkg://evil]}",
         "hydra.job_logging.handlers.file.filename=/tmp/harmed",
@@ -82,11 +85,15 @@ def test_ordinary_words_of_a_sweep_need_no_trust(copied, word):
     check_sweep(copied, read_manifest(copied), [])
 
 
-def test_the_copy_of_conf_starts_nothing_either(copied):
+def test_the_copy_of_conf_starts_nothing_either(copied, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)  # as the working folder is, in which a sweep lies
+    (tmp_path / "evil").mkdir()
+    (tmp_path / "evil/__init__.py").write_text(f"open({str(tmp_path / 'harmed')!r}, 'w')")
     for name, text in (
         ("hydra/callbacks/check.yaml", f"check: {HARM}"),
         ("hydra/sweeper/grid.yaml", "_target_: evil.Sweeper"),
         ("train.yaml", (copied / "conf/train.yaml").read_text() + "  searchpath: [pkg://evil]\n"),
+        ("train.yaml", (copied / "conf/train.yaml").read_text() + r'  "search\x70ath": [pkg://evil]' + "\n"),
         ("optimizer/adamw.yaml", "# @package _global_\nhydra: {callbacks: {x: " + HARM + "}}"),
     ):
         before = (copied / "conf" / name).read_text()
@@ -94,7 +101,45 @@ def test_the_copy_of_conf_starts_nothing_either(copied):
         with pytest.raises(UserError, match=r"add trust=hydra\."):
             check_sweep(copied, read_manifest(copied), [])
         (copied / "conf" / name).write_text(before)
+    assert not (tmp_path / "harmed").exists()
     check_sweep(copied, read_manifest(copied), [])
+
+
+def test_a_launcher_is_named_by_no_path_to_a_file_of_the_sweep(copied):
+    start = "hydra: {launcher: {_target_: hydra._internal.core_plugins.basic_launcher.BasicLauncher}, callbacks: {x: "
+    (copied / "conf/hydra/launcher/evil.yaml").write_text(f"# @package _global_\n{start}{HARM}}}}}\n")
+    word = f"hydra/launcher={'../' * 40}{copied / 'conf/hydra/launcher/evil'}".replace("//", "/")
+    rewrite(copied / "sweep.yaml", lambda about: about["hydra"].append(word))
+    with pytest.raises(UserError, match=r"os\.system.* add trust=hydra\.callbacks\.x"):
+        check_sweep(copied, read_manifest(copied), [])
+
+
+@pytest.mark.parametrize("name", ("1_seed=2", ".trials"))
+def test_a_link_to_a_folder_elsewhere_is_no_job(copied, tmp_path, name):
+    shutil.rmtree(copied / name, ignore_errors=True)
+    (copied / name).symlink_to(tmp_path)
+    with pytest.raises(UserError, match="is a link to a folder elsewhere"):
+        check_sweep(copied, read_manifest(copied), [])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "refused"),
+    [
+        ("dirpath", "/elsewhere", True),
+        ("dirpath", "link", True),
+        ("filename", "../../x", True),
+        ("filename", "${choices.model}", True),  # which may be anything
+        ("dirpath", "${output_dir}/also", False),
+        ("dirpath", "${hydra:runtime.output_dir}", False),
+    ],
+)
+def test_the_callbacks_of_a_job_write_into_its_folder_alone(copied, tmp_path, key, value, refused):
+    job = next(copied.glob("0_*"))
+    (job / "link").symlink_to(tmp_path)
+    value = str(job / value) if value == "link" else value
+    rewrite(job / "job.yaml", lambda content: content["callbacks"]["best"].update({key: value}))
+    with pytest.raises(UserError, match=rf"add trust=callbacks.best.{key}") if refused else nullcontext():
+        assert Sweep(copied, read_manifest(copied), trust=[]).checked_job(job.name)
 
 
 PLACES = [("jobs", {name: ["seed=1"]}) for name in ("../0_seed=1", "/tmp/harmed", "..", "a/b")]
@@ -132,7 +177,8 @@ def test_what_a_job_says_of_its_start_is_not_heard(copied, tmp_path):
         handler = {"()": "os.system", "command": "touch harmed"}
         content["hydra"]["job_logging"] = {"version": 1, "handlers": {"x": handler}}
         content["hydra"]["callbacks"] = {"x": {"_target_": "os.system", "command": "touch harmed"}}
-        content["hydra"]["job"]["name"] = "../harmed"
+        content["hydra"]["job"]["name"] = content["hydra"]["sweep"]["subdir"] = "../harmed"
+        content["output_dir"] = str(tmp_path / "harmed")
 
     rewrite(job / "job.yaml", change)
     resume(tmp_path)

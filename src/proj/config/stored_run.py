@@ -2,6 +2,7 @@
 changed by the words of the command."""
 
 import os
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -123,7 +124,7 @@ def stored_config(folder: Path, overrides: list[str], trust: Sequence[str] = ())
 
 
 def keep_inside(stored: dict, folder: Path, file: Path, trust: Sequence[str]) -> None:
-    """Have the callbacks write into the run's present folder, which may have moved.
+    """Have the callbacks of a run, or of a sweep's job, write into its present folder, which may have moved.
 
     Raises UserError for a callback that would write outside of it, unless `trust` names its setting.
     """
@@ -134,9 +135,11 @@ def keep_inside(stored: dict, folder: Path, file: Path, trust: Sequence[str]) ->
             setting = f"callbacks.{name}.{key}"
             if not value or setting in trust:
                 continue
-            place = Path(os.path.abspath(value if key == "dirpath" else folder / value))
+            path = re.sub(r"\$\{(hydra:runtime\.)?output_dir\}", lambda _: str(folder), str(value))  # in a sweep's job
+            place = Path(os.path.abspath(path if key == "dirpath" else folder / path))
             inside = next((place.relative_to(home) for home in homes if place.is_relative_to(home)), None)
-            if inside is None:
+            leads_out = inside and not (folder / inside).resolve().is_relative_to(folder.resolve())  # by a link
+            if inside is None or leads_out or "${" in path:
                 raise UserError(f"{file} would write to {value}: if that is intended, add trust={setting}")
             if key == "dirpath":
                 callback[key] = str(folder / inside)

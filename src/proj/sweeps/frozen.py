@@ -10,6 +10,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.new_folder import make_folder
+from proj.config.stored_run import keep_inside
 from proj.errors import UserError
 from proj.sweeps.sweep_file import copies_all
 from proj.sweeps.trust import check_job, without_hydra
@@ -100,6 +101,7 @@ class FrozenJobs:
         if self.trust is not None:
             refuse_links(self.folder / name)  # before its train.log is opened
             check_job(without_hydra(job), self.run_folder(name).job, self.trust)
+            keep_inside(job, (self.folder / name).absolute(), self.run_folder(name).job, self.trust)
         return job
 
     def frozen_jobs(self) -> dict[int, str]:
@@ -109,7 +111,9 @@ class FrozenJobs:
         for run in self.files.jobs_frozen():
             if run.path.name in known:
                 continue
-            with suppress(KeyError, TypeError):  # raised if the file is damaged, or another program's
+            with suppress(
+                KeyError, TypeError, ValueError, OverflowError
+            ):  # raised if the file is damaged, or another program's
                 hydra = self.job(run.path.name)["hydra"]
                 if hydra["sweep"]["subdir"] == run.path.name:
                     found[int(hydra["job"]["num"])] = run.path.name

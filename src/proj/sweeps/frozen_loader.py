@@ -30,10 +30,11 @@ class FrozenLoader:
         config = OmegaConf.create(job)
         # Hydra's settings come from the current command: only what identifies the job is taken from the frozen file.
         config.hydra = master_config.hydra  # OmegaConf assigns a copy
-        for part, key in (("overrides", "task"), ("job", "num"), ("sweep", "subdir"), ("runtime", "choices")):
+        for part, key in (("overrides", "task"), ("job", "num"), ("runtime", "choices")):
             OmegaConf.update(config.hydra, f"{part}.{key}", literal(frozen[part][key]), force_add=True)
         config.hydra.output_subdir = None  # Hydra would write a copy of what is in job.yaml
         config.hydra.sweep.dir = str(self.sweep.folder.absolute())  # a Ray worker may start in another folder
+        config.hydra.sweep.subdir, config.output_dir = name, "${hydra:runtime.output_dir}"
         config.data_dir = self.sweep.find_data(config.data_dir)
         if self.isolate is not None:
             config.isolate = self.isolate

@@ -56,8 +56,10 @@ def is_harmless(key: str, value: Any) -> bool:
 
 def differences(hydra: DictConfig) -> list[str]:
     """The keys of Hydra's settings that differ and are not harmless: the user has to allow them with `trust=…`."""
-    chosen = hydra.runtime.choices
-    known = as_installed(chosen["hydra/launcher"], chosen["hydra/sweeper"])
+    launcher, sweeper = (str(hydra.runtime.choices[f"hydra/{part}"]) for part in ("launcher", "sweeper"))
+    # A path would lead to a file of the sweep's from here, too; Hydra's own sweeper would run what was never checked.
+    launcher = launcher if re.fullmatch(r"\w+", launcher) else "basic"
+    known = as_installed(launcher, sweeper if sweeper in ("grid", "optuna") else "grid")
     found = flat(OmegaConf.to_container(hydra), ".", "hydra.")
     found = {key: MOVED.get(value, value) if isinstance(value, str) else value for key, value in found.items()}
     differing = {key: value for key, value in found.items() if key not in known or known[key] != value}
@@ -90,14 +92,16 @@ def check_files(folder: Path, manifest: dict, trust: Sequence[str]) -> None:
     words = [*manifest["overrides"], *manifest["hydra"], *(manifest.get("words") or [])]
     if any(not isinstance(word, str) or word.startswith("-") for word in words):
         raise UserError(f"{file} holds what is no setting ({words}): treat it as malicious.")
-    texts = {file: " ".join(words).encode()}
-    texts |= {path: path.read_bytes() for path in files.conf.rglob("*") if path.is_file()}
-    for path, text in texts.items():
-        if b"searchpath" in text and "hydra.searchpath" not in trust:
+    primary = files.conf / f"{name.removesuffix('.yaml')}.yaml"  # Hydra takes a search path from no other file there
+    named = OmegaConf.select(OmegaConf.load(primary), "hydra.searchpath") if primary.is_file() else None
+    for path, elsewhere in ((file, "searchpath" in " ".join(words)), (primary, named)):
+        if elsewhere and "hydra.searchpath" not in trust:
             raise UserError(f"{path} makes Hydra read other files. If that is intended, add trust=hydra.searchpath")
     names = [str(name) for name in (manifest.get("jobs") or {})]
     if odd := [name for name in names if Path(name).name != name or name in (".", "..")]:
         raise UserError(f"{file} holds a job that is no folder of the sweep ({odd[0]}): treat it as malicious.")
+    for link in filter(Path.is_symlink, (*folder.glob("[0-9]*_*"), files.claims)):
+        raise UserError(f"{link} is a link to a folder elsewhere, which would be changed: put the folder itself there.")
 
 
 def check_sweep(folder: Path, manifest: dict, trust: Sequence[str]) -> DictConfig:
