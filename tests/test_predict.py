@@ -270,6 +270,16 @@ def test_more_images_than_a_batch_are_all_named(digits, tmp_path, monkeypatch):
     assert shares(rows[6]) == pytest.approx(rounded(probabilities[6]), abs=2e-6)
 
 
+def test_the_rows_of_a_table_are_called_by_a_column_that_the_user_names(iris, tmp_path, capsys):
+    lines = ["flower,sepal_length,sepal_width,petal_length,petal_width", "007,5,3,1,0", ",6,3,5,2", '"=1,5",6,3,5,2']
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    rows = predict(iris, str(tmp_path / "t.csv"), id="flower", output=str(tmp_path / "out.csv"))
+    assert [row["input"] for row in rows] == ["007", "", "=1,5"]
+    assert [row["input"] for row in read_rows(tmp_path / "out.csv")] == ["007", "", "=1,5"]
+    with pytest.raises(UserError, match=r"t\.csv has no column 'flwer' that names its rows\. Did you mean 'flower'"):
+        predict(iris, str(tmp_path / "t.csv"), id="flwer")
+
+
 def tensors() -> int:
     return sum(type(one) is torch.Tensor for one in gc.get_objects())
 
@@ -446,7 +456,8 @@ def test_a_column_that_could_be_another_is_refused(tmp_path, names, header, sent
     (("ckpt={digits}", "input=x", "output=x.txt"), "output=x.txt should end in .csv or .jsonl"),
     (("ckpt={digits}", "input=x", "show=x.jpg"), "show=x.jpg should be true, or end in .png"),
     (("ckpt={iris}", "input=x", "show=true"), "this model takes a table"),
-    (("ckpt={digits}", "input=x", "sheet=x"), "sheet=… and encoding=… are for tables, and this model takes images"),
+    (("ckpt={digits}", "input=x", "sheet=x"), "sheet=…, encoding=… and id=… are for tables, and this model takes"),
+    (("ckpt={digits}", "input=x", "id=x"), "sheet=…, encoding=… and id=… are for tables"),
     (("ckpt={digits}", "input=x", "invert=maybe"), "invert=maybe does not exist. Options: auto, false, true."),
 )
 def test_a_mistake_is_one_sentence(digits, iris, tmp_path, mistake, words, sentence):

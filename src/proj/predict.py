@@ -13,6 +13,7 @@
                    with a light border; true: all images, false: none
   sheet=<name>     of a spreadsheet; default: the training's, or the first shown
   encoding=cp1251  of a CSV file; default: as in the training, or detected
+  id=<column>      of a table: its cells name the rows, instead of their lines
   max_pixels=<n>   skip larger images; default: as in the training
   trust=<module>   the module of your own classes that the checkpoint uses
 
@@ -34,6 +35,7 @@ OPTIONS = {
     "coverage": float,
     "sheet": str,
     "encoding": str,
+    "id": str,
 }
 
 

@@ -25,7 +25,7 @@ from proj.data.tables.new_table import unlike_training
 from proj.data.tables.table_file import Reading, open_table
 from proj.data.tables.table_files import TABLE
 from proj.data.tables.text_table import Table
-from proj.errors import UserError, first_of, how_many, out_of_memory
+from proj.errors import UserError, first_of, how_many, nearest, out_of_memory
 from proj.system.folders import is_companion, nearest_to, paths_in
 from proj.system.names import readable
 from proj.system.ranks import say
@@ -106,13 +106,15 @@ def read_tables(
     training: Mapping = {},
     sheet: str = "",
     encoding: str = "",
+    id: str = "",
     skipped: list[str] | None = None,
 ) -> Iterator[Example]:
     """Yield each row of the tables. Raises UserError for a file that is no table, or does not fit the model.
 
     columns: those of the model, see `Facts`. sheet, encoding: the user's; if both are "", those of the training are
-    tried. training: the settings of the training's data. skipped: if it is given and there are several files, a file
-    that cannot be used is printed and added to it instead, and the others are read.
+    tried. id: a column whose cells name the rows; "": the file and the line do. training: the settings of the
+    training's data. skipped: if it is given and there are several files, a file that cannot be used is printed and
+    added to it instead, and the others are read.
     """
     said = {"sheet": sheet or None, "encoding": encoding or None} if sheet or encoding else training
     how = Reading(said.get("sheet"), said.get("encoding"), is_hint=said is training, prefix="")
@@ -120,21 +122,21 @@ def read_tables(
         raise UserError("the checkpoint does not say how a table becomes its inputs: its datamodule sets no columns.")
     for file in files:
         try:
-            lines, inputs = encoded_rows(file, columns, how)
+            names, inputs = encoded_rows(file, columns, how, id)
         except UserError as error:
             if skipped is None or len(files) == 1:
                 raise
             skipped.append(file)
             print(f"skipped {readable(str(error))}", file=sys.stderr)
             continue
-        if not lines and len(files) > 1:  # for a single file, `predict` raises an error
+        if not names and len(files) > 1:  # for a single file, `predict` raises an error
             say(f"{readable(file)} has no row below its header", file=sys.stderr)
-        for place, line in enumerate(lines):  # by index, since iterating over a tensor makes all of its rows first
-            yield Example(f"{file}:{line}", inputs[place])
+        for place, name in enumerate(names):  # by index, since iterating over a tensor makes all of its rows first
+            yield Example(name, inputs[place])
 
 
-def encoded_rows(file: str, columns: list[dict], how: Reading) -> tuple[Sequence[int], torch.Tensor]:
-    """(The line on which each of the N rows of a file begins, their inputs (N, F)). Raises UserError."""
+def encoded_rows(file: str, columns: list[dict], how: Reading, id: str) -> tuple[Sequence[str], torch.Tensor]:
+    """(The names of the N rows of a file, their inputs (N, F)). id: see `read_tables`. Raises UserError."""
     try:
         table = open_table(file, how)
     except OSError as error:
@@ -148,7 +150,16 @@ def encoded_rows(file: str, columns: list[dict], how: Reading) -> tuple[Sequence
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
     say(*(f"{file}: {note}" for note in notes), file=sys.stderr)
-    return table.lines, inputs
+    return row_names(table, id) if id else [f"{file}:{line}" for line in table.lines], inputs
+
+
+def row_names(table: Table, id: str) -> list[str]:
+    """The cells of the column that names the rows. Raises UserError if there is none of that name."""
+    (place,) = find_columns([id], table.names)
+    if place is None:
+        how = why_absent(table, id, f".{nearest(id, table.names)}")
+        raise UserError(f"{table.file} has no column {id!r} that names its rows{how}")
+    return [*table.columns[place]]
 
 
 def find_model_columns(names: list[str], table: Table) -> list[int]:

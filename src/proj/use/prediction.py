@@ -49,7 +49,7 @@ def refuse_unfitting(images: bool, output: str, picture: str, of_a_table: str, s
     if picture and not images:
         raise UserError("show=… draws images, and this model takes a table: leave it out.")
     if images and of_a_table:
-        raise UserError("sheet=… and encoding=… are for tables, and this model takes images: leave them out.")
+        raise UserError("sheet=…, encoding=… and id=… are for tables, and this model takes images: leave them out.")
 
 
 def refuse_to_overwrite(inputs: list[str], folder: str, ending: str, **written: str) -> None:
@@ -95,6 +95,7 @@ def predict(
     coverage: float = 0.0,
     sheet: str = "",
     encoding: str = "",
+    id: str = "",
 ) -> Predictions:
     """Return the predictions for all inputs; print the three most probable classes of each, or write the file `output`.
     path: a checkpoint, or several that know the same classes, whose probabilities are averaged. input: see
@@ -108,13 +109,13 @@ def predict(
     images = facts.kind == "image"
     limit = ensemble.set_limit(coverage) if coverage else None
     picture = {"true": "predictions.png", "false": ""}.get(str(show).lower(), str(show))
-    refuse_unfitting(images, output, picture, sheet or encoding, settings)
+    refuse_unfitting(images, output, picture, sheet or encoding or id, settings)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
     files = find_files(local_path(input), facts.kind)
     refuse_to_overwrite(files, input, ".png" if images else ".csv", output=output, show=picture)
     rows, skipped, shown, inverted = Predictions(facts.class_names, limit), list[str](), list[tuple](), 0
     of_images = {"invert": invert, "max_pixels": largest}
-    of_tables = {"training": settings, "sheet": sheet, "encoding": encoding}
+    of_tables = {"training": settings, "sheet": sheet, "encoding": encoding, "id": id}
     examples = ensemble.read(files, of_images, of_tables, skipped)
     try:
         for example, place, padded in classified(examples, rows, ensemble):
