@@ -114,9 +114,8 @@ def predict(
     files = find_files(local_path(input), facts.kind)
     refuse_to_overwrite(files, input, ".png" if images else ".csv", output=output, show=picture)
     rows, skipped, shown, inverted = Predictions(facts.class_names, limit), list[str](), list[tuple](), 0
-    of_images = {"invert": invert, "max_pixels": largest}
     of_tables = {"training": settings, "sheet": sheet, "encoding": encoding, "id": id}
-    examples = ensemble.read(files, of_images, of_tables, skipped)
+    examples = ensemble.read(files, {"invert": invert, "max_pixels": largest}, of_tables, skipped)
     try:
         for example, place, padded in classified(examples, rows, ensemble):
             if not output:
