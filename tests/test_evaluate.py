@@ -26,12 +26,13 @@ from proj.data.facts import pair
 from proj.errors import UserError
 from proj.models.backbones import Recipe
 from proj.models.pretrained import Fit
+from proj.pictures import plots
 from proj.pictures.drawing import beside_heat
 from proj.pictures.plots import reliability_picture
 from proj.use.among_data import refuse_among_data
 from proj.use.answers import Answers
 from proj.use.data import holds_training, is_other, note_seen
-from proj.use.evaluation import classify, mistaken, open_data
+from proj.use.evaluation import classify, draw, mistaken, open_data
 from proj.use.evaluation_table import print_evaluation
 from proj.use.heat_map import heat_map
 
@@ -113,6 +114,15 @@ def test_the_probability_of_an_answer_is_that_of_the_class_that_costs_name():
     answers = Answers(logits, torch.tensor([0]), ["a", "b"], ["a", "b"], (1.0, 0.0), costs)
     wanted = {"right": "a", "predicted": "b", "probability": pytest.approx(logits.softmax(1)[0, 1].item())}
     assert answers.to_example(0) == wanted and answers.worst(1) == [0]
+
+
+def test_the_reliability_picture_is_of_the_most_probable_class_as_the_calibration_error_is(calls_of):
+    drawn, costs = calls_of(plots, "reliability_picture"), torch.tensor([1.0, 99.0])
+    logits = torch.tensor([[0.0, -2.0]]).expand(2, 2)
+    answers = Answers(logits, torch.tensor([0, 1]), ["a", "b"], ["a", "b"], (1.0, 0.0), costs)
+    draw({"confusion": torch.tensor([[0, 1], [0, 1]]), "calibration_error": 0.38}, answers, None)
+    ((sure, right, _),) = drawn
+    assert right.tolist() == [True, False] and sure == pytest.approx(1 / (1 + np.exp(-2)))
 
 
 def test_the_files_lie_beside_the_checkpoint_and_the_pictures_in_tensorboard(digits, evaluated):

@@ -292,7 +292,7 @@ def test_an_accuracy_of_a_part_of_the_test_says_so(configure, tmp_path, monkeypa
     assert (metrics["test_examples"], metrics["test_examples_left_out"]) == (200, 69)
     assert "of 200 of the 269 test examples" in capsys.readouterr().out
     print_table(metrics | {"test_examples": 269, "test_examples_left_out": 0}, "val/acc")
-    assert "of the" not in capsys.readouterr().out
+    assert "% of 269 test examples   loss" in capsys.readouterr().out
     write_run(tmp_path / "part", limits=1)
     change(tmp_path / "part/config.yaml", {"trainer.limit_test_batches": 2})
     report([tmp_path / "part"])

@@ -433,7 +433,7 @@ def test_the_folds_of_a_row_are_put_together_in_one_file_with_their_accuracy(tmp
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "mean ± standard deviation (folds)" in page and '"val/acc % of every fold"' in page
     issues = read_rows(tmp_path / "label_issues.csv")
-    assert "3 examples are predicted as another class than labelled" in out and len(issues) == 12
+    assert "3 of 12 examples are predicted as another class than labelled" in out and len(issues) == 12
     assert [issue["example"] for issue in issues[:3]] == ["0", "4", "8"]  # "two", of which the runs are sure of "one"
     assert issues[0] == {"example": "0", "label": "two", "p(label)": "0.3", "likelier": "one", "p(likelier)": "0.7"}
     for fold in range(3):
@@ -449,7 +449,7 @@ def test_the_classes_of_a_threshold_have_an_accuracy_of_their_own(tmp_path, caps
     report([tmp_path])
     out = " ".join(capsys.readouterr().out.split())
     assert "75.00 % of 12 examples, 75.00 % at the threshold (out_of_fold.csv)" in out
-    assert "3 examples are predicted as another class" in out
+    assert "3 of 12 examples are predicted as another class" in out
 
 
 @pytest.mark.parametrize("row", ["", "1;one", "1,one,one,0.7,0.7", "1,one,one,0.7,0.7,?", "1,one,one,0.7,0.7,0.3,9"])

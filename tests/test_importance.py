@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from PIL import Image
 from support.evaluations import evaluate
@@ -16,7 +17,7 @@ import proj.use.importance
 from proj.config.compose import configure
 from proj.data.datamodule import Split
 from proj.training.run import train
-from proj.use.importance import importance, leaks, print_importance
+from proj.use.importance import importance, leaks, means_and_intervals, print_importance
 
 COLUMNS = [*numbers("noise"), {"name": "word", "categories": ["a", "b", "c"]}]
 
@@ -68,6 +69,13 @@ def test_the_interval_holds_what_many_other_rows_give():
         word = {row["column"]: row for row in importance(Partly(), *words(60, seed), COLUMNS)}["word"]
         held += word["log_loss_low"] <= truth["log_loss"] <= word["log_loss_high"]
     assert held >= 34
+
+
+def test_the_interval_of_few_rows_is_students_and_that_of_equal_values_no_wider_than_their_mean():
+    low, high = scipy.stats.t.interval(0.95, 2, loc=2.5, scale=scipy.stats.sem([1, 2, 4.5]))
+    found = means_and_intervals(torch.tensor([[1, 2, 4.5], [0, 0, 0]], dtype=torch.float64))
+    assert (found["log_loss_low"], found["log_loss_high"]) == pytest.approx((low, high), abs=1e-6)
+    assert found["accuracy_low"] == found["accuracy_high"] == 0
 
 
 def test_a_large_table_takes_fewer_rows_and_a_wide_one_the_columns_that_the_gradient_finds(monkeypatch):

@@ -14,7 +14,7 @@ from support.photos import write_photos
 from support.tables import read_rows
 
 from proj.config.explain import sentences
-from proj.errors import UserError
+from proj.errors import UserError, share
 from proj.reports.columns import choose_columns
 from proj.reports.compare import compare
 from proj.reports.conclusions import by_data, conclude
@@ -262,6 +262,13 @@ def test_a_table_that_is_wider_than_the_terminal_loses_no_column(tmp_path, monke
 def test_a_loss_that_grew_without_end_keeps_the_table_narrow():
     assert written(1.0846e20, "val/loss") == "1.08e+20" and written(0.5255, "val/loss") == "0.5255"
     assert written(0.5, "val/acc") == "50.00"
+
+
+def test_no_figure_hides_a_mistake_or_a_small_loss():
+    assert [written(value, "val/acc") for value in (0.99996, 1.0)] == ["99.99", "100.00"]
+    assert [share(value, ".1%") for value in (0.9996, 1.0, 0.25)] == ["99.9%", "100.0%", "25.0%"]
+    assert [share(value, ".3f") for value in (0.9996, 0.0004)] == ["0.999", "0.000"]
+    assert [written(value, "val/loss") for value in (0.000012, 0.000034, 0.0)] == ["1.2e-05", "3.4e-05", "0.0000"]
 
 
 def test_no_word_of_the_settings_is_broken_in_a_narrow_terminal(tmp_path, monkeypatch, capsys):

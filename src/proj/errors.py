@@ -75,6 +75,12 @@ def agree(count: int, one: str, many: str) -> str:
     return one if count == 1 else many
 
 
+def share(value: float, form: str = ".2%") -> str:
+    """A share of at most 1 as text in this format, such as 98.53%. What is less than 1 is never rounded up to it."""
+    step = 10.0 ** -(int(form[1]) + 2 * form.endswith("%"))
+    return format(min(value, 1 - step) if value < 1 else value, form)
+
+
 def choose(key: str, value: str, options: dict) -> Any:
     """`options[value]`. Raises UserError that names the setting `key` and suggests an option."""
     if value not in options:

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
+from proj.errors import share
 from proj.pictures.drawing import BLUES, INK, LINE, REDS, WIDTH, shades, shortened, text_mask, write
 
 
@@ -15,9 +16,9 @@ def cell_colours(counts: np.ndarray, row_totals: np.ndarray) -> tuple[np.ndarray
     The diagonal is blue, by its share of the row. The mistakes are red, in proportion to the worst one: on the scale
     of the diagonal they would be too pale to see.
     """
-    share, diagonal = counts / row_totals, np.eye(*counts.shape, dtype=bool)
-    worst = max(share[~diagonal].max(initial=0), 0.01)
-    darkness = np.where(counts > 0, 0.05 + 0.95 * np.where(diagonal, share, share / worst), 0)
+    shares, diagonal = counts / row_totals, np.eye(*counts.shape, dtype=bool)
+    worst = max(shares[~diagonal].max(initial=0), 0.01)
+    darkness = np.where(counts > 0, 0.05 + 0.95 * np.where(diagonal, shares, shares / worst), 0)
     return darkness, np.where(diagonal[..., None], shades(darkness * 0.9, BLUES), shades(darkness, REDS))
 
 
@@ -31,7 +32,7 @@ def confusion_matrix(
     """
     columns = columns or rows
     total, row_totals = counts.sum(), counts.sum(1, keepdims=True).clip(1)
-    figure = f"{counts.trace() / max(total, 1):.2%} of {total:,} right."
+    figure = f"{share(counts.trace() / max(total, 1))} of {total:,} right."
     if len(columns) > 1000:
         figure += f" The 100 of {len(columns):,} classes with the most mistakes:"
         chosen = np.sort((counts.diagonal() - counts.sum(1)).argsort(kind="stable")[:100])

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
+from proj.errors import share
 from proj.pictures.drawing import RIGHT, WRONG
 
 BINS = 15  # intervals of the predicted probability; accuracy and confidence are compared in each
@@ -38,7 +39,8 @@ def reliability_picture(confidence: np.ndarray, right: np.ndarray, error: float)
     above.plot((0, 1), (0, 1), color="black", linewidth=1, linestyle=(0, (4, 3)), label="as sure as right")
     above.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
     above.set_title(
-        f"right {right.mean():.1%}, sure {confidence.mean():.1%}, calibration error {error:.1%}", fontsize=10
+        f"right {share(right.mean(), '.1%')}, sure {share(confidence.mean(), '.1%')}, calibration error {error:.1%}",
+        fontsize=10,
     )
     above.legend(frameon=False, loc="upper left")
     below.bar(middle, counts[filled] / len(bin_of), 0.9 / BINS, color="#a9bccd")

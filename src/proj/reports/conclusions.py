@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from proj.errors import how_many
+from proj.errors import how_many, share
 from proj.reports.compare import Comparison, Row, counted, dataset_of
 from proj.reports.table import label, written
 from proj.reports.verdicts import MOST_SEEDS, Verdict, interval_of_mean, interval_of_share, verdicts
@@ -150,7 +150,7 @@ def sentence_on_test(comparison: Comparison, row: Row) -> str | None:
     if found["over_examples"]:
         low, high = found["over_examples"]
         intervals.append(f"[{100 * low:.2f}, {100 * high:.2f}] for {how_many(found['examples'], 'test example')}")
-    accuracy = f"test accuracy of {name_of(comparison, row)}: {100 * found['mean']:.2f} %"
+    accuracy = f"test accuracy of {name_of(comparison, row)}: {share(found['mean']).replace('%', ' %')}"
     return ", ".join([accuracy, *intervals])
 
 

@@ -3,7 +3,7 @@
 import csv
 from itertools import chain
 
-from proj.errors import agree, how_many
+from proj.errors import agree, how_many, share
 from proj.reports.compare import Comparison, Row, counted
 from proj.reports.conclusions import name_of
 from proj.reports.label_issues import label_issues
@@ -74,11 +74,13 @@ def out_of_fold(comparison: Comparison) -> tuple[dict[str, str], list[str]]:
     issues, doubtful = label_issues(answers)
     are = agree(doubtful, "is", "are")
     by = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
-    accuracy = f"{right / count:.2%} of {count // len(seeds):,} examples".replace("%", " %")
+    size = how_many(count // len(seeds), "example")
+    accuracy = f"{share(right / count)} of {size}"
     if has_threshold:
-        accuracy += f", {right_at_threshold / count:.2%} at the threshold".replace("%", " %")
+        accuracy += f", {share(right_at_threshold / count)} at the threshold"
+    accuracy = accuracy.replace("%", " %")
     return {"out_of_fold.csv": csv_text(table), "label_issues.csv": issues}, [
         f"out-of-fold accuracy of {name_of(comparison, row)}: {accuracy}{by} (out_of_fold.csv)",
-        f"{how_many(doubtful, 'example')} {are} predicted as another class than labelled: look at the first ones "
+        f"{doubtful:,} of {size} {are} predicted as another class than labelled: look at the first ones "
         "of label_issues.csv, whose labels may be wrong",
     ]

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from proj.config.settings.table import policy
-from proj.errors import agree, how_many
+from proj.errors import agree, how_many, share
 from proj.reports.compare import Comparison, Row
 from proj.system.names import one_line
 
@@ -25,7 +25,9 @@ def heading(metric: str) -> str:
 def written(value: float, metric: str) -> str:
     """A metric's value, or the difference of two, as text: for accuracies in per cent, or in percentage points."""
     if "acc" in metric:
-        return f"{100 * value:.2f}"
+        return share(value).rstrip("%")
+    if 0 < abs(value) < 0.001:
+        return f"{value:.2g}"  # of a table that is learnt without a mistake, all losses would be 0.0000
     return f"{value:.4f}" if abs(value) < 1e6 else f"{value:.3g}"  # a loss that grew without end: 1.08e+20
 
 

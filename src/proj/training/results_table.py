@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from proj.config.monitors import BY_CLASS
-from proj.errors import how_many
+from proj.errors import how_many, share
 from proj.system.names import one_line
 from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder
@@ -20,26 +20,27 @@ SHARES = {"balanced": "balanced_acc", "macro F1": "macro_f1", "F1": "f1"}
 def test_in_words(metrics: dict, monitor: str) -> str:
     """The test results for the table: accuracy, how many examples were tested, the monitored metric and the loss."""
     size, left_out = metrics.get("test_examples"), metrics.get("test_examples_left_out")
-    part = f" of {size:,} of the {size + left_out:,} test examples" if left_out else ""
-    more = f"   {metrics['test/acc_tta']:.2%} augmented" if "test/acc_tta" in metrics else ""
+    whole = f" of the {size + left_out:,}" if left_out else ""
+    part = f" of {size:,}{whole} test examples" if size else ""
+    more = f"   {share(metrics['test/acc_tta'])} augmented" if "test/acc_tta" in metrics else ""
     own = monitor.replace("val/", "test/")
     if monitor.endswith(BY_CLASS) and own in metrics:
         more += f"   {own.removeprefix('test/')} {metrics[own]:.4f}"
-    return f"{metrics['test/acc']:.2%}{part}{more}   loss {metrics['test/loss']:.4f}"
+    return f"{share(metrics['test/acc'])}{part}{more}   loss {metrics['test/loss']:.4f}"
 
 
 def balanced_in_words(metrics: dict, end: str = "") -> str:
     """The test results in which all classes have the same weight, for the table. end: _threshold for those at it."""
     found = {word: metrics.get(f"test/{name}{end}") for word, name in SHARES.items()}
-    auc = f"   AUC {metrics['test/auc']:.3f}" if "test/auc" in metrics and not end else ""
-    return "   ".join(f"{word} {share:.2%}" for word, share in found.items() if share is not None) + auc
+    auc = f"   AUC {share(metrics['test/auc'], '.3f')}" if "test/auc" in metrics and not end else ""
+    return "   ".join(f"{word} {share(value)}" for word, value in found.items() if value is not None) + auc
 
 
 def classes_in_words(accuracies: dict[str, float | None]) -> str:
     """The accuracy of each class with examples, for the table. Unlike rich, it breaks no line within a class."""
-    known = {name: share for name, share in accuracies.items() if share is not None}
+    known = {name: value for name, value in accuracies.items() if value is not None}
     shown = sorted(known, key=known.get)[:SHOWN] if len(known) > SHOWN else known
-    words = "  ".join(f"{one_line(name)} {known[name]:.1%}".replace(" ", "\u00a0") for name in shown)
+    words = "  ".join(f"{one_line(name)} {share(known[name], '.1%')}".replace(" ", "\u00a0") for name in shown)
     lines = "\n".join(wrap(words, 62))
     if more := len(known) - len(shown):
         lines += f"\nand {how_many(more, 'class')} with fewer mistakes: see metrics.json"
@@ -57,12 +58,12 @@ def print_table(metrics: dict, monitor: str, largest: float = 0.0) -> None:
         if "test/balanced_acc" in metrics and largest > 2 / 3:
             table.add_row("classes alike", balanced_in_words(metrics))
             if "test/ap" in metrics:
-                words = f"average precision {metrics['test/ap']:.3f}   {one_line(metrics['positive'])}"
+                words = f"average precision {share(metrics['test/ap'], '.3f')}   {one_line(metrics['positive'])}"
                 table.add_row("rarer class", Text(words))
         # `Text` is not parsed as markup, since a class may be called [red].
         table.add_row("per class", Text(classes_in_words(metrics["test/acc_per_class"])))
         if "test/acc_threshold" in metrics:  # below the figures of the most probable class
-            words = f"{metrics['test/acc_threshold']:.2%}   {balanced_in_words(metrics, '_threshold')}"
+            words = f"{share(metrics['test/acc_threshold'])}   {balanced_in_words(metrics, '_threshold')}"
             table.add_row("at threshold", words)
     epochs, most = metrics["epochs"], metrics.get("max_epochs") or 0
     early = f" (stopped early: max_epochs={most})" if epochs < most else ""

@@ -154,7 +154,8 @@ def best_boundary(scores: Tensor, positive: Tensor, value: Callable[..., Tensor]
 
 
 def at_threshold(decision: dict[str, Any], names: list[str], predicted: Tensor, targets: Tensor) -> dict[str, float]:
-    """The metrics of examples whose classes are `predicted`, (N,), by a decision from `fit_decision`.
+    """The metrics of examples whose classes are `predicted`, (N,), by a decision from `fit_decision`. Those of the
+    positive class are left out if no example is of it, since nothing can then be found or missed.
 
     names: of the classes. targets: (N,) the true classes.
     """
@@ -164,13 +165,13 @@ def at_threshold(decision: dict[str, Any], names: list[str], predicted: Tensor, 
     found = tally.compute()
     measured = torch.tensor([found[name] for name in RATES], dtype=torch.float32)  # float32 like all other metrics
     figures = dict(zip(RATES, measured.tolist(), strict=True))
-    if "class" in decision:
-        index, confusion = names.index(decision["class"]), found["confusion"]
-        positives, tp = confusion[index].sum(), confusion[index, index]
+    index, confusion = names.index(decision.get("class", names[0])), found["confusion"]
+    positives, tp = confusion[index].sum(), confusion[index, index]
+    if "class" in decision and positives:
         called_positive = confusion[:, index].sum()
         figures |= {"precision": (tp / called_positive.clamp(min=1)).item()}
-        figures |= {"recall": (tp / positives.clamp(min=1)).item()}
-        figures |= {"f1": (2 * tp / (called_positive + positives).clamp(min=1)).item()}
+        figures |= {"recall": (tp / positives).item()}
+        figures |= {"f1": (2 * tp / (called_positive + positives)).item()}
     return figures
 
 

@@ -16,7 +16,7 @@ from proj.checkpoint import file as checkpoints
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.data.loaded import refuse_other_order
-from proj.errors import UserError, choose
+from proj.errors import UserError, choose, share
 from proj.models.balance import single_answer
 from proj.models.logits import augmented_logits
 from proj.models.measuring import run_test
@@ -167,13 +167,18 @@ def draw(metrics: dict, answers: Answers, images: np.ndarray | None) -> dict[str
     """The contents of the PNG files, by the names of the pictures.
     images: uint8 (N, H, W, 3) of the mistakes in `metrics`; None for a table, or if there is no mistake."""
     confusion = confusion_matrix(metrics["confusion"].numpy(), answers.names, answers.class_names, zoom=2)
-    confidence, right = answers.confidence.numpy(), answers.right.numpy()
+    confidence, probable = answers.probabilities.max(1)  # as in the calibration error, without a threshold
     pictures = {
         "confusion": drawing.png(confusion),
-        "reliability": plots.reliability_picture(confidence, right, metrics["calibration_error"]),
+        "reliability": plots.reliability_picture(
+            confidence.numpy(), (probable == answers.targets).numpy(), metrics["calibration_error"]
+        ),
     }
     if images is not None:
-        lines = [(f"{one['predicted']} {one['probability']:.0%}", f"is {one['right']}") for one in metrics["mistakes"]]
+        lines = [
+            (f"{one['predicted']} {share(one['probability'], '.0%')}", f"is {one['right']}")
+            for one in metrics["mistakes"]
+        ]
         pictures["mistakes"] = drawing.png(drawing.grid(images, lines, drawing.WRONG, across=180))
     if rows := metrics.get("importance"):
         values = np.array([[row["log_loss"], row["log_loss_low"], row["log_loss_high"]] for row in rows[:SHOWN]])

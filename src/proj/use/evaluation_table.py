@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from proj.errors import how_many
+from proj.errors import how_many, share
 from proj.system.names import one_line
 
 SHOWN = 30  # the most classes in the table
@@ -30,31 +30,30 @@ def print_evaluation(metrics: dict, columns: list[str]) -> None:
 def print_figures(metrics: dict, classes: int, console: Console) -> None:
     """Print the figures of all examples together: without the threshold, and at it if the model has one."""
     how = ", augmented" if metrics["tta"] else ""
-    top3 = f"   top-3 {metrics['top3_acc']:.2%}" if classes > 3 else ""
-    auc = f"   AUC {metrics['auc']:.4f}" if "auc" in metrics else ""
+    top3 = f"   top-3 {share(metrics['top3_acc'])}" if classes > 3 else ""
+    auc = f"   AUC {share(metrics['auc'], '.4f')}" if "auc" in metrics else ""
     part = "" if metrics["split"] == "all" else f"{metrics['split']} "
     before = f" ({metrics['calibration_error_before']:.2%} before)" if metrics["temperature"] != 1 else ""
     console.print(
         f"{how_many(metrics['examples'], f'{part}example')} of {metrics['dataset']}{how}\n"
-        f"[bold]accuracy {metrics['acc']:.2%}[/]{top3}   balanced {metrics['balanced_acc']:.2%}   "
-        f"macro F1 {metrics['macro_f1']:.2%}{auc}\n"
+        f"[bold]accuracy {share(metrics['acc'])}[/]{top3}   balanced {share(metrics['balanced_acc'])}   "
+        f"macro F1 {share(metrics['macro_f1'])}{auc}\n"
         f"loss {metrics['loss']:.4f}   calibration error {metrics['calibration_error']:.2%}{before}"
     )
     if "ap" in metrics:
-        print(f"average precision of {cut(one_line(metrics['positive']))} {metrics['ap']:.4f}")
+        print(f"average precision of {cut(one_line(metrics['positive']))} {share(metrics['ap'], '.4f')}")
     if known := metrics["coverage"]:
         console.print(
-            f"sets at coverage {known['asked']:.4g}: {known['measured']:.2%} hold the right class   "
-            f"size {known['classes']:.2f}   unsure {known['unsure']:.1%}"
+            f"sets at coverage {known['asked']:.4g}: {share(known['measured'])} hold the right class   "
+            f"size {known['classes']:.2f}   unsure {share(known['unsure'], '.1%')}"
         )
     if at := metrics["threshold"]:
         where = f"{one_line(at['class'])} from {at['probability']:.4g} on" if "class" in at else at["asked"]
         console.print(f"That is for the most probable class. At the threshold, {where}:", markup=False)
-        console.print(
-            f"[bold]accuracy {at['acc']:.2%}[/]   balanced {at['balanced_acc']:.2%}   macro F1 {at['macro_f1']:.2%}"
-        )
-        if "class" in at:
-            print(f"precision {at['precision']:.2%}   recall {at['recall']:.2%}   F1 {at['f1']:.2%}")
+        alike = f"balanced {share(at['balanced_acc'])}   macro F1 {share(at['macro_f1'])}"
+        console.print(f"[bold]accuracy {share(at['acc'])}[/]   {alike}")
+        if "recall" in at:
+            print(f"precision {share(at['precision'])}   recall {share(at['recall'])}   F1 {share(at['f1'])}")
 
 
 def print_classes(metrics: dict, columns: list[str], console: Console) -> None:
@@ -72,10 +71,10 @@ def print_classes(metrics: dict, columns: list[str], console: Console) -> None:
     for accuracy, place, name in sorted(rows, key=lambda row: row[0])[:SHOWN]:
         counts = metrics["confusion"][place].tolist()
         others = sorted(((n, columns[j]) for j, n in enumerate(counts) if n and j != place), reverse=True)[:2]
-        confused = [f"{cut(one_line(other))} {n / sum(counts):.1%}" for n, other in others]
+        confused = [f"{cut(one_line(other))} {share(n / sum(counts), '.1%')}" for n, other in others]
         if cell_len(", ".join(confused)) > width:
             del confused[1:]  # half of a number would be misread
-        table.add_row(Text(cut(one_line(name))), f"{sum(counts):,}", f"{accuracy:.2%}", Text(", ".join(confused)))
+        table.add_row(Text(cut(one_line(name))), f"{sum(counts):,}", share(accuracy), Text(", ".join(confused)))
     console.print(table)
     if len(rows) > SHOWN:
         console.print(f"… and {how_many(len(rows) - SHOWN, 'class')} with fewer mistakes", style="dim")

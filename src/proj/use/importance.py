@@ -18,8 +18,9 @@ from proj.data.batches import counter_seed
 from proj.data.datamodule import Split
 from proj.data.facts import Facts
 from proj.data.tables.encode import width
-from proj.errors import how_many
+from proj.errors import how_many, share
 from proj.models import Classifier
+from proj.reports.verdicts import interval_of_mean
 from proj.system.names import one_line
 from proj.system.ranks import say
 
@@ -74,11 +75,13 @@ def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[dict]
 
 
 def means_and_intervals(worse: Tensor) -> dict[str, float]:
-    """The means over examples with 95 % intervals. worse: (2, N), how much both `losses` of each example have risen."""
+    """The means over examples with Student's 95 % intervals, which are no wider than the mean if all values are equal.
+    worse: (2, N), how much both `losses` of each example have risen."""
     figures = {}
     for name, values in zip(("log_loss", "accuracy"), worse, strict=True):
-        mean, half = values.mean().item(), 1.96 * values.std(correction=0).item() / len(values) ** 0.5
-        figures |= {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
+        mean = values.mean().item()
+        low, high = interval_of_mean(values.tolist()) or (mean, mean)
+        figures |= {name: mean, f"{name}_low": low, f"{name}_high": high}
     return {name: round(value, 6) for name, value in figures.items()}
 
 
@@ -145,13 +148,13 @@ def print_importance(metrics: dict, droppable: bool) -> None:
     console.print(table)
     if len(found) > SHOWN:
         console.print(f"… and {len(found) - SHOWN} columns that matter less", style="dim")
-    alone = ", ".join(f"{one_line(name)} {reached:.1%}" for name, reached in leaking.items())
+    alone = ", ".join(f"{one_line(name)} {share(reached, '.1%')}" for name, reached in leaking.items())
     if len(leaking) > 1:
-        say(f"Each of these columns alone gives almost the whole accuracy of {metrics['acc']:.1%}: {alone}.")
+        say(f"Each of these columns alone gives almost the whole accuracy of {share(metrics['acc'], '.1%')}: {alone}.")
     if len(leaking) == 1:
         ((name, reached),) = leaking.items()
         without = f" {typed('dataset.drop', name, listed=True)} trains without it." if droppable else ""
         say(
             f"Does {one_line(name)} leak the class, or is it known before the class is? It alone gives an accuracy of "
-            f"{reached:.1%}, and the model has {metrics['acc']:.1%}.{without}"
+            f"{share(reached, '.1%')}, and the model has {share(metrics['acc'], '.1%')}.{without}"
         )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from proj.data.photos.how_to_sort import PREDICTED
+from proj.errors import share
 from proj.pictures import drawing
 from proj.system.files import csv_text, write_output
 from proj.system.names import one_line
@@ -78,7 +79,7 @@ def in_words(row: dict) -> list[str]:
     shares, best = row["probabilities"], row["class"]
     order = sorted(shares, key=lambda label: (label == best, shares[label]), reverse=True)
     threshold = ["(by the threshold)"] if shares[best] < max(shares.values()) else []
-    return [f"{one_line(label)} {shares[label]:.1%}" for label in order[:3]] + threshold
+    return [f"{one_line(label)} {share(shares[label], '.1%')}" for label in order[:3]] + threshold
 
 
 def csv_rows(rows: Sequence[dict]) -> str:

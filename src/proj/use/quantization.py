@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from proj.errors import share
+
 SEEN = 500  # training examples from which the ranges of the activations are measured
 BATCH = 100
 QUANTIZED = ("Conv", "Gemm", "MatMul", "MaxPool")
@@ -48,7 +50,7 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> byte
     for name, made in {"float32": content, "int8": smaller}.items():
         seconds, accuracy = measure(made, data, make_inputs)
         accuracies.append(accuracy)
-        print(f"{name:<7} {len(made) / 1000:>5,.0f} kB  {1000 * seconds:>8.3f} ms  {accuracy:>13.2%}")
+        print(f"{name:<7} {len(made) / 1000:>5,.0f} kB  {1000 * seconds:>8.3f} ms  {share(accuracy):>13}")
     if (lost := accuracies[0] - accuracies[1]) > LOST:
         print(f"int8 costs {100 * lost:.1f} points of accuracy; without quantize=int8 the file keeps them.")
     return smaller
