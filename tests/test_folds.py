@@ -323,9 +323,7 @@ def test_the_folds_of_a_folder_are_of_the_part_without_a_folder(animals):
     assert {data.fold_part for data in folds} == {"val"} and len({data.checksum() for data in folds}) == 1
     assert {tuple(examples(data, "test")) for data in folds} == {("test/cat/anna99.png", "test/dog/anna99.png")}
     draw(0).save(animals / "test/cat/anna00_9.png")
-    with pytest.raises(
-        UserError, match=r"group anna00 \(dataset.group\) is in the folders of both train and test: move"
-    ):
+    with pytest.raises(UserError, match=r"group anna00 \(dataset.group\) is in both the train and the test part: move"):
         photos(animals, r"group=anna\d+")
     (animals / "test").rename(animals / "val")
     assert photos(animals, "folds=3", "fold=0").fold_part == "test"

@@ -110,19 +110,21 @@ COLOURS = ("red", "blue", "green")
 def folder(tmp_path):
     """in/ with 30 photos, 00.png to 29.png, every third of the same colour; the last ten are listed as tested."""
     save_all(tmp_path / "in", {f"{number:02}.png": draw(COLOURS[number % 3], number) for number in range(30)})
-    listed = [[f"{number:02}.png", COLOURS[number % 3], "train" if number < 20 else "Test"] for number in range(30)]
-    write_rows(tmp_path / "in/labels.csv", [["image", "label", "set"], *listed])
+    sets = ["train"] * 20 + ["Test"] * 10
+    listed = [[f"{number:02}.png", COLOURS[number % 3], its, number // 2] for number, its in enumerate(sets)]
+    write_rows(tmp_path / "in/labels.csv", [["image", "label", "set", "patient_id"], *listed])
     return tmp_path / "in"
 
 
 WORDS = ("labels=labels.csv", "target=label", "split=set")
 
 
-def test_the_sets_of_photos_are_those_that_the_list_names_whatever_their_folders_are_called(photos, folder):
+def test_the_sets_of_photos_are_those_that_the_list_names_whatever_their_folders_are_called(photos, folder, capsys):
     data = photos(folder, *WORDS)
     tested = sorted(data.example("test", place) for place in range(len(data.splits["test"].targets)))
     assert tested == [f"{number:02}.png" for number in range(20, 30)]
     assert {part: len(split.targets) for part, split in data.splits.items()} == {"train": 17, "val": 3, "test": 10}
+    assert "dataset.group" not in capsys.readouterr().out  # of the photos' patients, which the list has divided
     (folder / "test").mkdir()
     for number in range(20):
         (folder / f"{number:02}.png").rename(folder / f"test/{number:02}.png")
@@ -134,7 +136,7 @@ def test_a_photo_that_the_list_names_in_two_sets_is_refused_and_so_is_a_column_w
     photos, folder, configure
 ):
     with open(folder / "labels.csv", "a") as file:
-        file.write("00.png,red,test\n")
+        file.write("00.png,red,test,0\n")
     with pytest.raises(UserError, match=r"lines 2 and 32 give 00\.png two sets, train and test, and a .* one set for"):
         photos(folder, *WORDS)
     with pytest.raises(UserError, match=r"dataset.split=set is a column of the table dataset.labels="):

@@ -41,13 +41,13 @@ def groups_in(paths: Sequence[str], pattern: str) -> list[str]:
 
 
 def refuse_divided(groups: Sequence[str], parts: Sequence[str]) -> None:
-    """Raises UserError if images of one group are in the folders of several parts. groups, parts: of each image."""
+    """Raises UserError if images of one group are in several parts. groups, parts: of each image."""
     part_of: dict[str, str] = {}
     for group, part in zip(groups, parts, strict=True):
         if part_of.setdefault(group, part) != part:
             raise UserError(
-                f"the group {group} (dataset.group) is in the folders of both {part_of[group]} and {part}: move "
-                "its images into one of them."
+                f"the group {group} (dataset.group) is in both the {part_of[group]} and the {part} part: move its "
+                "images into one of them."
             )
 
 

@@ -81,7 +81,7 @@ def listed_images(
     if not found:
         raise UserError(f"{file} gives no image a class in {table.names[classes]}.")
     others = {name: table.columns[at].take(rows) for at, name in enumerate(table.names) if at not in (images, classes)}
-    doubts = [one for name in others if group is None for one in doubt_groups(name, others[name])]
+    doubts = [one for name in others if group is split is None for one in doubt_groups(name, others[name])]
     left_out = describe_left_out(file, absent, stamps.keys() - found.keys())
     return in_parts(found, [*table.notes, *notes, *said, *doubts, *left_out], others if group != "" else {})
 
