@@ -265,6 +265,11 @@ def test_a_run_that_goes_on_changes_no_file_elsewhere_through_a_link(name, train
         train(stored_config(run, []))
     assert precious.read_text() == "mine"
     (run / name).unlink()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(run / name)
+        with pytest.raises(UserError, match=rf"/run/{re.escape(name)} is no file: remove it"):
+            train(stored_config(run, []))
+        (run / name).unlink()
     train(stored_config(run, []))
 
 
@@ -330,6 +335,8 @@ def test_lists_that_hold_each_other_many_times_are_refused_and_not_written_out(t
     stored.write_text(text)
     with pytest.raises(ValueError, match="YAML aliases"):
         parse_yaml(text.encode())
+    with pytest.raises(ValueError, match="YAML aliases"):  # of which 18 would make a text 729 times as long
+        parse_yaml(b"a: [&a [1], &b [*a, *a, *a], [*b, *b]]")
     with pytest.raises(UserError, match=r"config\.yaml cannot be read.*YAML aliases"):
         stored_config(tmp_path / "run", [])
     assert read_run(tmp_path / "run").config == {}
@@ -357,6 +364,23 @@ def test_sizes_that_a_checkpoint_names_take_no_memory_before_they_fit_its_weight
         weights = {name: torch.zeros((), dtype=size.dtype).expand(size.shape) for name, size in sizes.items()}
         checkpoint["state_dict"] = weights
     with pytest.raises(UserError, match="more than ten times the memory"):
+        load_model(tmp_path / "x.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    (
+        ("model.hidden", [1] * 90_000, "of 1000 layers at most"),
+        ("model.loss", "x", "a loss that is no function: 'x'"),
+        ("trainer.precision", "x", "trainer.precision=x is not"),
+        ("dataset.batch_size", "x", "dataset.batch_size=x is not a whole number"),
+    ),
+)
+def test_a_checkpoint_with_a_setting_that_no_training_takes_is_damaged(trained, tmp_path, key, value, said):
+    part, name = key.split(".")
+    with rewritten(trained() / "best.ckpt", tmp_path / "x.ckpt") as checkpoint:
+        checkpoint["proj"]["config"][part][name] = value
+    with pytest.raises(file.DamagedCheckpoint, match=rf"^{tmp_path}/x.ckpt .*{re.escape(said)}"):
         load_model(tmp_path / "x.ckpt")
 
 

@@ -249,6 +249,10 @@ def test_facts_that_describe_no_input_are_refused(digits):
     number = {"name": "x", "mean": 0, "std": 1}
     wrong |= {"std": (["x"],), "columns": ([{"name": "x"}], [{"name": "x", "categories": [1]}])}
     wrong["columns"] += ([number | {"truth": ["yes"]}], [number | {"decimal": "'"}], [number | {"std": "1"}])
+    dates = {"name": "x", "date": "year-month-day", "parts": [number | {"name": "month"}]}
+    for _ in range(50):  # to look at each part would take longer than the universe is old
+        dates = {"name": "month", "date": "year-month-day", "parts": [dates, dates]}
+    wrong["columns"] += ([number] * 2, [dates], [dates | {"parts": torch.zeros(2)}])
     for name, values in wrong.items():
         for value in values:
             with pytest.raises(UserError, match="does not say what its network takes"):

@@ -163,10 +163,11 @@ def test_no_value_in_a_file_of_somebody_else_stops_a_report(tmp_path, name, cont
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such pipes")
-@pytest.mark.parametrize("name", ("metrics.json", "run.json", "events.out.tfevents.1.host.2.0"))
+@pytest.mark.parametrize("name", ("metrics.json", "run.json", "events.out.tfevents.1.host.2.0", ".lock"))
 def test_a_pipe_in_place_of_a_runs_file_does_not_hang_a_report(tmp_path, name):
     write_run(tmp_path / "run", 0.9)
-    (tmp_path / "run" / name).unlink(missing_ok=True)
+    for file in {name, "metrics.json"}:  # of a run without figures, a report asks whether it is locked
+        (tmp_path / "run" / file).unlink(missing_ok=True)
     os.mkfifo(tmp_path / "run" / name)
     opened = []
 

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 
 from proj.config.allowed_classes import check_stored, strangers
+from proj.config.check_types import check_each
 from proj.config.compose import build
+from proj.config.settings.table import SETTINGS
 from proj.data.facts import FORMAT
 from proj.errors import UserError, first_of, message_of, named, out_of_memory
 from proj.models.classifier import Classifier
@@ -20,6 +22,7 @@ from proj.system.platform import local_path
 from proj.system.run_folder import RunFolder
 
 BUILT = ("model", "dataset")  # the parts of a configuration that evaluate, predict and export build
+USED = [key for key in SETTINGS if key.startswith(("model.", "dataset.")) or key == "trainer.precision"]
 
 
 class DamagedCheckpoint(UserError):
@@ -101,7 +104,12 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
     """Build the model that a checkpoint describes, with its weights, in evaluation mode.
     Raises UserError for a class that it may not name, and errors of any kind if the weights or figures do not fit."""
     contents = checkpoint["proj"]
-    node = check_stored(contents["config"], path, trust, BUILT)["model"]
+    config = check_stored(contents["config"], path, trust, BUILT)
+    try:
+        check_each(config, USED)
+    except UserError as error:
+        raise DamagedCheckpoint(f"{path} holds a setting that no training takes: {error}") from error
+    node = config["model"]
     facts = {"input_shape": contents["input_shape"], "num_classes": len(contents["class_names"])}
     facts |= contents.get("measured", {})
     if not strangers({"model": node}):
@@ -118,6 +126,8 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
     model.take_shapes(facts["input_shape"])
     model.load_state_dict(checkpoint["state_dict"])
     calibration = contents.get("calibration", UNCALIBRATED)
+    if not callable(model.loss):
+        raise TypeError(f"a loss that is no function: {model.loss!r}")
     model.temperature, model.smoothing = float(calibration["temperature"]), float(calibration["smoothing"])
     if not (0 < model.temperature < math.inf and 0 <= model.smoothing < 1):
         raise ValueError(f"a temperature of {model.temperature}, a smoothing of {model.smoothing}")

@@ -1,10 +1,11 @@
-"""Refuses a value of the wrong type, such as a text for a number.
+"""Refuses a value of the wrong type, such as a text for a number, and one that is out of its range.
 
 The type is that of the setting's default value in conf/. For an argument of a library's class, it is the annotation in
 the class's source, which is parsed and not imported.
 """
 
 import ast
+from collections.abc import Iterable
 from functools import cache
 
 from hydra.core.config_loader import ConfigLoader
@@ -15,7 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from proj.config.declared import named_arguments, target_of
 from proj.config.settings.ranges import PATH, SIZE, STEPS, SWITCH, Range, either
-from proj.config.settings.table import policy
+from proj.config.settings.table import SETTINGS, policy
 from proj.config.words import typed
 from proj.errors import UserError
 
@@ -34,6 +35,27 @@ PLAIN |= dict.fromkeys(("List", "tuple", "Tuple", "Sequence", "Iterable"), PLAIN
 # Types of objects: only a mapping with a `_target_`, which is built into such an object, can give them.
 BUILT = ("Callable", "Tensor", "timedelta", "Module", "Optimizer", "RichProgressBarTheme")
 OBJECT, NO_PLAIN = "an object that {_target_:…} names", [{"enum": []}]
+
+# Settings that mean the same in every datamodule, including the user's own.
+SHARED = ("dataset.seed", "dataset.data_dir", "dataset.batch_size", "dataset.folds", "dataset.fold")
+
+
+def check_each(cfg: DictConfig | dict, keys: Iterable[str]) -> None:
+    """Raises UserError for a value of one of the settings `keys` that is out of its range."""
+    for key in filter(lambda key: SETTINGS[key].range, keys):
+        value = cfg
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, dict | DictConfig) else None
+        if value is not None and not is_of_own_class(key, cfg):
+            SETTINGS[key].range.check(key, value)
+
+
+def is_of_own_class(key: str, cfg: DictConfig | dict) -> bool:
+    """Whether a setting belongs to the user's own dataset, model or loss, where `hidden`, say, may mean anything."""
+    if key.startswith("model.loss."):
+        return not target_of(cfg["model"]["loss"]).startswith("torch.")
+    part = key.partition(".")[0]
+    return part in ("dataset", "model") and not (target_of(cfg[part]).startswith("proj.") or key.startswith(SHARED))
 
 
 def compose_defaults(cfg: DictConfig, *words: str) -> DictConfig:

@@ -6,7 +6,7 @@ from pathlib import PureWindowsPath
 
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.check_types import check_annotations, check_type
+from proj.config.check_types import check_annotations, check_each, check_type, is_of_own_class
 from proj.config.declared import named_arguments, target_of
 from proj.config.monitors import check_monitors
 from proj.config.settings.table import SETTINGS, below, policy, refusal
@@ -30,20 +30,10 @@ UNFIT = {
 }
 # Callbacks whose arguments are listed in the table of settings.
 LISTED = {"callbacks.best": "lightning.pytorch.callbacks.ModelCheckpoint", "callbacks.average": ".EMAWeightAveraging"}
-# Settings that mean the same in every datamodule, including the user's own.
-SHARED = ("dataset.seed", "dataset.data_dir", "dataset.batch_size", "dataset.folds", "dataset.fold")
 
 
 def loggers(cfg: DictConfig) -> DictConfig | dict:
     return cfg.get("logger") or {}  # an older search's copy of conf/ has no `logger`
-
-
-def is_of_own_class(key: str, cfg: DictConfig) -> bool:
-    """Whether a setting belongs to the user's own dataset, model or loss, where `hidden`, say, may mean anything."""
-    if key.startswith("model.loss."):
-        return not target_of(cfg.model.loss).startswith("torch.")
-    part = key.partition(".")[0]
-    return part in ("dataset", "model") and not (target_of(cfg[part]).startswith("proj.") or key.startswith(SHARED))
 
 
 def check_parts(cfg: DictConfig) -> None:
@@ -75,11 +65,7 @@ def check_changes(cfg: DictConfig, now: dict, composed: dict, place: str = "") -
 
 def check_ranges(cfg: DictConfig) -> None:
     """Raises UserError for a value out of its range, and for settings that do not go together."""
-    for key, setting in SETTINGS.items():
-        if setting.range and not key.startswith(("trainer.", "callbacks.")):
-            value = OmegaConf.select(cfg, key)
-            if value is not None and not is_of_own_class(key, cfg):
-                setting.range.check(key, value)
+    check_each(cfg, [key for key in SETTINGS if not key.startswith(("trainer.", "callbacks."))])
     check_folds(cfg.dataset)
     check_order(cfg.dataset)
     check_trainer(cfg.trainer)

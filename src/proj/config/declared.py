@@ -10,7 +10,7 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
 NO_ARGUMENTS += ("kind", "accepts")  # older versions had these class attributes in the configuration
@@ -35,7 +35,7 @@ def declared(target: str, attribute: str) -> Any:
 
 def target_of(node: Any) -> str:
     """The full name of the class that a part of a configuration names; "" if it names none."""
-    return str(node.get("_target_") or "") if OmegaConf.is_dict(node) else ""
+    return str(node.get("_target_") or "") if isinstance(node, dict | DictConfig) else ""
 
 
 def kind_of_data(cfg: DictConfig) -> str | None:

@@ -148,6 +148,7 @@ def missing_option(error: MissingConfigException) -> str | None:
     return f"{group or '--config-name'}={option} does not exist." + nearest(option, options) if options else None
 
 
+LONGEST = 10_000  # characters of a line: a file of somebody else may hold a value without an end
 FULL_ERROR = os.environ.get("PROJ_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR")) == "1"
 
 
@@ -176,6 +177,6 @@ def sentences(elsewhere: str = NEW_FOLDER) -> Iterator[None]:
         if sentence is None or FULL_ERROR:
             raise
         # A file of somebody else may hold names that would control the terminal.
-        raise SystemExit("error: " + "\n".join(map(one_line, sentence.split("\n")))) from None
+        raise SystemExit("error: " + "\n".join(one_line(line)[:LONGEST] for line in sentence.split("\n"))) from None
     except KeyboardInterrupt:  # before the training: a training saves, and says how to continue
         raise SystemExit(130) from None

@@ -12,7 +12,7 @@ from proj.data.class_names import classes_among, spelling
 from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
 from proj.data.tables.date_forms import FORMS
 from proj.data.tables.date_parts import DATE_PARTS
-from proj.data.tables.encode import kind_of
+from proj.data.tables.encode import kind_of, width
 from proj.data.tables.timestamps import SINCE_1970
 from proj.errors import UserError
 from proj.system.ranks import say
@@ -66,7 +66,7 @@ class Facts:
             drawn = contents["drawings"] if "drawings" in contents else is_drawn(contents["config"]["dataset"])
             facts = cls(**{field.name: contents.get(field.name) for field in fields(cls)} | {"drawings": drawn})
             sound = facts._is_sound()
-        except (KeyError, TypeError, AttributeError):
+        except (LookupError, TypeError, ValueError, AttributeError):
             sound = False
         if not sound:
             raise UserError("the checkpoint does not say what its network takes: it is damaged, or of another program.")
@@ -83,6 +83,8 @@ class Facts:
         if not all(is_list_of(numbers, int, float) and len(numbers) == self.input_shape[0] for numbers in scale):
             return False
         if self.columns is not None and not (is_list_of(self.columns, dict) and all(map(is_column, self.columns))):
+            return False
+        if self.columns is not None and [sum(map(width, self.columns))] != list(self.input_shape):
             return False
         return all(is_list_of(pair, int, float) and pair[0] < pair[1] for pair in (self.levels or {}).values())
 
@@ -130,7 +132,8 @@ def is_column(column: dict) -> bool:
         return is_list_of([column["name"], *column["categories"]], str)
     if "parts" in column:
         known = column["date"] in (*FORMS, *SINCE_1970) and {part["name"] for part in column["parts"]} <= {*DATE_PARTS}
-        return known and is_list_of([column["name"]], str) and all(map(is_column, column["parts"]))
+        flat = all("parts" not in part and is_column(part) for part in column["parts"])
+        return known and flat and is_list_of([column["name"]], str)
     if "truth" in column and not (is_list_of(column["truth"], str) and len(column["truth"]) == 2):
         return False
     marks = isinstance(column.get("unit", ""), str) and column.get("decimal", ".") in (".", ",")

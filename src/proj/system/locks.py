@@ -49,15 +49,17 @@ def warn_without_locks(folder: Path, error: OSError) -> None:
 def holder(file: IO) -> tuple[str, str]:
     """(The process whose name is in the lock file, its machine); both empty once it has given the folder back."""
     file.seek(1)  # the lock is on the first byte, which Windows then lets no other process read
-    if found := re.search(r"(\d+) on (\S+)", file.read()):
+    if found := re.search(r"(\d+) on (\S+)", file.read(1000)):
         return f"process {found[1]} on {found[2]}", found[2]
     return "", ""
 
 
 def is_locked(folder: Path) -> bool:
     """Whether a process, on this machine or another one, holds `folder` now."""
+    if not (folder / ".lock").is_file():  # no process has ever worked there; a pipe of somebody else's would not end
+        return False
     try:
-        with open(folder / ".lock", encoding="utf-8") as file:
+        with open(folder / ".lock", encoding="utf-8", errors="replace") as file:
             name, host = holder(file)
             if not name:
                 return False
@@ -68,7 +70,7 @@ def is_locked(folder: Path) -> bool:
                 if host == socket.gethostname():
                     return False  # the lock is free, so the process of this machine that wrote its name has died
             return time.time() - os.fstat(file.fileno()).st_mtime < SILENCE
-    except OSError:  # there is no lock file, so that no process has ever worked there
+    except OSError:  # it may not be read
         return False
 
 
@@ -115,8 +117,11 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def refuse_links(folder: Path) -> None:
-    """Raises UserError for a link to a file elsewhere: somebody else's folder may hold one, to have that changed."""
+    """Raises UserError for a link to a file elsewhere: somebody else's folder may hold one, to have that changed; and
+    for a pipe or a device, which might never end."""
     for entry in os.scandir(folder):
+        if os.path.exists(entry.path) and not (entry.is_file() or entry.is_dir()):
+            raise UserError(f"{entry.path} is no file: remove it.")
         if entry.is_symlink() and not entry.is_dir() and Path(entry.path).resolve().parent != folder.resolve():
             raise UserError(f"{entry.path} is a link to a file elsewhere, which might be changed: put a copy there.")
 

@@ -128,7 +128,11 @@ LEVELS = Range(
     lambda value: value[0] < value[1],
 )
 SIZES = list_of("a list of heights in pixels, such as [20,24,28]", WHOLE_SCHEMA)
-LAYERS = Range("a list of whole numbers, 1 or more, such as [32,16]", {"type": "array", "items": WHOLE_SCHEMA})
+DEPTH = Range("a whole number, 1 to 1000", {"type": "integer", "minimum": 1, "maximum": 1000})
+LAYERS = Range(
+    "a list of whole numbers, 1 or more, such as [32,16], of 1000 layers at most",
+    {"type": "array", "maxItems": 1000, "items": WHOLE_SCHEMA},
+)
 COLUMNS = Range("a list of columns, such as [price]", {"type": "array"})
 GROUP = either(
     "a column of the table or a part of the photos' paths, by its name, its place or a pattern, or null",

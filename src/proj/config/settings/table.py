@@ -86,7 +86,7 @@ SETTINGS: dict[str, Setting] = {
     "model.stem": Setting(ranges.or_null(ranges.whole(0))),
     "model.hidden": Setting(ranges.LAYERS),
     "model.widths": Setting(ranges.LAYERS),
-    "model.depth": Setting(ranges.whole(1)),
+    "model.depth": Setting(ranges.DEPTH),
     "model.kernel_size": Setting(ranges.whole(1)),
     "model.padding": Setting(ranges.whole(0)),
     "model.dropout": Setting(ranges.SHARE),
