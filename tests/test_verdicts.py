@@ -177,6 +177,15 @@ def test_the_terminal_and_all_files_tell_the_same_verdicts(tmp_path, capsys):
     assert f"beats mlp lr=0.003 by {difference} points" in page and "val/acc % of every seed" in page
 
 
+def test_a_sentence_rounds_p_as_the_table_to_paste_does(tmp_path, capsys):
+    for seed in range(3):
+        finished(tmp_path / f"a{seed}", 0.9 + 0.002 * seed, seed)
+        finished(tmp_path / f"b{seed}", 0.88 + 0.004 * (seed - 1) ** 2, seed, lr=0.5)
+    p = report([tmp_path])["rows"][1]["verdict"].p
+    assert p > 0.001 and f"{p:.2g}" != f"{p:.1g}"
+    assert f"p = {p:.2g}\n" in capsys.readouterr().out and f"| {p:.2g} |" in (tmp_path / "report.md").read_text()
+
+
 def test_a_table_to_paste_has_the_same_number_of_cells_in_every_row_whatever_a_setting_is_called(tmp_path):
     for seed in range(2):
         finished(tmp_path / f"a{seed}", 0.9 + seed / 100, seed, activation="a|b_c$ & 50%")

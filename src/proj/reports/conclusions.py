@@ -99,7 +99,7 @@ def sentence(comparison: Comparison, best_row: Row, row: Row, verdict: Verdict) 
     interval = f"[{written(verdict.low, monitor)}, {written(verdict.high, monitor)}]"
     counted_as = f"{verdict.seeds} {repetitions(row)}"
     if verdict.is_significant:
-        p = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.1g}"
+        p = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.2g}"
         return f"{best} beats {other} by {by} {interval}, {counted_as}, {p}"
     # `more_seeds` counts runs. One more seed means a run in each of the folds that both rows have.
     folds = min(len({run.fold for run in one["runs"]} - {None}) for one in (best_row, row))
