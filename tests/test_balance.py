@@ -162,21 +162,18 @@ def test_evaluate_and_the_report_show_them(unequal, capsys):
     found = evaluate(folder / "best.ckpt")
     assert [found[name] for name in FIGURES] == [metrics[f"test/{name}"] for name in FIGURES]
     assert "balanced" in (said := capsys.readouterr().out) and "AUC" in said
-    assert f"average precision of yes {metrics['test/ap']:.4f}\n" in said and found["positive"] == "yes"
+    assert f"average precision of class yes: {metrics['test/ap']:.4f}\n" in said and found["positive"] == "yes"
     assert report([folder])["metrics"] == ["val/auc", "test/auc", "test/acc"]
     assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines() if "/" not in line)
     assert "test/macro_f1" in (folder / "report.csv").read_text()
 
 
 def test_average_precision_is_that_of_the_rarer_class_of_the_whole_data_and_evaluate_takes_the_same(unequal, tmp_path):
-    data = InMemoryDataModule(batch_size=1, seed=0)
     parts = {"train": [0, 0, 1, 1, 1], "val": [0], "test": [0]}
-    data.splits = {part: Split(None, torch.tensor(targets)) for part, targets in parts.items()}
-    assert data.rarest_class == 1
-    data.splits.pop("val")
-    assert data.rarest_class == 1  # of equally rare ones the last
-    data.splits.pop("test")
-    assert data.rarest_class == 0
+    for known, rarest in ((["train", "val", "test"], 1), (["train", "val"], 1), (["train"], 0)):  # of equals the last
+        data = InMemoryDataModule(batch_size=1, seed=0)
+        data.splits = {part: Split(None, torch.tensor(parts[part])) for part in known}
+        assert data.rarest_class == rarest
     checkpoint = load_checkpoint(unequal[0] / "best.ckpt")
     for known, name in ((0, "no"), (1, "yes"), (None, "yes")):  # None: older versions did not store it
         checkpoint["proj"].pop("positive")

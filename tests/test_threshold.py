@@ -140,7 +140,7 @@ def test_the_checkpoint_the_metrics_and_the_end_of_the_training_say_it(rare):
     told, kept = metrics["threshold"], load_checkpoint(folder / "best.ckpt")["proj"]["calibration"]["threshold"]
     assert told == kept == json.loads((folder / "metrics.json").read_text())["threshold"]
     assert told["class"] == "yes" and told["f1"] > told["f1_at_0.5"] and told["probability"] < 0.5
-    assert f"threshold: yes from a probability of {told['probability']:.4g} on (validation: F1 " in printed
+    assert f"threshold: class yes from a probability of {told['probability']:.4g} on (validation: F1 " in printed
     costs = load_model(folder / "best.ckpt")[0].costs.tolist()
     assert costs == pytest.approx([told["probability"], 1 - told["probability"]])
 
@@ -175,7 +175,7 @@ def test_the_training_and_evaluate_measure_both_apart(rare, tmp_path, capsys):
     assert measured == {name: metrics[f"test/{name}_threshold"] for name in measured}
     assert f"{at['acc']:.2%}   balanced {at['balanced_acc']:.2%}   macro F1 {at['macro_f1']:.2%}" in printed
     assert f"accuracy {found['acc']:.2%}" in said and f"accuracy {at['acc']:.2%}" in said
-    assert f"At the threshold, yes from {at['probability']:.4g} on:" in said
+    assert f"At the threshold, class yes from {at['probability']:.4g} on:" in said
     assert all(len(line) <= 80 for line in said.splitlines() if "/" not in line)
 
 
@@ -193,7 +193,7 @@ def test_the_end_of_a_training_measures_what_is_decided_and_all_classes_alike(ra
     assert "predicts 'no' for all" not in printed  # yes is never the most probable class, but the threshold gives it
     figures = "balanced 50.00%   macro F1 {test/macro_f1:.2%}   AUC {test/auc:.3f}".format_map(metrics)
     assert f"classes alike  {figures}" in printed
-    assert f"rarer class    average precision {metrics['test/ap']:.3f}   yes" in printed
+    assert f"rarer class    yes: average precision {metrics['test/ap']:.3f}" in printed
 
 
 def test_predict_and_the_exported_file_name_the_class_of_the_threshold(rare, tmp_path, capsys):

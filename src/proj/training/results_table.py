@@ -58,7 +58,7 @@ def print_table(metrics: dict, monitor: str, largest: float = 0.0) -> None:
         if "test/balanced_acc" in metrics and largest > 2 / 3:
             table.add_row("classes alike", balanced_in_words(metrics))
             if "test/ap" in metrics:
-                words = f"average precision {share(metrics['test/ap'], '.3f')}   {one_line(metrics['positive'])}"
+                words = f"{one_line(metrics['positive'])}: average precision {share(metrics['test/ap'], '.3f')}"
                 table.add_row("rarer class", Text(words))
         # `Text` is not parsed as markup, since a class may be called [red].
         table.add_row("per class", Text(classes_in_words(metrics["test/acc_per_class"])))

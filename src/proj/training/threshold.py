@@ -180,7 +180,7 @@ def summary(decision: dict[str, Any]) -> str:
     if "probability" not in decision:
         return "threshold: the class with the smallest expected cost, in predict, evaluate and exported files"
     word = next((word for word in (*VALUES, "cost") if word in decision), "")
-    line = f"threshold: {decision['class']} from a probability of {decision['probability']:.4g} on"
+    line = f"threshold: class {decision['class']} from a probability of {decision['probability']:.4g} on"
     if not word:
         return f"{line}, since the validation part has no example of one class to fit another one"
     what = {"f1": "F1", "balanced": "balanced accuracy", "cost": "an example costs"}[word]

@@ -41,14 +41,14 @@ def print_figures(metrics: dict, classes: int, console: Console) -> None:
         f"loss {metrics['loss']:.4f}   calibration error {metrics['calibration_error']:.2%}{before}"
     )
     if "ap" in metrics:
-        print(f"average precision of {cut(one_line(metrics['positive']))} {share(metrics['ap'], '.4f')}")
+        print(f"average precision of class {cut(one_line(metrics['positive']))}: {share(metrics['ap'], '.4f')}")
     if known := metrics["coverage"]:
         console.print(
             f"sets at coverage {known['asked']:.4g}: {share(known['measured'])} hold the right class   "
             f"size {known['classes']:.2f}   unsure {share(known['unsure'], '.1%')}"
         )
     if at := metrics["threshold"]:
-        where = f"{one_line(at['class'])} from {at['probability']:.4g} on" if "class" in at else at["asked"]
+        where = f"class {one_line(at['class'])} from {at['probability']:.4g} on" if "class" in at else at["asked"]
         console.print(f"That is for the most probable class. At the threshold, {where}:", markup=False)
         alike = f"balanced {share(at['balanced_acc'])}   macro F1 {share(at['macro_f1'])}"
         console.print(f"[bold]accuracy {share(at['acc'])}[/]   {alike}")
