@@ -111,9 +111,8 @@ class FrozenJobs:
         for run in self.files.jobs_frozen():
             if run.path.name in known:
                 continue
-            with suppress(
-                KeyError, TypeError, ValueError, OverflowError
-            ):  # raised if the file is damaged, or another program's
+            # Raised if the file is damaged, or another program's.
+            with suppress(KeyError, TypeError, ValueError, OverflowError):
                 hydra = self.job(run.path.name)["hydra"]
                 if hydra["sweep"]["subdir"] == run.path.name:
                     found[int(hydra["job"]["num"])] = run.path.name

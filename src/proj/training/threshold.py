@@ -143,9 +143,8 @@ def best_boundary(scores: Tensor, positive: Tensor, value: Callable[..., Tensor]
     values = value(tp, fp, tp[-1] - tp, fp[-1] - fp)
     padded = torch.cat([scores[:1] + 2, scores, scores[-1:] - 2])  # for a boundary above all scores, and one below
     boundaries = (padded[1:] + padded[:-1]) / 2
-    separates = torch.cat(
-        [torch.tensor([True]), scores[1:] < scores[:-1] - NOISE, torch.tensor([True])]
-    )  # not equal scores
+    # No boundary lies between equal scores, but one above all and one below may.
+    separates = torch.cat([torch.tensor([True]), scores[1:] < scores[:-1] - NOISE, torch.tensor([True])])
     zero = int((scores > 0).sum())
     boundaries[zero], separates[zero] = 0.0, True
     best = values[separates].max()
