@@ -11,6 +11,7 @@ from functools import cache
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.conf import ConfigSourceInfo
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
@@ -30,9 +31,11 @@ def merged(loader: ConfigLoaderImpl, name: str, choices: tuple[str, ...]) -> byt
 def load_configuration(
     self: ConfigLoaderImpl, config_name, overrides, run_mode, from_shell=True, validate_sweep_overrides=True
 ) -> DictConfig:
-    """Gives what Hydra's method gives. On any error that method is called instead, so that the message is Hydra's."""
+    """Gives what Hydra's method gives. On an error that is not Hydra's own, that method is called instead."""
     try:
         return load_from_merged(self, config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
+    except HydraException:
+        raise
     except Exception:
         return hydra_load(self, config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
 
