@@ -15,7 +15,6 @@ from lightning.pytorch.callbacks import DeviceStatsMonitor, ModelCheckpoint, OnE
 from omegaconf import OmegaConf
 from support.runs import break_off, changed_by_stops, curves, rewritten
 from torchmetrics import Metric
-from torchmetrics.classification import MulticlassF1Score
 
 from proj.checkpoint.file import load_checkpoint
 from proj.checkpoint.writing import AtomicCheckpointIO, refuse_reserved_names
@@ -138,6 +137,8 @@ class Logging(MLP):
 
     def __init__(self, num_classes, **settings):
         super().__init__(num_classes=num_classes, **settings)
+        from torchmetrics.classification import MulticlassF1Score  # here, since it takes seconds
+
         self.f1 = MulticlassF1Score(num_classes)
 
     def on_train_epoch_start(self):

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
-import sklearn.datasets
 import torch
 from PIL import Image
 from support.images import load_photos
@@ -875,7 +874,9 @@ def test_a_column_that_says_the_class_but_for_a_few_rows_is_named_with_their_num
 
 
 def test_strong_columns_of_known_tables_are_not_taken_for_the_class(tmp_path, capsys):
-    for load in (sklearn.datasets.load_iris, sklearn.datasets.load_wine, sklearn.datasets.load_breast_cancer):
+    from sklearn.datasets import load_breast_cancer, load_iris, load_wine  # here, since it takes seconds
+
+    for load in (load_iris, load_wine, load_breast_cancer):
         rows = [[*row, label] for row, label in zip(*load(return_X_y=True), strict=True)]
         names = [f"x{place}" for place in range(len(rows[0]) - 1)]
         write_rows(tmp_path / "known.csv", [[*names, "y"], *[[*row[:-1], f"class {row[-1]}"] for row in rows]])
