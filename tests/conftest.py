@@ -25,6 +25,11 @@ import proj.config
 speed.speed_up()
 
 
+def pytest_configure(config) -> None:
+    if getattr(config.option, "numprocesses", None):
+        processes.share_server()
+
+
 def pytest_collection_finish() -> None:
     """Exclude all imported modules from garbage collection, which would take a tenth of the tests' time."""
     gc.freeze()

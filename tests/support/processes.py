@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from unittest import mock
 
@@ -24,11 +24,26 @@ PATIENCE = 600  # seconds: what takes longer hangs, even on a busy machine that 
 
 @functools.cache
 def start_server() -> None:
-    """Start the fork server, which imports `support.warm`; processes from PROCESSES are forked from it."""
+    """Start the fork server, which imports `support.warm`; processes from PROCESSES are forked from it.
+
+    Where xdist's controller has started one, take that: see `share_server`.
+    """
+    server = forkserver._forkserver
+    if address := os.environ.get("TESTS_FORK_SERVER"):
+        server._forkserver_address, server._forkserver_alive_fd = address, os.pipe()[1]
+        server.ensure_running = resource_tracker.ensure_running
+        return
     PROCESSES.set_forkserver_preload(["support.warm"])
     places = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(places)):
-        forkserver.ensure_running()
+        server.ensure_running()
+
+
+def share_server() -> None:
+    """In xdist's controller: start one fork server for all workers, since each takes twelve seconds of a processor."""
+    if sys.version_info < (3, 14):  # later ones ask for a key, which no other process has
+        start_server()
+        os.environ["TESTS_FORK_SERVER"] = forkserver._forkserver._forkserver_address
 
 
 def new(work: Callable, *arguments) -> multiprocessing.Process:
