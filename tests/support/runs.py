@@ -84,8 +84,9 @@ def break_off(monkeypatch, cfg, epoch: int, batch: int, model: type = Classifier
 
 
 def changed_by_stops(configure, monkeypatch, folder: Path, words, places, model: type = Classifier) -> list[str]:
-    """The differences between an uninterrupted run and one that dies in each of the batches `places`, and goes on."""
-    train(configure(*words, folder=folder / "whole"))
+    """The differences between an uninterrupted run, which saves within no epoch, and one that dies in each of the
+    batches `places`, and goes on."""
+    train(configure(*words, "save_every=600", folder=folder / "whole"))
     cfg = configure(*words, folder=folder / "stopped")
     for place in places:
         break_off(monkeypatch, cfg, *place, model)
@@ -201,7 +202,7 @@ def flat(node, prefix="") -> dict:
 
 # Parts of the names of values that differ between two runs of the same command: times, and names of folders.
 OWN = ("data_dir", "seconds", "per_second", "folder", "checkpoint", "output_dir", "dirpath")
-OWN += ("best_model_path", "best_k_models", "kth_best")
+OWN += ("best_model_path", "best_k_models", "kth_best", "save_every")
 
 
 def outcome(folder: Path) -> dict:
