@@ -1,6 +1,7 @@
 """The order of the house: who may import whom, and what must be light is light."""
 
 import ast
+import functools
 import importlib
 import inspect
 import re
@@ -56,10 +57,16 @@ def module_of(file: Path) -> str:
 MODULES = {module_of(file) for file in FILES}
 
 
+@functools.cache
+def nodes(file: Path) -> list[ast.AST]:
+    """All nodes of what a file says in Python."""
+    return list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+
+
 def imported(file: Path) -> set[str]:
     """The modules of this project that a file imports, also within its functions."""
     modules = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes(file):
         assert not getattr(node, "level", 0), f"{file} names a module by its place: give its whole name"
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "proj":
             inside = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES
@@ -150,7 +157,7 @@ def test_one_module_alone_spells_the_names_of_the_files_in_a_runs_folder():
     spelled = {
         (module_of(file), node.value)
         for file in FILES
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in nodes(file)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         if name.search(node.value) and " " not in node.value  # else a sentence
     }
@@ -173,7 +180,7 @@ def test_no_file_has_more_than_220_lines_and_no_function_more_than_60():
     lengths = {module_of(file): len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
     assert not {module for module, lines in lengths.items() if lines > 220}
     for file in FILES:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes(file):
             if isinstance(node, ast.FunctionDef):
                 assert node.end_lineno - node.lineno < 60, f"{file}: {node.name}"
 
