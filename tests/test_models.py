@@ -134,7 +134,8 @@ def test_whitened_patches_are_uncorrelated_with_variance_one():
 
 def test_a_whitening_stem_keeps_its_filters_and_trains_its_bias(configure):
     few = ("dataset.batch_size=60", "dataset.val_fraction=0.2", "trainer.max_epochs=1", "test=false", "tta=false")
-    train(cfg := configure("dataset=cifar10", "preset=cifar10_fast", *few, "~callbacks.dashboard"))
+    few += ("model.widths=[8,16,16]", "~callbacks.dashboard")
+    train(cfg := configure("dataset=cifar10", "preset=cifar10_fast", *few))
     model, _ = load_model(f"{cfg.output_dir}/best.ckpt", trust="support")
     data = ready(cfg.dataset)
     expected = whitening_filters(data.prepare(data.splits["train"].inputs, slice(5000), None), 24)

@@ -58,7 +58,7 @@ def words_for(tmp_path, data_dir):
             lines = (f"{k},{k % 3},{'xyz'[k % 3]}" for k in range(90))
             (tmp_path / "table.csv").write_text("\n".join(["length,width,species", *lines]))
             return list(FEW)
-        few = [*FEW, "dataset.val_fraction=0.1"] if "fast" in line else FEW
+        few = [*FEW, "dataset.val_fraction=0.1", "model.widths=[8,16,16]"] if "fast" in line else FEW
         source = [TINY_CIFAR10] if "cifar10" in line else []
         where = [f"data_dir={data_dir}"] if "dataset=" in line or "preset=" in line else []
         return [*where, *few, *source]

@@ -71,7 +71,7 @@ def test_runs_in_threads_have_the_figures_that_each_has_alone(configure, tmp_pat
     """They take turns: all threads draw from the same random generators, and Hydra composes one of them at a time."""
 
     def figures(seed: int, place: str) -> tuple[float, float]:
-        words = ("dataset=digits", f"seed={seed}", "trainer.max_epochs=2", "trainer.accelerator=cpu")
+        words = ("model=mlp", "model.dropout=0.2", f"seed={seed}", "trainer.max_epochs=2", "trainer.accelerator=cpu")
         metrics = train(configure(*words, folder=tmp_path / place / str(seed)))
         return metrics["val/loss"], metrics["test/loss"]
 

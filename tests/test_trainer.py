@@ -35,6 +35,7 @@ from proj.training.run_length import training_batches
 RANGES = {name: one.range for name, one in below("trainer").items() if one.range}
 OWN = {name: one.instead for name, one in below("trainer").items() if one.instead}
 PLAIN = ("trainer.max_epochs=3", "scheduler=none", "save_every=0", "model=mlp", "model.dropout=0.2")
+PLAIN += ("model.hidden=[16]", "~callbacks.dashboard")
 STOPS_LATE = ("callbacks=early_stopping", "+callbacks.early_stopping.stopping_threshold=0.01", "trainer.min_steps=25")
 
 
@@ -266,8 +267,7 @@ def test_a_run_that_its_epochs_have_ended_within_its_time_can_be_given_more_epoc
     ids=" ".join,
 )
 def test_a_run_that_breaks_off_goes_on_to_the_same_bits(configure, tmp_path, monkeypatch, words):
-    words = (*PLAIN, *words, "~callbacks.dashboard")
-    assert changed_by_stops(configure, monkeypatch, tmp_path, words, ((1, 0), (1, 10))) == []
+    assert changed_by_stops(configure, monkeypatch, tmp_path, (*PLAIN, *words), ((1, 0), (1, 10))) == []
 
 
 @pytest.mark.parametrize("every", (1, 2))
