@@ -99,6 +99,8 @@ def test_the_positive_class_is_the_rarer_one_of_the_whole_data_in_each_fold(tmp_
 def test_of_more_classes_the_one_is_named_that_is_likely_to_cost_the_least():
     told = fit_decision(DictConfig({"b": 10}), ["a", "b", "c"], 1, torch.zeros(1, 3), torch.zeros(1).long())
     shares = torch.tensor([[0.6, 0.1, 0.3], [0.9, 0.05, 0.05]])
+    at = at_threshold(told, ["a", "b", "c"], torch.tensor([0, 0, 2, 1]), torch.tensor([1, 0, 1, 2]))
+    assert at["cost"] == 21 / 4 and "costs 5.25" in summary(told, at["cost"])
     assert told["costs"] == [1, 10, 1] and decided(shares, torch.tensor(told["costs"])).tolist() == [1, 0]
     assert decided(shares, None).tolist() == [0, 0] and "smallest expected cost" in summary(told)
 
@@ -218,7 +220,7 @@ def test_predict_and_the_exported_file_name_the_class_of_the_threshold(rare, tmp
     assert "gives logits only" not in capsys.readouterr().out
 
 
-def test_a_finished_run_gets_another_threshold_without_training_anew(rare, tmp_path):
+def test_a_finished_run_gets_another_threshold_without_training_anew(rare, tmp_path, capsys):
     folder, metrics, _ = rare
     copy = shutil.copytree(folder, tmp_path / "run")
     table = folder.parent / "table.csv"
@@ -226,6 +228,12 @@ def test_a_finished_run_gets_another_threshold_without_training_anew(rare, tmp_p
     assert again["steps"] == metrics["steps"] and again["test/acc"] == metrics["test/acc"]
     told = again["threshold"]
     assert told["asked"] == "{no:1,yes:5}" and told["cost"] < told["cost_at_0.5"]
+    at = evaluate(copy / "best.ckpt")
+    (_, false), (missed, _) = at["confusion"]
+    assert (
+        at["threshold"]["cost"] == again["test/cost_threshold"] == pytest.approx((false + 5 * missed) / at["examples"])
+    )
+    assert f"test: an example costs {at['threshold']['cost']:.4f}" in " ".join(capsys.readouterr().out.split())
     assert load_model(copy / "best.ckpt")[0].costs.tolist() == again["threshold"]["costs"]
     assert "threshold" not in train(configure(*words(table, copy)))
     assert load_model(copy / "best.ckpt")[0].costs is None

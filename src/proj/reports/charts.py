@@ -198,7 +198,7 @@ def importance(shares: dict[str, Any]) -> dict | None:
     bars = {"type": "bar", "orientation": "h", "hoverinfo": "skip", "cliponaxis": False}
     bars |= {"x": [share for share, _ in known], "y": [name for _, name in known]}
     bars |= {"texttemplate": "%{x:.0%}", "textposition": "outside"}
-    title, note = "The search: importance of each setting", "· share of the differences between trials"
+    title, note = "The search: importance of each setting", "· share of the differences between the finished trials"
     xaxis = {"tickformat": ".0%", "range": [0, 1.2 * known[-1][0]]}
     return chart(title, note, [bars], xaxis, {"showgrid": False}, bargap=0.5)
 

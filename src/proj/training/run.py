@@ -200,5 +200,5 @@ def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: flo
         if early:
             say(early)
         if "threshold" in metrics:
-            say(summary(metrics["threshold"]))
+            say(summary(metrics["threshold"], metrics.get("test/cost_threshold")))
     return metrics

@@ -94,7 +94,8 @@ def cost_of_each_class(threshold: str | DictConfig, names: list[str]) -> list[fl
 def fit_decision(
     threshold: str | DictConfig, names: list[str], rarest: int, logits: Tensor, targets: Tensor
 ) -> dict[str, Any]:
-    """The decision, as the checkpoint and metrics.json store it: "asked", the setting, and "costs", see `decided`.
+    """The decision, as the checkpoint and metrics.json store it: "asked", the setting, "costs", see `decided`, and
+    "missing", what the setting says that it costs to miss an example of each class, if it is about costs.
 
     With more than two classes, the costs are those of the setting. With two, there are also "class", the positive class
     (the one that costs more to miss, or by default the rarer one), the "probability" from which on it is chosen, and
@@ -105,12 +106,12 @@ def fit_decision(
     """
     asked, costs = threshold_text(threshold), cost_of_each_class(threshold, names)
     if costs and len(names) > 2:
-        return {"asked": asked, "costs": costs}
+        return {"asked": asked, "costs": costs, "missing": costs}
     word, _, named = ("cost", "", "") if costs else threshold.partition(":")
     positive = index_of(named, names) if named else rarest
     positive = costs.index(max(costs)) if costs and costs[0] != costs[1] else positive
     is_positive = targets == positive
-    decision = {"asked": asked, "class": names[positive]}
+    decision = {"asked": asked, "class": names[positive]} | ({"missing": costs} if costs else {})
     if is_positive.all() or not is_positive.any():
         return {**decision, "costs": [1.0, 1.0], "probability": 0.5}
 
@@ -171,16 +172,19 @@ def at_threshold(decision: dict[str, Any], names: list[str], predicted: Tensor, 
         figures |= {"precision": (tp / called_positive.clamp(min=1)).item()}
         figures |= {"recall": (tp / positives).item()}
         figures |= {"f1": (2 * tp / (called_positive + positives)).item()}
+    if "missing" in decision:
+        figures["cost"] = (torch.tensor(decision["missing"])[targets] * (predicted != targets)).mean().item()
     return figures
 
 
-def summary(decision: dict[str, Any]) -> str:
-    """A line on the decision, for the end of a training."""
+def summary(decision: dict[str, Any], cost: float | None = None) -> str:
+    """A line on the decision, for the end of a training. cost: the mean cost of a test example, if that is known."""
+    on_test = "" if cost is None else f" (test: an example costs {cost:.4f})"
     if "probability" not in decision:
-        return "threshold: the class with the smallest expected cost, in predict, evaluate and exported files"
+        return f"threshold: the class with the smallest expected cost, in predict, evaluate and exported files{on_test}"
     word = next((word for word in (*VALUES, "cost") if word in decision), "")
     line = f"threshold: class {decision['class']} from a probability of {decision['probability']:.4g} on"
     if not word:
         return f"{line}, since the validation part has no example of one class to fit another one"
     what = {"f1": "F1", "balanced": "balanced accuracy", "cost": "an example costs"}[word]
-    return f"{line} (validation: {what} {decision[word]:.4f}, at 0.5 {decision[f'{word}_at_0.5']:.4f})"
+    return f"{line} (validation: {what} {decision[word]:.4f}, at 0.5 {decision[f'{word}_at_0.5']:.4f}){on_test}"

@@ -52,6 +52,8 @@ def print_figures(metrics: dict, classes: int, console: Console) -> None:
         console.print(f"That is for the most probable class. At the threshold, {where}:", markup=False)
         alike = f"balanced {share(at['balanced_acc'])}   macro F1 {share(at['macro_f1'])}"
         console.print(f"[bold]accuracy {share(at['acc'])}[/]   {alike}")
+        if "cost" in at:
+            print(f"an example costs {at['cost']:.4f}")
         if "recall" in at:
             print(f"precision {share(at['precision'])}   recall {share(at['recall'])}   F1 {share(at['f1'])}")
 
