@@ -259,12 +259,13 @@ def test_a_missing_library_is_named_before_anything_is_made(configure, monkeypat
 
 
 @pytest.fixture
-def runs_in_mlflow(swept, monkeypatch):
+def runs_in_mlflow(whole, monkeypatch):
     """The runs that MLflow has of single runs on Iris, each with its curves."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{swept}/outputs/mlflow.db")
+    file = whole.with_name("mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{file}")
 
     def found() -> list[dict]:
-        client = open_database(swept / "outputs/mlflow.db")
+        client = open_database(file)
         experiment = client.get_experiment_by_name("iris")
         runs = client.search_runs([experiment.experiment_id]) if experiment else []
         return [curves_in(client, run) for run in runs]
