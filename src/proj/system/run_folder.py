@@ -15,8 +15,7 @@ from proj.system.files import csv_of, remove_unfinished, write_atomically
 from proj.system.locks import is_locked
 
 CURVES = ".proj"  # the names of a run's own TensorBoard files end so; other programs may write more into its folder
-# The most aliases of a YAML file, since 18 make 30 KB a thousand times as much; no file of a run or a sweep has any.
-ALIASES = 4
+ALIASES = 4  # the most in a YAML file: 18 make 30 KB a thousand times as much; no file of a run or a sweep has any
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's loader takes a tenth of the time
 
 
