@@ -384,6 +384,28 @@ def test_a_checkpoint_with_a_setting_that_no_training_takes_is_damaged(trained, 
         load_model(tmp_path / "x.ckpt")
 
 
+DAMAGED = r"every checkpoint in .*/run is damaged \(last\.ckpt\.damaged\)"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    (
+        (lambda made: made["resume"].pop("seconds"), DAMAGED),
+        (lambda made: made["proj"]["config"].update(x=made["proj"]["config"]), DAMAGED),
+        (lambda made: made["loops"].pop("fit_loop"), r"last\.ckpt does not hold what a run goes on from \(KeyError"),
+        (lambda made: made["callbacks"].update(dict.fromkeys(made["callbacks"])), "does not hold what a run goes on"),
+    ),
+)
+def test_a_crafted_checkpoint_from_which_a_run_shall_go_on_ends_in_a_sentence(trained, tmp_path, change, said):
+    run = shutil.copytree(trained(), tmp_path / "run")
+    for name in ("metrics.json", "previous.ckpt"):
+        (run / name).unlink(missing_ok=True)
+    with rewritten(run / "last.ckpt") as checkpoint:
+        change(checkpoint)
+    with pytest.raises(UserError, match=said):
+        train(stored_config(run, []))
+
+
 def test_a_compressed_checkpoint_fills_no_memory(tmp_path):
     torch.save({"zeros": torch.zeros(10**7)}, tmp_path / "large.ckpt")
     with (

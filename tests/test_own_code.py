@@ -336,7 +336,15 @@ def test_a_model_of_ones_own_that_cannot_be_trained_is_told_what_it_lacks(config
         train(configure(*words))
 
 
-def test_a_yaml_file_that_is_none_is_named_with_its_line(tmp_path):
-    write(tmp_path, {"conf/model/broken.yaml": "hidden: [8\n"})
-    said = refused(tmp_path, "--config-dir=conf", "model=broken", "seed=1,2")
-    assert "conf/model/broken.yaml, line 2, is no YAML: expected ',' or ']', but got '<stream end>'." in said
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    (
+        (b"hidden: [8\n", "conf/model/broken.yaml, line 2, is no YAML: expected ',' or ']', but got '<stream end>'."),
+        (b"hidden: [8]  # caf\xe9\n", "conf/model/broken.yaml is no YAML in UTF-8: save it anew"),
+        (b"hidden: [8]  # \x0e\n", "conf/model/broken.yaml is no YAML in UTF-8: save it anew"),
+    ),
+)
+def test_a_yaml_file_that_is_none_is_named_with_its_line(tmp_path, content, sentence):
+    write(tmp_path, {"conf/model/broken.yaml": ""})
+    (tmp_path / "conf/model/broken.yaml").write_bytes(content)
+    assert sentence in refused(tmp_path, "--config-dir=conf", "model=broken", "seed=1,2")

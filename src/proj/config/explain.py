@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationKeyError, OmegaConfBaseException
-from yaml import MarkedYAMLError
+from yaml import MarkedYAMLError, YAMLError
 
 from proj.config.settings.table import SETTINGS
 from proj.config.unknown_setting import unknown_setting
@@ -89,6 +89,8 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     if isinstance(error, MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return f"{mark.name}, line {mark.line + 1}, is no YAML: {error.problem}."
+    if isinstance(error, UnicodeDecodeError | YAMLError) and (file := options_in(error)):
+        return f"{file} is no YAML in UTF-8: save it anew in that encoding, without control characters."
     raised_in = ["", *(frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))][-1]
     if raised_in.startswith(("omegaconf.", "hydra._internal.config")) and isinstance(error, ValueError | TypeError):
         return f"a list is given as a whole, such as optimizer.betas=[0.9,0.99], or one place by its number ({text})."
@@ -99,6 +101,12 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     of_a_model = raised_in.startswith(MODELS) or (raised_in.startswith(LOGGERS) and in_own_file(error))
     is_lightnings = of_a_model or type(error).__name__ == "MisconfigurationException"  # a class not imported here
     return f"{message_of(error)}{in_own_file(error)}" if is_lightnings else None
+
+
+def options_in(error: BaseException) -> str:
+    """The file of options that Hydra or OmegaConf was reading when the error was raised; empty if there was none."""
+    frames = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return next((str(one[name]) for one in frames for name in ("full_path", "file_") if name in one), "")
 
 
 def several_values(word: str) -> str:

@@ -26,6 +26,8 @@ ONE_EXAMPLE = re.compile("Expected more than 1 value per channel when training")
 NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 NO_GRADIENT = re.compile("does not require grad and does not have a grad_fn")
 OTHER_WEIGHTS = re.compile(r"loading state_dict for (\w+):\s*(.+)")
+# The functions, of Lightning's and of this project, that give a checkpoint's contents back to a run's objects.
+RESTORING = {"_restore_modules_and_callbacks", "restore_training_state", "on_load_checkpoint", "bring_back", "_restore"}
 
 
 @contextmanager
@@ -50,6 +52,13 @@ def run_errors(folder: Path, batch_size: int | None) -> Iterator[None]:
             raise UserError(sentence) from error
         if peer_is_lost(error):
             raise UserError(f"{reason(error)}. To continue: {command}") from error
+        places = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
+        if places & RESTORING and not isinstance(error, UserError) and not in_own_file(error):
+            run = RunFolder(folder)
+            raise UserError(
+                f"{run.last} does not hold what a run goes on from ({named(error, 200)}): put a copy of it back, or "
+                f"delete it to go on from {run.previous.name}."
+            ) from error
         raise
     finally:
         threading.excepthook = hook

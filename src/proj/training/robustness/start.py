@@ -6,6 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint
 from proj.config.allowed_classes import resume_command
+from proj.config.stored_values import check_plain
 from proj.errors import UserError, first_of, how_many
 from proj.system.platform import replace
 from proj.system.ranks import rank, say
@@ -13,6 +14,9 @@ from proj.system.run_folder import RunFolder, flat, parse_yaml, read_flat
 from proj.training.robustness.changes import differs, refuse_changes, refuse_to_start_over, renamed
 from proj.training.robustness.run_end import is_done
 
+# What every checkpoint holds from which a run can go on, below "resume", and of which kind it is.
+KINDS = {"batch": int, "finished": bool, "stopped_early": bool, "stepped": int, "seconds": float}
+KINDS |= {"lengths": dict, "metrics": list, "callback_metrics": dict, "environment": dict}
 OF_THE_MACHINE = {f"trainer.{name}" for name in ("precision", "accelerator", "devices", "strategy", "num_nodes")}
 
 
@@ -138,11 +142,21 @@ def set_aside(path: Path, error: UserError) -> None:
 
 
 def load_to_resume(path: Path) -> dict:
-    """`load_checkpoint`. Raises RefusedCheckpoint for one from which no run can be resumed."""
+    """`load_checkpoint`. Raises RefusedCheckpoint for one from which no run can be resumed, DamagedCheckpoint for one
+    that lacks something for that."""
     checkpoint = load_checkpoint(path)
     if "resume" not in checkpoint:
         raise RefusedCheckpoint(
             f"No run can resume from {path}: another checkpoint callback has written it, or it is a copy of best.ckpt. "
             "Start the run again in another folder; this checkpoint can only be evaluated."
         )
+    state, described = checkpoint["resume"], checkpoint["proj"]
+    try:
+        check_plain(described.get("config"), path)
+    except RecursionError as error:
+        raise DamagedCheckpoint(f"{path} is damaged: it has settings within too many others.") from error
+    measures = isinstance(described.get("measured", {}), dict) and isinstance(described.get("columns"), list | None)
+    whole = isinstance(state, dict) and all(isinstance(state.get(name), kind) for name, kind in KINDS.items())
+    if not (measures and whole and {"trainer", "scheduler"} <= described["config"].keys()):
+        raise DamagedCheckpoint(f"{path} is damaged: it lacks something from which a run goes on.")
     return checkpoint
