@@ -66,7 +66,7 @@ from proj.training.run import train
     ("ä=3", "'ä' is no name of a setting"),
     ("+lr=0.1", "+lr=0.1 adds a setting that nothing reads. Did you mean 'optimizer.lr'?"),
     ("+callbacks.early_stopping.patience=3", "or callbacks=early_stopping, which names it."),
-    ("model=mlp model.hidden=[3,a]", "is not a list of whole numbers, 1 or more, such as [32,16]."),
+    ("model=mlp model.hidden=[3,a]", "is not a list of whole numbers, 1 or more, such as [32,16], of"),
     ("model=mlp model.hidden=[3,,4]", "'3,,4' lacks a value beside a comma"),
     ("hydra.run.dir=", "take a folder: . is the current one."),
     ("-m seed=1,2,", "'1,2,' lacks a value beside a comma"),

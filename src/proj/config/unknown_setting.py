@@ -28,7 +28,7 @@ MEANT = {
     "dataset.test_fraction": "test_split test_size",
     "dataset.folds": "cv kfold k_fold k_folds n_folds num_folds n_splits cross_validation",
     "dataset.group": "groups",
-    "dataset.split": "split_column split_col part set_column partition subset",
+    "dataset.split": "split_column split_col part set_column partition",
     "dataset=csv dataset.order": "time_column date_column timestamp_column sort_by order_by",
     "dataset.cache_dir": "cache",
     "dataset=csv dataset.target": "target target_column label labels label_column",
