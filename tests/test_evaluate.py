@@ -135,6 +135,12 @@ def test_the_files_lie_beside_the_checkpoint_and_the_pictures_in_tensorboard(dig
         assert (logged.width, logged.height) == picture.size
 
 
+def test_no_letter_of_a_folders_name_controls_the_terminal(trained, tmp_path, capsys):
+    evaluate(trained() / "best.ckpt", output=str(tmp_path / "a\x1b[31m"))
+    said = capsys.readouterr().out
+    assert "\x1b" not in said and r"a\x1b[31m" in said
+
+
 def test_the_validation_part_is_that_of_the_training(digits):
     assert evaluate(digits / "best.ckpt", split="val")["acc"] == figures(digits)["val/acc"]
     assert (digits / "evaluation_val.json").is_file()

@@ -23,6 +23,7 @@ from proj.models.measuring import run_test
 from proj.pictures import drawing, plots
 from proj.pictures.confusion import confusion_matrix
 from proj.system.files import csv_of, csv_text, refuse_unwritable, write_outputs, writing
+from proj.system.names import readable
 from proj.system.platform import local_path
 from proj.system.ranks import is_terminal, say
 from proj.training.calibration import prediction_set_limit
@@ -205,4 +206,4 @@ def write(metrics: dict, pictures: dict[str, bytes], folder: Path, name: str, an
     write_outputs(folder, contents | {f"{name}.json": json.dumps(metrics, indent=2) + "\n"})
     with writing(folder):
         plots.log_pictures(folder, {f"{name}/{kind}": picture for kind, picture in pictures.items()})
-    print(folder / f"{name}.json", *(folder / one for one in contents), sep="\n")
+    print(*(readable(str(folder / one)) for one in (f"{name}.json", *contents)), sep="\n")

@@ -140,7 +140,7 @@ def predict(
         write_rows(rows, output, inverted)
     if shown:
         write_output(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)), "show")
-        print(picture)
+        print(readable(picture))
     if skipped:
         raise UserError(f"skipped {len(skipped)} of {how_many(len(files), 'file')}: {readable(first_of(skipped, 5))}.")
     return rows
