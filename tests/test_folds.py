@@ -329,7 +329,7 @@ def test_the_folds_of_a_folder_are_of_the_part_without_a_folder(animals):
     assert photos(animals, "folds=3", "fold=0").fold_part == "test"
     (animals / "test" / "cat").mkdir(parents=True)
     draw(7).save(animals / "test/cat/7.png")
-    with pytest.raises(UserError, match="has folders of its own for val and test, so that no part is left"):
+    with pytest.raises(UserError, match="has val and test sets of its own, so that no part is left"):
         photos(animals, "folds=3", "fold=0")
 
 
