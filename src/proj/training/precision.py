@@ -29,7 +29,7 @@ def choose_precision(model: Classifier, device: str) -> tuple[str, str]:
     weights = sum(parameter.numel() for parameter in model.parameters())
     small = model.multiplications < FEW_MULTIPLICATIONS if device == "cpu" else weights < FEW_WEIGHTS
     if small and not convolves:
-        return "32-true", "a small network gains little by bfloat16"
+        return "32-true", "bfloat16 hardly speeds up a small network"
     if has_fast_bfloat16(device):
         return "bf16-mixed", f"{device} is faster in bfloat16"
     return "32-true", f"{device} is not faster in bfloat16"
