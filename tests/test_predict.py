@@ -28,6 +28,7 @@ from proj.errors import UserError
 from proj.system.files import csv_text, write_output
 from proj.use.ensemble import Ensemble
 from proj.use.evaluation import open_data
+from proj.use.export import export
 from proj.use.inputs import read_tables
 from proj.use.predicted import Predictions, csv_rows
 from proj.use.prediction import find_files, predict
@@ -278,6 +279,17 @@ def test_the_rows_of_a_table_are_called_by_a_column_that_the_user_names(iris, tm
     assert [row["input"] for row in read_rows(tmp_path / "out.csv")] == ["007", "", "=1,5"]
     with pytest.raises(UserError, match=r"t\.csv has no column 'flwer' that names its rows\. Did you mean 'flower'"):
         predict(iris, str(tmp_path / "t.csv"), id="flwer")
+
+
+def test_a_network_that_takes_more_than_the_columns_of_its_table_is_opened_but_reads_no_table(iris, tmp_path):
+    path = tmp_path / "best.ckpt"
+    with rewritten(iris, path) as checkpoint:  # as of a datamodule that adds a fourth input itself
+        checkpoint["proj"]["columns"].pop()
+    (tmp_path / "t.csv").write_text("sepal_length,sepal_width,petal_length,petal_width\n5,3,1,0\n")
+    assert load_model(path)[1]["input_shape"] == [4]
+    for read in (lambda: predict(path, str(tmp_path / "t.csv")), lambda: export(path)):
+        with pytest.raises(UserError, match=r"make 3 inputs, and the network takes \[4\]\. .* with raw=false"):
+            read()
 
 
 def tensors() -> int:

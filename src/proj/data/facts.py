@@ -14,7 +14,7 @@ from proj.data.tables.date_forms import FORMS
 from proj.data.tables.date_parts import DATE_PARTS
 from proj.data.tables.encode import kind_of, width
 from proj.data.tables.timestamps import SINCE_1970
-from proj.errors import UserError
+from proj.errors import UserError, how_many
 from proj.system.ranks import say
 
 FORMAT = 2  # the version of a checkpoint's `contents`; version 1 had no `levels`, and the oldest have no "format"
@@ -84,9 +84,17 @@ class Facts:
             return False
         if self.columns is not None and not (is_list_of(self.columns, dict) and all(map(is_column, self.columns))):
             return False
-        if self.columns is not None and [sum(map(width, self.columns))] != list(self.input_shape):
-            return False
         return all(is_list_of(pair, int, float) and pair[0] < pair[1] for pair in (self.levels or {}).values())
+
+    def refuse_other_inputs(self) -> None:
+        """Raises UserError if the columns do not make the inputs: a datamodule of the user's own may add some."""
+        made = sum(map(width, self.columns or []))
+        if self.columns is not None and [made] != list(self.input_shape):
+            raise UserError(
+                f"the columns of the training's table make {how_many(made, 'input')}, and the network takes "
+                f"{list(self.input_shape)}. Its datamodule adds what no table has: call the model of "
+                "load_model in Python, or export it with raw=false."
+            )
 
     def read_image(
         self, file: str | Path | BinaryIO, invert: bool | None = None, max_pixels: int = MAX_PIXELS

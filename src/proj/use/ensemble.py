@@ -93,6 +93,8 @@ class Ensemble:
             return
         if self.has_several and "-" in files:
             raise UserError("input=- can be read only once, and each checkpoint reads a table anew: give a file.")
+        for one in self.members:
+            one.facts.refuse_other_inputs()
         left_out = None if self.has_several else skipped
         of_models = [read_tables(files, one.facts.columns, skipped=left_out, **tables) for one in self.members]
         yield from zip(of_models[0], *map(without_remarks, of_models[1:]), strict=True)

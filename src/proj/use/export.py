@@ -170,10 +170,10 @@ def refuse_unfitting(facts: Facts, format: str, normalize: bool, raw: bool, quan
         words = " raw=true is for tables with words as well." if facts.columns else ""
         raise UserError(f"normalize=true is for images, and for tables that hold numbers only: leave it out.{words}")
     if raw and not facts.columns and not (facts.mean and facts.input_shape[0] in (1, 3)):
-        raise UserError(
-            "raw=true is for grey or coloured pictures, and for tables whose datamodule describes their columns: this "
-            "model takes something else, so leave it out."
-        )
+        what = "grey or coloured pictures, and for tables whose datamodule describes their columns"
+        raise UserError(f"raw=true is for {what}: this model takes something else, so leave it out.")
+    if raw or normalize:
+        facts.refuse_other_inputs()
     if format != "onnx" and (raw or quantize != "none"):
         raise UserError("raw=true and quantize=int8 are for format=onnx: leave format=torch_export out.")
 
