@@ -7,6 +7,7 @@ the class's source, which is parsed and not imported.
 import ast
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
@@ -43,11 +44,18 @@ SHARED = ("dataset.seed", "dataset.data_dir", "dataset.batch_size", "dataset.fol
 def check_each(cfg: DictConfig | dict, keys: Iterable[str]) -> None:
     """Raises UserError for a value of one of the settings `keys` that is out of its range."""
     for key in filter(lambda key: SETTINGS[key].range, keys):
-        value = cfg
-        for name in key.split("."):
-            value = value.get(name) if isinstance(value, dict | DictConfig) else None
+        value = value_of(key, cfg)
         if value is not None and not is_of_own_class(key, cfg):
             SETTINGS[key].range.check(key, value)
+
+
+def value_of(key: str, cfg: DictConfig | dict) -> Any:
+    """The value of a setting; None if there is none."""
+    if OmegaConf.is_config(cfg):
+        return OmegaConf.select(cfg, key)  # an error names the setting that refers to a missing one
+    for name in key.split("."):
+        cfg = cfg.get(name) if isinstance(cfg, dict) else None
+    return cfg
 
 
 def is_of_own_class(key: str, cfg: DictConfig | dict) -> bool:
