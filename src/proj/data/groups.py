@@ -61,10 +61,10 @@ def describe_duplicates(marks: np.ndarray, targets: Tensor, parts: Tensor, names
     _, first, number, sizes = np.unique(marks, return_index=True, return_inverse=True, return_counts=True)
     first_copy = first[number]  # for each image, the first image that is identical to it, perhaps itself
     several = sizes[sizes > 1]
-    told = {"different classes": targets.numpy(), "the folders of different parts": parts.numpy()}
+    told = {"different classes": targets.numpy(), "different parts already": parts.numpy()}
     unlike = {what: (values != values[first_copy]).nonzero()[0] for what, values in told.items()}
-    apart = len(unlike["the folders of different parts"]) > 0
-    how = "kept in one part" + (", except those in the folders of different parts" if apart else "")
+    apart = len(unlike["different parts already"]) > 0
+    how = "kept in one part" + (", except those that are in different parts already" if apart else "")
     said = [f"{several.sum():,} images are identical to others ({how_many(len(several), 'different image')}): {how}"]
     for what, places in unlike.items():
         if len(places):
