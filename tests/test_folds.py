@@ -302,7 +302,7 @@ def test_identical_photos_in_the_folders_of_different_parts_are_said_to_stay_the
         draw(900 + len(kind) + ord(kind[0])).save(animals / "test" / kind / "new.png")
     draw(0).save(animals / "test/cat/again.png")
     assert len(photos(animals).splits["test"].targets) == 3
-    said = "2 images are identical to others (1 different image): kept in one part, except those in the folders of"
+    said = "2 images are identical to others (1 different image): kept in one part, except those that are in different"
     assert said in capsys.readouterr().out
 
 
