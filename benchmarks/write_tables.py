@@ -25,9 +25,10 @@ def results() -> dict[str, dict]:
     return {file.relative_to(RESULTS).with_suffix("").as_posix(): json.loads(file.read_text("utf-8")) for file in files}
 
 
-def measured(result: dict) -> str:
-    """The date and the commit of a result, and whether the code had uncommitted changes."""
-    return f"{result['date'][:10]}, {result['commit'][:7]}" + (" and changes" if result["dirty"] else "")
+def measured(result: dict, stars: str = "") -> str:
+    """The date and the commit of a result, whether the code had uncommitted changes, and the stars of its machine."""
+    changes = " and changes" if result["dirty"] else ""
+    return f"{result['date'][:10]}, {result['commit'][:7]}{changes} {stars}".rstrip()
 
 
 def machine(result: dict) -> str:
@@ -39,17 +40,23 @@ def machine(result: dict) -> str:
     return ", ".join(filter(None, words))
 
 
+def stars_of(found: list[dict]) -> dict[str, str]:
+    """The machines of some results in words. The rows of the second are marked with a star, of the third with two."""
+    return {name: place * "\\*" for place, name in enumerate(sorted({machine(result) for result in found}))}
+
+
 def machines(found: list[dict]) -> list[str]:
-    """The machines of some results in words, each once, with its load, or the range of its loads."""
+    """The machines of some results in words, each once, with its stars and its load, or the range of its loads."""
     loads: dict[str, list[float]] = {}
     for result in found:
         noted = result["machine"]["load"]
         loads.setdefault(machine(result), []).extend([noted] if noted else [])
     words = []
-    for name, seen in sorted(loads.items()):
+    for name, stars in stars_of(found).items():
+        seen = loads[name]
         least, most = min(seen, default=0), max(seen, default=0)
         load = f"load {most:g}" if least == most else f"loads of {least:g} to {most:g}"
-        words.append(f"{name}, {load}" if most >= 1.5 else name)
+        words.append(f"{stars} {name}".lstrip() + (f", {load}" if most >= 1.5 else ""))
     return words
 
 
@@ -74,7 +81,9 @@ def filled(mark: re.Match, known: dict[str, dict]) -> str:
     if titles:
         columns = {title: columns[title] for title in [next(iter(columns)), *titles.split("; ")]}
     if len(found) > 1:
-        rows = [row | {"measured": measured(result)} for result in found for row in result["rows"]]
+        stars = stars_of(found)
+        days = {name: measured(known[name], stars[machine(known[name])]) for name in names_of(mark)}
+        rows = [row | {"measured": day} for name, day in days.items() for row in known[name]["rows"]]
         columns["measured"] = "{measured}"
     return f"{mark[1]}{table(columns, rows)}\n\n{caption(found)}\n{mark[3]}"
 

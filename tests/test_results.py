@@ -105,6 +105,19 @@ def test_a_result_becomes_a_table_and_sentences_get_its_numbers(tmp_path, monkey
     assert write_tables.with_numbers("It takes long.", "takes 1,234 µs a step") is None
 
 
+def test_a_table_says_which_of_its_rows_another_machine_measured():
+    mark = write_tables.MARK.search("<!-- table: a/new old -->\n<!-- end -->")
+    here, there = ({"gpu": None, "processor": name, "flags": [], "threads": 1, "load": 0.5} for name in ("ABC", "XYZ"))
+    result = {"command": "python b.py", "commit": "0123456789", "dirty": False, "columns": {"what": "{what}"}}
+    known = {
+        "a/new": result | {"date": "2026-11-30", "machine": there, "rows": [{"what": "quick"}]},
+        "a/old": result | {"date": "2026-11-26", "machine": here, "rows": [{"what": "slow"}]},
+    }
+    text = write_tables.filled(mark, known)
+    assert "| quick | 2026-11-30, 0123456 \\* |\n| slow | 2026-11-26, 0123456 |" in text
+    assert "`python b.py`; ABC, 1 thread; \\* XYZ, 1 thread" in text
+
+
 @pytest.mark.benchmark
 @pytest.mark.parametrize("name", SMALLEST)
 def test_a_benchmark_measures_and_keeps_what_it_found(name, tmp_path):
