@@ -168,7 +168,8 @@ def write_columns(run: RunFolder, described: list[dict[str, str]]) -> None:
     if described:
         run.write_columns(described)
     if len(described) > SHOWN:
-        say(f"{run.columns} says how each of the {len(described):,} columns is used")
+        # Without the folder's name, so that a sweep shows this once and not for each of its jobs.
+        say(f"{run.columns.name} in the run's folder says how each of the {len(described):,} columns is used")
 
 
 def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: float, skip_nan: SkipNaN | None) -> dict:
