@@ -135,7 +135,7 @@ def bars(names: Sequence[str], values: np.ndarray, title: str) -> Image.Image:
         draw.rectangle((min(zero[0], mean), y - line // 3, max(zero[0], mean), y + line // 3), BLUES[1])
         draw.line((first, y, last, y), INK, zoom)
         write(canvas, left - line // 2, y, shortened(name, left - line, size), size, anchor=1)
-        write(canvas, left + wide + line // 2, y, f"{value[0]:.3f}", size)
+        write(canvas, left + wide + line // 2, y, f"{round(value[0], 3) + 0.0:.3f}", size)  # never -0.000
     draw.line((zero[0], 2 * line, zero[0], line * (len(names) + 2)), QUIET, zoom)
     return canvas
 
