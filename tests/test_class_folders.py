@@ -755,7 +755,7 @@ def test_photos_named_as_a_mask_or_an_eye_of_the_training_are_said_with_their_gr
 def is_together(data) -> bool:
     """Whether each group of photos is in one part, and some groups have several."""
     names = [(data.example(part, k), part) for part in data.splits for k in range(len(data.numbers[part]))]
-    found = [(group_in(data.group, name), part) for name, part in names]
+    found = [(group_in(data.listing.group, name), part) for name, part in names]
     return len({group for group, _ in found}) == len({*found}) < len(found)
 
 

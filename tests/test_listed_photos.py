@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.photos import draw, fill, save_all, write_photos
 
-from proj.data.exists import find_list
+from proj.data.exists import PhotoList, find_list
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.evaluation import evaluate
@@ -141,7 +141,11 @@ REFUSED = {
     "no such column": ([TABLE, "dataset.target=colour"], "", "colour is no column of .* Options: image, label"),
     "no such group": ([TABLE, "dataset.group=lable"], "", "group=lable is no column of .* Did you mean 'label'"),
     "no photo of the folder": ([TABLE], "x.png,red\ny.png,blue\n", "names an image of .*, such as 00.png"),
-    "two classes": ([TABLE], "0.png,blue\n00.png,red\n00.png,blue\n", "lines 3 and 4 give 00.png two classes, red and"),
+    "two classes": (
+        [TABLE],
+        "0.png,blue\n00.png,red\n00.png,blue\n",
+        "3 and 4 give 00.png both red and blue as its class",
+    ),
     "two photos of a name": ([TABLE], "29,red\n28,blue\n", "line 2 names 29, which may be .*29.jpg, more/29.png"),
     "one class": (
         [TABLE],
@@ -185,6 +189,6 @@ def test_the_nearest_table_of_a_name_is_taken(tmp_path):
     for place in ("a/b", "a"):
         (tmp_path / place).mkdir(parents=True, exist_ok=True)
     (tmp_path / "a/labels.csv").touch()
-    assert find_list(str(tmp_path / "a/b"), "labels.csv", {}) == str(tmp_path / "a/labels.csv")
+    assert find_list(str(tmp_path / "a/b"), PhotoList("labels.csv")) == str(tmp_path / "a/labels.csv")
     (tmp_path / "a/b/labels.csv").touch()
-    assert find_list(str(tmp_path / "a/b"), "labels.csv", {}) == str(tmp_path / "a/b/labels.csv")
+    assert find_list(str(tmp_path / "a/b"), PhotoList("labels.csv")) == str(tmp_path / "a/b/labels.csv")

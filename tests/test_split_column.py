@@ -137,7 +137,7 @@ def test_a_photo_that_the_list_names_in_two_sets_is_refused_and_so_is_a_column_w
 ):
     with open(folder / "labels.csv", "a") as file:
         file.write("00.png,red,test,0\n")
-    with pytest.raises(UserError, match=r"lines 2 and 32 give 00\.png two sets, train and test, and a .* one set for"):
+    with pytest.raises(UserError, match=r"lines 2 and 32 give 00\.png both train and test as its set, .* one set"):
         photos(folder, *WORDS)
     with pytest.raises(UserError, match=r"dataset.split=set is a column of the table dataset.labels="):
         train(configure("dataset=image_folder", f"data_dir={folder}", "dataset.split=set"))

@@ -5,7 +5,7 @@ import os
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
@@ -21,30 +21,36 @@ BEGINNING = 1_000_000  # bytes that are read of a large file, enough for its hea
 LISTS = ("numeric", "categorical", "dates", "drop")
 
 
+class PhotoList(NamedTuple):
+    """The dataset's settings for a table that lists photos: its name, and its columns of classes, parts and groups."""
+
+    labels: str | None = None
+    target: str | int | None = None  # not needed if the table has only this column and the photos' names
+    split: str | int | None = None
+    group: str | int | None = None  # without a table, a pattern that is searched in the photos' paths
+
+
 def refuse_absent_photos(dataset: DictConfig) -> None:
     """Raises UserError if `data_dir` is not a folder that holds folders, or if the table that lists the classes of its
     photos is missing."""
     folder = os.path.abspath(local_path(dataset.data_dir))
     is_folder = os.path.isdir(folder)
-    listed = is_folder and find_list(
-        folder, dataset.get("labels"), {key: dataset.get(key) for key in ("target", "split")}
-    )
+    listed = is_folder and find_list(folder, PhotoList(*map(dataset.get, PhotoList._fields)))
     if not is_folder or not (listed or folders_in(folder)):
         from proj.data.photos.class_folders import find_images  # here, since it imports Pillow
 
         find_images(folder)  # raises the error that says what is wrong
 
 
-def find_list(data_dir: str, labels: str | None, columns: dict[str, str | int | None]) -> str:
+def find_list(data_dir: str, settings: PhotoList) -> str:
     """The table that dataset.labels names: its path from `data_dir`, or from a folder above, such as the working one;
-    "" if it names none. columns: settings for its columns. Raises UserError if there is no such table, and for one
-    of these settings without a table."""
-    if labels is None:
-        for setting, key in columns.items():
+    "" if it names none. Raises UserError if there is no such table, and for a column without a table."""
+    if settings.labels is None:
+        for setting, key in (("target", settings.target), ("split", settings.split)):
             if key is not None:
                 raise UserError(f"dataset.{setting}={key} is a column of the table dataset.labels=…: name that, too.")
         return ""
-    labels = os.path.expanduser(str(labels))
+    labels = os.path.expanduser(str(settings.labels))
     places = [os.path.join(folder, labels) for folder in (data_dir, *Path(data_dir).parents)]
     if found := next(filter(os.path.isfile, places), ""):
         return found

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from proj.data.datamodule import Split, checksum_of
+from proj.data.exists import PhotoList
 from proj.data.facts import Facts
 from proj.data.groups import describe_duplicates, groups_in, has_duplicates, joined, refuse_divided
 from proj.data.images import ImageDataModule
@@ -36,8 +37,8 @@ class ImageFolderDataModule(ImageDataModule):
     and val and test folders if there are any. The classes are sorted by name, capitals first.
 
     labels, target, split: a table that gives the images their classes, and perhaps their parts, and its columns of
-    these, see `images_with_classes`. A part without images is drawn from the training images with `split_seed`:
-    `test_fraction` of every class, then `val_fraction` of the rest. With folds, a fold replaces the first such part.
+    these, see `PhotoList`. A part without images is drawn from the training images with `split_seed`: `test_fraction`
+    of every class, then `val_fraction` of the rest. With folds, a fold replaces the first such part.
     size: one number, or [height, width], see `fit_image`; None is 64. channels: 1 or 3.
     memory_limit_mb: if the resized images take more, batches are read from their file in `cache_dir`.
     levels: the values of deep pixels that become black and white; None derives them from the training images.
@@ -70,7 +71,7 @@ class ImageFolderDataModule(ImageDataModule):
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
-        self.data_dir, self.labels, self.target, self.split = os.path.abspath(data_dir), labels, target, split
+        self.data_dir, self.listing = os.path.abspath(data_dir), PhotoList(labels, target, split, group)
         try:
             self.cache_dir = Path(cache_dir).expanduser()
         except RuntimeError as error:
@@ -81,7 +82,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.levels = dict.fromkeys("IF", levels) if levels else {}
         self.measures, self.max_pixels = not levels, max_pixels or MAX_PIXELS
         self.known: list[str] | None = None  # set by `load_all`: the classes of the model that is to be measured
-        self.group, self.identical, self.min_examples = group, identical, min_examples
+        self.identical, self.min_examples = identical, min_examples
         self.evaluation_batch_size = max(1, 2**20 // (self.shape[0] * self.shape[1]))  # 1024 images of 32×32
 
     def take(self, facts: Facts) -> None:
@@ -92,12 +93,12 @@ class ImageFolderDataModule(ImageDataModule):
 
     def load(self) -> None:
         refuse_huge(self.shape, self.batch_size or 32)
-        found = images_with_classes(self.data_dir, self.labels, self.target, self.group, self.split, self.known)
+        found = images_with_classes(self.data_dir, self.listing, self.known)
         say(*found.said)
         if self.known is None:
             if len(found.class_names) == 1:
-                how = "name another column with dataset.target=…" if self.labels else how_to_sort(self.data_dir)
-                only = f"there is only {found.class_names[0]} in {self.labels or self.data_dir}: {how}"
+                how = "name another column with dataset.target=…" if self.listing.labels else how_to_sort(self.data_dir)
+                only = f"there is only {found.class_names[0]} in {self.listing.labels or self.data_dir}: {how}"
                 raise UserError(f"a classifier needs at least two classes, and {only}")
             found = self._without_rare(found)
         else:
@@ -130,7 +131,7 @@ class ImageFolderDataModule(ImageDataModule):
         if self.known is None:
             files = {name: [self.files[number] for number in part.tolist()] for name, part in parts.items()}
             drawn = {*PARTS} - {image.part for image in found.images}
-            say(*describe_near_copies(self.splits, files if self.group is None else None, drawn, self.example))
+            say(*describe_near_copies(self.splits, files if self.listing.group is None else None, drawn, self.example))
             say(*describe_sides(self.class_names if self.flip else []))
         channels, height, width = self.input_shape = (self.shape[2], *self.shape[:2])
         sums = images.sums[parts["train"].numpy(), 1:].sum(0).reshape(2, channels)
@@ -173,11 +174,11 @@ class ImageFolderDataModule(ImageDataModule):
         return self._paths([self.file_of(split, index)])[0]
 
     def _groups(self, images: list[FoundImage]) -> np.ndarray | None:
-        if self.group is None or self.known is not None:
+        if self.listing.group is None or self.known is not None:
             return None
         parts, groups = [image.part for image in images], [image.group for image in images]
         if not any(groups):
-            groups = groups_in(self._paths([image.file for image in images]), str(self.group))
+            groups = groups_in(self._paths([image.file for image in images]), str(self.listing.group))
         refuse_divided(groups, parts)
         return np.array(groups, dtype=object)
 
@@ -214,6 +215,6 @@ class ImageFolderDataModule(ImageDataModule):
             raise UserError(f"{given}, so that no part is left for dataset.folds: make one of them training images.")
         train, self.fold_part = given["train"], next(iter(fractions), "test")
         groups_to_draw = None if groups is None else groups[train.numpy()]
-        how = self.split_seed, groups_to_draw, self.fold, "different image" if self.group is None else "group"
+        how = self.split_seed, groups_to_draw, self.fold, "different image" if self.listing.group is None else "group"
         drawn = draw_parts(targets[train], self.class_names, fractions, *how)
         return {name: train[drawn[name]] if name in drawn else given[name] for name in PARTS}

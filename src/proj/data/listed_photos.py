@@ -3,11 +3,13 @@
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from unicodedata import normalize
 
+import numpy as np
+
 from proj.data.class_names import ordered
-from proj.data.exists import find_list
+from proj.data.exists import PhotoList, find_list
 from proj.data.part_names import PARTS, describe_part_words, parts_of_folders
 from proj.data.photos.class_folders import find_images
 from proj.data.photos.found_images import FoundImage, FoundImages
@@ -27,40 +29,24 @@ from proj.system.names import readable
 MARKS = {"0", "1", "0.0", "1.0"}  # cells of a column that says of each image whether it is of a class
 
 
-def images_with_classes(
-    data_dir: str,
-    labels: str | None,
-    target: str | int | None,
-    group: str | int | None,
-    split: str | int | None,
-    known: Collection[str] | None,
-) -> FoundImages:
+def images_with_classes(data_dir: str, settings: PhotoList, known: Collection[str] | None) -> FoundImages:
     """The images in a folder, with the classes that a table gives them, or else those of their folders.
 
-    labels: the table, see `find_list`; None for none. target: its column of the classes; None if that and the images'
-    names are all that it has. group: a column of which images with the same value are a group, or a pattern that is
-    searched in their paths, see `groups_in`. split: a column that names the part of each image, as train or test.
     known: the classes of the model that is to be measured, whose class folders come before a table; else None.
-    Raises UserError for a table that names none of the images, or one with two classes.
+    Raises UserError for a table that names none of the images, or one with two classes or in two parts.
     """
-    is_sorted = os.path.isdir(data_dir) and known and {*known} & {*map(os.path.basename, folders_in(data_dir))}
-    file = (
-        ""
-        if is_sorted or not os.path.isdir(data_dir)
-        else find_list(data_dir, labels, {"target": target, "split": split})
-    )
-    if not file:
-        return find_images(data_dir, known)
-    if known is not None:
-        group, split = "", None  # "": groups are not asked for
-    return listed_images(data_dir, file, target, group, split)
+    if not os.path.isdir(data_dir):
+        return find_images(data_dir, known)  # raises the error that says what is wrong
+    is_sorted = known and {*known} & {*map(os.path.basename, folders_in(data_dir))}
+    file = "" if is_sorted else find_list(data_dir, settings)
+    return listed_images(data_dir, file, settings, known is None) if file else find_images(data_dir, known)
 
 
-def listed_images(
-    data_dir: str, file: str, target: str | int | None, group: str | int | None, split: str | int | None
-) -> FoundImages:
-    """`images_with_classes` for the table in a file."""
-    notes = list[str]()
+def listed_images(data_dir: str, file: str, settings: PhotoList, is_split: bool) -> FoundImages:
+    """`images_with_classes` for the table in a file. is_split: whether the images are going to be split into parts, so
+    that the columns of parts and groups matter."""
+    notes, target = list[str](), settings.target
+    split, group = (settings.split, settings.group) if is_split else (None, None)
     (table,) = open_tables(FoundTables([file], [""], []), Reading(), None, target, notes, [])
     stamps = {os.path.relpath(path, data_dir): its_stamp for path, its_stamp in images_in(data_dir, Counter())}
     names = names_of(stamps)
@@ -72,18 +58,21 @@ def listed_images(
     column = column_of_groups(group, table, stamps)
     groups = [""] * len(rows) if column is None else groups_of_rows(table, rows, column)
     parts = [""] * len(rows) if split is None else [PARTS[place] for place in parts_named_in(table, rows, split)]
-    labelled = zip(rows.tolist(), table.columns[classes].take(rows), parts, groups, strict=True)
-    first_rows, absent = rows_of_images(table, images, labelled, names, data_dir)
+    labels = [*table.columns[classes].take(rows)]
+    places, absent = places_of_images(table, images, rows, names, data_dir)
+    for kind, values in (("class", labels), ("set", parts)):
+        refuse_two(table, images, kind, rows, values, places)
     found = {
-        path: FoundImage(os.path.join(data_dir, path), stamps[path], label, part, its_group)
-        for path, (_, label, part, its_group) in first_rows.items()
+        path: FoundImage(os.path.join(data_dir, path), stamps[path], labels[place], parts[place], groups[place])
+        for path, (place, *_) in places.items()
     }
     if not found:
         raise UserError(f"{file} gives no image a class in {table.names[classes]}.")
     others = {name: table.columns[at].take(rows) for at, name in enumerate(table.names) if at not in (images, classes)}
+    others = others if is_split else {}
     doubts = [one for name in others if group is split is None for one in doubt_groups(name, others[name])]
     left_out = describe_left_out(file, absent, stamps.keys() - found.keys())
-    return in_parts(found, [*table.notes, *notes, *said, *doubts, *left_out], others if group != "" else {})
+    return in_parts(found, [*table.notes, *notes, *said, *doubts, *left_out], others)
 
 
 def refuse_a_column_for_each_class(table: Table, target: str | int | None) -> None:
@@ -110,33 +99,44 @@ def refuse_several_in_a_cell(table: Table, classes: int, images: int) -> None:
             )
 
 
-def rows_of_images(
-    table: Table, column: int, labelled: Iterable[tuple[int, str, str, str]], names: dict[str, list[str]], data_dir: str
-) -> tuple[dict[str, tuple[int, str, str, str]], list[str]]:
-    """(The first row of each image that is there, by the image's path; the cells of rows whose image is not there).
+def places_of_images(
+    table: Table, column: int, rows: np.ndarray, names: dict[str, list[str]], data_dir: str
+) -> tuple[dict[str, list[int]], list[str]]:
+    """(The places in `rows` of the rows that name each image, by its path; the cells of rows whose image is not there).
 
-    column: the index of the one that names the images. labelled: (its index, class, part, group) of each row.
-    Raises UserError for a row that may name several images, and for an image with two classes or in two parts.
+    column: the index of the one that names the images. Raises UserError for a row that may name several images.
     """
     cells = [cell for cell, *_ in table.columns[column].different()]
     has_folders = any(share_folders(cell, path) for cell in cells for path in named_by(cell, names))
-    found, absent = dict[str, tuple[int, str, str, str]](), list[str]()
-    for row, label, part, group in labelled:
-        cell = table.columns[column].at(row)
+    found, absent = defaultdict[str, list[int]](list), list[str]()
+    for place, (row, cell) in enumerate(zip(rows.tolist(), table.columns[column].take(rows), strict=True)):
         paths = [path for path in named_by(cell, names) if not has_folders or share_folders(cell, path) is not False]
         if len(paths) > 1:
             several = f"{table.file}: line {table.line(row)} names {cell}, which may be {first_of(paths, 3)}"
             raise UserError(f"{several}: write the paths below {data_dir}, or rename the images.")
-        if not paths:
+        if paths:
+            found[paths[0]].append(place)
+        else:
             absent.append(cell)
-            continue
-        first, *others, _ = found.setdefault(paths[0], (row, label, part, group))
-        for kinds, kind, other, own in zip(("classes", "sets"), ("class", "set"), others, (label, part), strict=True):
-            if other != own:
-                lines = f"{table.file}: lines {table.line(first)} and {table.line(row)}"
-                both = f"{lines} give {cell} two {kinds}, {other} and {own}"
-                raise UserError(f"{both}, and a classifier takes one {kind} for each image: delete one of them.")
     return found, absent
+
+
+def refuse_two(
+    table: Table, images: int, kind: str, rows: np.ndarray, values: list[str], places: dict[str, list[int]]
+) -> None:
+    """Raises UserError for an image whose rows give it different values. kind: what these are, "class" or "set".
+
+    images: the index of the column that names them. values: one for each of `rows`. places: see `places_of_images`.
+    """
+    for first, *others in places.values():
+        for other in others:
+            if values[other] != values[first]:
+                lines = f"{table.file}: lines {table.line(rows[first])} and {table.line(rows[other])}"
+                image, both = table.columns[images].at(rows[other]), f"both {values[first]} and {values[other]}"
+                raise UserError(
+                    f"{lines} give {image} {both} as its {kind}, and a classifier takes one {kind} for each image: "
+                    "delete one of them."
+                )
 
 
 def as_compared(name: str) -> str:
