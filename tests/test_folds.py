@@ -227,7 +227,7 @@ def test_what_a_pattern_finds_in_the_path_of_a_photo_stays_together(animals, wor
     data = photos(animals, r"group='zoe(\d)|(anna\d+)_\d+'", *words)
     people = [{re.search("anna..", path)[0] for path in examples(data, part)} for part in data.splits]
     assert sum(map(len, people)) == 12 and len(set().union(*people)) == 12
-    data.group = "bert"
+    data.listing = data.listing._replace(group="bert")
     data.load_all(None, data.class_names)  # where all are one part, no group is looked for
     assert data.splits["test"].targets.bincount().tolist() == [24, 24]
     with pytest.raises(UserError, match=r"cat/anna00_0.png belongs to no group: dataset.group=bert does not match"):
