@@ -412,6 +412,14 @@ def test_an_image_above_pillows_own_limit_is_read(tmp_path, recwarn):
     assert not recwarn.list
 
 
+def test_an_image_within_a_file_of_icons_is_no_larger_than_the_setting_allows_either(tmp_path):
+    Image.new("RGB", (50, 40)).save(inner := io.BytesIO(), "PNG")
+    icon = b"icp4" + struct.pack(">I", 8 + len(inner.getvalue())) + inner.getvalue()  # of 16×16, says the file
+    (tmp_path / "a.icns").write_bytes(b"icns" + struct.pack(">I", 8 + len(icon)) + icon)
+    with pytest.raises(Refused, match="has 2,000 pixels, more than max_pixels=1999"):
+        open_image(tmp_path / "a.icns", (8, 8), 3, max_pixels=1999)
+
+
 ODD = ("[red]", "[bold]", ":cat:", "two\nlines", "50 %", "a\\", "$x$", "<b>", "x" * 80)
 
 

@@ -4,8 +4,10 @@ import math
 import os
 import re
 import struct
+import warnings
 import zlib
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -43,7 +45,7 @@ RAW = (".dng", ".cr2", ".nef", ".nrw", ".arw", ".sr2", ".pef", ".srw", ".3fr", "
 FRAMES = ("GIF", "TIFF", "WEBP", "PNG", "AVIF")  # may hold several images; other formats hold one in several sizes
 
 MAX_PIXELS = 178_956_970  # Pillow's limit, above which a file may be a decompression bomb
-Image.MAX_IMAGE_PIXELS = None  # `open_file` has its own limit, which can be set and is reported in one sentence
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # which Pillow gives from half as many on
 
 DEEP = 16  # bytes that a deep pixel takes for each channel while it is converted; measured: 16 to 26
 REMARKS = "deep", "frames", "cut"
@@ -93,14 +95,26 @@ def is_start_of_image(start: bytes) -> bool:
     return False
 
 
-def open_file(file: Source, max_pixels: int) -> Image.Image:
-    """`Image.open`, for FORMATS. Raises Refused for raw photos, NO_PHOTOS and images of more than `max_pixels`, and
-    whatever Pillow raises for a file that is not an image."""
+@contextmanager
+def at_most(max_pixels: int) -> Iterator[None]:
+    """Raises Refused for an image of more pixels that is opened in this block, or that is decoded within a smaller one,
+    such as an icon in PNG within a file of icons."""
+    Image.MAX_IMAGE_PIXELS = max_pixels / 2  # Pillow refuses twice as many
+    try:
+        yield
+    except Image.DecompressionBombError as error:
+        pixels = int(re.search(r"\d+", str(error))[0])
+        raise Refused(f"has {pixels:,} pixels, more than max_pixels={max_pixels}") from error
+
+
+def open_file(file: Source) -> Image.Image:
+    """`Image.open`, for FORMATS. Raises Refused for raw photos and NO_PHOTOS, and whatever Pillow raises for a file
+    that is not an image."""
     name = os.fspath(file).lower() if isinstance(file, str | Path) else ""
     if name.endswith(RAW):
         raise Refused("is a raw photo: develop it into a JPEG or TIFF file")
     try:
-        image = Image.open(file, formats=(*FORMATS, "TGA") if name.endswith(".tga") else FORMATS)
+        return Image.open(file, formats=(*FORMATS, "TGA") if name.endswith(".tga") else FORMATS)
     except UnidentifiedImageError as error:
         with open(file, "rb") if name else nullcontext(file) as opened:
             opened.seek(0)
@@ -108,10 +122,6 @@ def open_file(file: Source, max_pixels: int) -> Image.Image:
         if what := next((what for first, what in NO_PHOTOS.items() if re.match(first, start, re.S)), ""):
             raise Refused(f"is {what}") from error
         raise
-    if image.width * image.height > max_pixels:
-        image.close()
-        raise Refused(f"has {image.width * image.height:,} pixels, more than max_pixels={max_pixels}")
-    return image
 
 
 def open_image(
@@ -126,7 +136,7 @@ def open_image(
     holds further images. Raises exceptions of many kinds, as Pillow does, for a damaged file or one that is no image.
     """
     mode = "L" if channels == 1 else "RGB"
-    with open_file(file, max_pixels) as opened:
+    with at_most(max_pixels), open_file(file) as opened:
         # Pillow decodes a JPEG at 1/2, 1/4 or 1/8 of its size, as long as that is at least twice the size asked for.
         opened.draft(mode, (2 * max(size), 2 * max(size)))
         how = packing(opened)
