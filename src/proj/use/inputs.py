@@ -62,7 +62,8 @@ def find_files(pattern: str, kind: str = "image") -> list[str]:
             say(f"Files left out because they are not {kind}s: {listed_counts(others)}", file=sys.stderr)
     else:
         named = Path(pattern).parts
-        found = [file for file in sorted(glob.glob(pattern, recursive=True)) if not os.path.isdir(file)]
+        found = sorted(glob.glob(pattern, recursive=True))
+        found = [file for file in found if os.path.isfile(file) or not os.path.exists(file)]  # no folder, and no pipe
         found = [file for file in found if not any(map(is_companion, {*Path(file).parts} - {*named}))]
     if not found:
         raise UserError(
