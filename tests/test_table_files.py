@@ -701,6 +701,12 @@ def test_what_excel_leaves_beside_an_open_file_is_no_table(load, tmp_path, how):
     assert find_files(how.format(tmp_path / "in"), "table") == [str(tmp_path / "in/t.xlsx")]
 
 
+def test_a_sheet_of_one_column_lacks_columns_and_no_separator(load, tmp_path):
+    write(tmp_path, t__xlsx=workbook(Data=[excel("y"), *(excel(f"{one} rose") for one in "pqpq")]))
+    with pytest.raises(UserError, match=r"no column to learn y from: write the columns to learn from beside it\.$"):
+        load("t.xlsx", "target=y")
+
+
 @pytest.mark.parametrize("sheets", (("Info", "Data"), ("Data", "Info")))
 def test_a_column_that_is_not_in_the_first_sheet_is_answered_with_the_other_sheets(load, tmp_path, sheets):
     rows = {"Info": [excel("read me")], "Data": [excel("len", "kind", "y"), excel(1, "a", "p")]}

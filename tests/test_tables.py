@@ -137,6 +137,14 @@ def test_what_stands_for_no_number_is_missing_and_said(table, predict):
     assert predict(f"{names}\n{';'.join(MISSING)};1\n", data.columns)["2"][:-1] == [0] * len(MISSING)
 
 
+@pytest.mark.parametrize(("columns", "lines"), ((3, 3), (14, 1)))
+def test_a_remark_that_holds_for_many_columns_is_printed_once(table, capsys, columns, lines):
+    table(beside([(word, "1.5", "2") for word in MISSING[:columns]]))
+    said = [line for line in capsys.readouterr().out.splitlines() if "count as missing" in line]
+    assert len(said) == lines and said[0].startswith("c0: numbers, and 33% count as missing ('-')")
+    assert said[0].endswith("The same goes for 13 more columns: c1, c2, c3, c4, c5, …") == (columns == 14)
+
+
 @pytest.mark.parametrize(("one", "two"), (("Bär", "Löwe"), ("sí", "no")))
 def test_words_and_names_are_the_same_however_their_accents_are_stored(table, predict, capsys, one, two):
     text = column(one, two).replace("a;b;y", "Größe;b;y")

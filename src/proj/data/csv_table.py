@@ -22,7 +22,7 @@ from proj.data.tables.column_list import NOTES, list_columns
 from proj.data.tables.columns import Columns
 from proj.data.tables.encode import encode_table, width
 from proj.data.tables.header import is_unnamed
-from proj.data.tables.named_column import SEPARATE, find_column, why_absent
+from proj.data.tables.named_column import find_column, how_to_separate, why_absent
 from proj.data.tables.new_table import unlike_training
 from proj.data.tables.table_file import Reading
 from proj.data.tables.table_files import describe_files, find_tables, join, open_tables
@@ -96,7 +96,7 @@ class CSVDataModule(InMemoryDataModule):
         if not len(table.lines):
             raise UserError(f"{self.file} has no row below its header.")
         if len(table.names) == 1:
-            raise UserError(f"{self.file} has no column to learn {table.names[0]} from: {SEPARATE}.")
+            raise UserError(f"{self.file} has no column to learn {table.names[0]} from: {how_to_separate(table)}.")
         examples, given = self._examples(table, target, parts_of_files)
         drawn = {part: fraction for part, fraction in self.fractions.items() if part not in given}
         labels = table.columns[target].take(examples.rows)

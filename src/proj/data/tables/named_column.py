@@ -10,7 +10,7 @@ from proj.data.tables.text_table import Table
 from proj.errors import UserError, nearest
 from proj.system.names import plain_name
 
-SEPARATE = "separate values by commas, semicolons, tabs or |"
+SPREADSHEET = re.compile(r"\.(xls[xmb]?|ods|parquet)", re.I)
 
 
 def find_column(table: Table, setting: str, key: str | int | float | None) -> int:
@@ -62,10 +62,19 @@ def where_it_stands(table: Table, key: str | int | float | None) -> str:
             turn = "; if it names a row, swap rows and columns" if table.columns[0].at(row) == key else ""
             return f" It is in line {line}: if that is the header, delete the lines above it{turn}."
     if len(table.names) == 1 and not any("sheet=" in note for note in table.notes):
-        quoted = re.search(r"[,;|]", table.names[0])
-        how = "remove the quotation marks around whole lines" if quoted else SEPARATE
-        return f" Its one column is {table.names[0]!r}: {how}."
+        return f" Its one column is {table.names[0]!r}: {how_to_separate(table)}."
     return ""
+
+
+def how_to_separate(table: Table) -> str:
+    """What gives a table of one column further ones, as part of a sentence."""
+    if re.search(r"[,;|]", table.names[0]):
+        return "remove the quotation marks around whole lines"
+    if SPREADSHEET.search(table.file):
+        return "write the columns to learn from beside it"
+    has_blanks = " " in table.first[0] and re.search(r"\.csv\b", table.file, re.I)
+    rename = "name the file .txt in place of .csv if blanks separate its values, else " if has_blanks else ""
+    return f"{rename}separate values by commas, semicolons, tabs or |"
 
 
 def why_absent(table: Table, key: str | int | float | None, otherwise: str) -> str:

@@ -66,7 +66,9 @@ class Table:
     def note_again(self, cells: list[str], line: int) -> None:
         """Note in `again` or `mixed` if the row added next repeats the first row, or has its cells in another order."""
         found, first = ([cell.strip(AROUND) for cell in one] for one in (cells, self.first))
-        if found == first and len(first) > 1:
+        if len(first) == 1:  # a cell that occurs again
+            return
+        if found == first:
             self.again.append(len(self.lines))
         elif sorted(found) == sorted(first) and len({*first}) == len(first):
             self.mixed.append(line)
