@@ -111,10 +111,10 @@ def test_ids_of_which_each_has_several_rows_are_said_to_be_groups(table, capsys)
     names = ["patient_id", "Subject", "userId", "Mouse ID", "Patient-Nr.", "Fallnummer", "Probanden", "file_name"]
     names += ["Sample Name", "liquid"]
     for cells in ([1000 + i // 4 * 7 for i in range(60)], [f"P{i // 4}" for i in range(60)]):
-        table(*[cells] * 10, names=names)
-        out, same = capsys.readouterr().out, "15 values in 60 rows: if rows of the same value belong together"
+        out = "\n".join(table(*[cells] * 10, names=names).notes)
+        same = "15 values in 60 rows: if rows of the same value belong together"
         told = [name for name in names if f"{name}: {same}, {typed('dataset.group', name)} keeps" in out]
-        assert told == names[:-1]
+        assert told == names[:-1] and f"patient_id: {same}" in capsys.readouterr().out
         table(cells, names=names, words=["group=patient_id"])
         assert "belong together" not in capsys.readouterr().out
     table([i % 5 for i in range(60)], names=names)  # a code of a few kinds
@@ -323,8 +323,13 @@ def test_a_column_of_words_of_which_many_are_dates_is_said(table, capsys):
     assert taken(table(cells))["a"] != "dates"
     (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("a: ")]
     assert (
-        "a: read as words, although 72% are dates (day.month.year), others not ('13.13.2020'): 'dataset.dates=[a]'"
+        "a: read as words, although 70% are dates (day.month.year), others not ('13.13.2020'): 'dataset.dates=[a]'"
         in line
+    )
+    table([f"{1 + i % 28}.{1 + i // 28}.2020" if i < 51 else f"{i - 50}.3.2020 - 9.4.2020" for i in range(60)])
+    assert (
+        "a: read as words, although 85% are dates (day.month.year), others not ('1.3.2020 - 9.4.2020"
+        in capsys.readouterr().out
     )
     table(cells, words=["categorical=[a]"])
     table([f"group {i % 7}" for i in range(60)])

@@ -12,6 +12,7 @@ from support.tables import encode, write_rows
 
 import proj.config
 from proj.checkpoint.file import load_checkpoint, load_model
+from proj.data.class_names import ordered
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.inputs import read_tables
@@ -172,6 +173,11 @@ def test_rows_without_a_class_are_left_out_and_a_class_may_be_called_what_elsewh
     data = table(write_rows(tmp_path / "gaps.csv", rows), "target=y", "batch_size=8")
     assert set(data.class_names) == {word, "ZA"} and sum(len(split.targets) for split in data.splits.values()) == 40
     assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("names", (["0", "2", "10", "15+"], ["5", "18-24", "25-49", "9+"]))
+def test_classes_that_end_a_scale_are_last(names):
+    assert ordered([*reversed(names)], []) == names
 
 
 @pytest.mark.parametrize(

@@ -245,9 +245,9 @@ def test_a_column_of_numbers_and_others_is_words_and_a_sentence_says_so(table, p
     assert predict(text, numeric.columns)["2"][:-1] == [0] * len(words)
 
 
-@pytest.mark.parametrize("limit", ("<5", "< 5", "≤5", "<=5", ">5", ">=5.0", "<5,0"))
+@pytest.mark.parametrize("limit", ("<5", "< 5", "≤5", "<=5", ">5", ">=5.0", "<5,0", "5+", "5 +"))
 def test_a_limit_among_numbers_is_read_as_such_and_said(table, predict, capsys, limit):
-    """As laboratories write what is below or above what they can measure."""
+    """As laboratories write what is below or above what they can measure, and surveys the last of their numbers."""
     point = "." if "," not in limit else ","
     data = table(column(limit, f"13{point}5", f"14{point}5"))
     assert data.columns[0]["mean"] == pytest.approx(11, rel=0.05)
@@ -296,10 +296,9 @@ def test_limits_with_a_unit_are_numbers_in_it(table, predict, capsys):
 def test_groups_of_which_most_are_limits_are_words(table, predict, capsys):
     text = column("<18", ">=65", "20")
     assert table(text).columns[0]["categories"] == ["20", "<18", ">=65"]
-    assert (
-        "a: read as words, although 33% are numbers, others not ('<18', '>=65'): 'dataset.num"
-        in capsys.readouterr().out
-    )
+    said = capsys.readouterr().out
+    assert "a: read as words, although 33% are numbers, others not ('<18', '>=65'): 'dataset.num" in said
+    assert "reads them as numbers, and limits as the number itself\n" in said
     columns = table(text, "numeric=[a]").columns
     assert columns[0]["mean"] == pytest.approx((18 + 65 + 20) / 3, rel=0.2)
     older = [{key: value for key, value in columns[0].items() if key != "limits"}, columns[1]]

@@ -31,7 +31,8 @@ def ordered(names: list[str], trained: list[str]) -> list[str]:
     unit = common_word(names)
     read = {name: number(name, unit) for name in names}
     decimal = "," if any(one and one.mark == "," for one in read.values()) else "."
-    values = {name: one.value(decimal) for name, one in read.items() if one}
+    are_words = None in read.values()  # then 65+ is one as well, which comes after 18-24
+    values = {name: one.value(decimal) for name, one in read.items() if one and not (are_words and name[-1] == "+")}
     return sorted(names, key=lambda name: (name not in values, values.get(name, 0), name))
 
 

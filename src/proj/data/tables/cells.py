@@ -34,7 +34,8 @@ NUMBER = re.compile(
 )
 CODES = "CHF|EUR|USD|GBP|INR|JPY|CNY|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|ZAR|TRY|Rs\\.?|R\\$"  # of currencies
 NEGATIVE = re.compile(r"^\((.+)\)$|^([\d.,' ]+)-$")  # (92) and 92- are -92, as accountants and SAP write it
-LIMIT = re.compile(r"^(<|>|≤|≥|<=|>=) ?(?=[-+\d.,])")  # <5 is read as 5: a laboratory's notation for "below 5"
+# <5 is read as 5: a laboratory's notation for "below 5"; and so is 5+, "5 or more" in a survey.
+LIMIT = re.compile(r"^(<|>|≤|≥|<=|>=) ?(?=[-+\d.,])|(?<=\d) ?\+$")
 AROUND = re.compile(r"^'(.+)'$|^(.+)/-$")  # '5' in quotation marks that the CSV reader has left, and rupees as 5/-
 WITH_WORD = re.compile(  # 12.5 kg or CHF 900, but not 940xx, a code whose last digits are hidden
     rf"(?:(?P<before>{CODES}) ?)?(?P<number>[-+]?[\d.,' ]*\d[.,]?)"
@@ -144,7 +145,7 @@ def count(cells: Column) -> Count:
         return Count(int(np.isfinite(cells.numbers).sum()), Counter(), Counter(), "")
     units, words, missing, limits, negative = Counter(), Counter(), Counter(), Counter(), ""
     for cell, times, _ in cells.different():
-        if LIMIT.match(cell):
+        if LIMIT.search(cell):
             limits[cell] = times
         if plain_number(cell) is not None:
             units[""] += times
@@ -181,7 +182,7 @@ def values(
         value = plain_number(cell) if as_python_does else None
         if value is None and is_no_number(cell):
             value = np.nan
-        elif value is None and not (LIMIT.match(cell) and lenient and "limits" not in column):
+        elif value is None and not (LIMIT.search(cell) and lenient and "limits" not in column):
             read = number(cell, unit)
             if read and read.unit == unit and read.mark in ("", "?", *marks):
                 value = read.value(decimal)

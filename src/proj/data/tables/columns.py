@@ -140,7 +140,7 @@ class Columns:
             self.notes += remarks(name, seen, numeric, kind)
         if not numeric:
             if not (self.trained or kind):
-                self.notes += doubt_words(name, [*islice(seen.words, 50)])
+                self.notes += doubt_words(name, [*islice(seen.words, 10_000)])
             return self._words(name, cells, kind)
         column: dict[str, Any] = {"name": name}
         if seen.unit:

@@ -152,22 +152,22 @@ def share(words: Sequence[str], form: str, least: float) -> float:
 
 def doubt_words(name: str, words: Sequence[str]) -> list[str]:
     """A remark on a column of words if a fifth or more of them are dates, or most are quarters, durations and the like.
-    words: its first different words."""
-    with_digits = sum(any(map(str.isdecimal, word)) for word in words)
-    if not words or with_digits < 0.2 * len(words):  # a quick test, which settles most columns
+    words: its different words, of which the first decide whether they are looked at at all."""
+    first = words[:50]
+    with_digits = sum(any(map(str.isdecimal, word)) for word in first)
+    if not first or with_digits < 0.2 * len(first):  # a quick test, which settles most columns
         return []
     for what, (pattern, others) in AS_WORDS.items():
-        if sum(bool(re.fullmatch(pattern, word, re.I)) for word in words) >= 0.8 * len(words):
+        if sum(bool(re.fullmatch(pattern, word, re.I)) for word in first) >= 0.8 * len(first):
             these = f"although they are {what} ({words[0][:20]})"
             return [f"{name}: read as words, {these}: write {others}, if their order matters"]
-    fits = {form: share(words, form, 0.2) for form in FORMS}
-    form = max(fits, key=fits.get)
-    if not fits[form]:
+    form = max(FORMS, key=lambda form: share(first, form, 0.2))
+    if not (fit := share(first, form, 0.2) and share(words, form, 0.2)):
         return []
     other = next((word for word in words if moment_of_column(word, form) is None), "")
     but = f", others not ({other[:20]!r})" if other else ""
     how = typed("dataset.dates", name, listed=True)
-    return [f"{name}: read as words, although {fits[form]:.0%} are dates ({form}){but}: {how} reads it as dates"]
+    return [f"{name}: read as words, although {fit:.0%} are dates ({form}){but}: {how} reads it as dates"]
 
 
 def are_since_1970(name: str, cells: Column, unit: str) -> bool:

@@ -194,7 +194,9 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> Iterator[str
             yield f"{name}: numbers, and {1 - share:.0%} count as missing ({such}){how}"
     elif not kind and share >= 0.2:
         partly = f"although {share:.0%} are numbers, others not ({such})"
-        yield f"{name}: read as words, {partly}: {as_numbers} reads them as numbers, and the others as missing"
+        rest = ", and limits as the number itself" if limits else ""
+        rest += ", and the others as missing" if seen.words or seen.missing else ""
+        yield f"{name}: read as words, {partly}: {as_numbers} reads them as numbers{rest}"
     elif not kind and (units := units_of(seen)):
         amounts = first_of([f"{times / units.total():.0%} in {unit}" for unit, times in units.most_common()], 5)
         how = "write plain numbers in one unit, if they are amounts"
