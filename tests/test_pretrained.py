@@ -125,6 +125,16 @@ def test_features_for_which_there_is_no_room_are_used_and_said(tmp_path, monkeyp
     assert [file.name for file in tmp_path.iterdir()] in ([], ["a.lock"])
 
 
+@pytest.mark.parametrize("place", (6, 8, 10))  # of the version, the flags and the method, in a record of the directory
+def test_features_whose_file_has_a_wrong_bit_anywhere_are_made_anew(tmp_path, place):
+    made = [features.cached(tmp_path / "a.npz", "key", lambda: torch.ones(2))]
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[content.index(b"PK\1\2") + place] ^= 0x80 if place == 6 else 0x21
+    (tmp_path / "a.npz").write_bytes(content)
+    made += [features.cached(tmp_path / "a.npz", "key", lambda: torch.zeros(2)) for _ in range(2)]
+    assert [one.tolist() for one in made] == [[1, 1], [0, 0], [0, 0]]
+
+
 def test_pictures_of_more_channels_than_the_weights_take_are_refused():
     with pytest.raises(UserError, match="takes pictures of 1 or 3 channels, and the data has 4"):
         Pretrained((4, 32, 32), 2, BACKBONE, weights=None)
