@@ -320,6 +320,17 @@ def test_what_cannot_be_read_stays_left_out_where_deep_pixels_are_scaled_anew(ph
     assert "of which only the first is used: 1" in said
 
 
+@pytest.mark.parametrize("most", (None, 4000))  # without deep pixels, or with those, by which the images are scaled
+def test_images_that_cannot_be_read_are_named_before_the_class_that_has_no_others(photos, tmp_path, capsys, most):
+    write_deep(tmp_path, ".png", most) if most else write_classes(tmp_path)
+    for name in ("0.jpg", "1.jpg", "2.jpg"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        (tmp_path / "empty" / name).touch()
+    with pytest.raises(UserError, match="class empty has no examples"):
+        photos(tmp_path, "channels=1")
+    assert "empty/2.jpg: is empty: copy it again" in capsys.readouterr().out
+
+
 def test_what_is_no_number_is_black_and_the_rest_of_the_image_stays(tmp_path):
     values = np.linspace(0, 1, 144, dtype=np.float32).reshape(12, 12)
     values[0, 0], values[0, 1], values[11, 11] = np.nan, -np.inf, np.inf

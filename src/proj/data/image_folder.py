@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,9 @@ class ImageFolderDataModule(ImageDataModule):
 
         def find_levels(images: Resized) -> Levels:
             # With folds, the levels come from all images, so that all folds share one cache file and the same pixels.
-            train = range(len(self.files)) if self.fold else parts_of(images)["train"].tolist()
+            train = range(len(self.files))
+            with suppress(UserError):  # it is raised again below, after the images that cannot be read are named
+                train = train if self.fold else parts_of(images)["train"].tolist()
             return levels_of(filter(None, map(images.deep.get, train))) if self.measures else self.levels
 
         recipe = Recipe(self.shape, self.drawings, self.levels, self.max_pixels)
@@ -145,9 +148,7 @@ class ImageFolderDataModule(ImageDataModule):
         self, targets: Tensor, part_of: Tensor, groups: np.ndarray | None, images: Resized, describe: bool = False
     ) -> dict[str, Tensor]:
         """The numbers of the images in each part, without unreadable ones; identical images are kept together if asked.
-
-        describe: whether to print which images are identical.
-        """
+        describe: whether to print which images are identical."""
         numbers = (images.sums[:, 0] >= 0).nonzero()[0]
         lost = {*part_of.tolist()} - {*part_of[numbers].tolist()}
         if lost and self.known is None:  # else the part would silently be drawn from the training images
@@ -208,8 +209,7 @@ class ImageFolderDataModule(ImageDataModule):
         given = {name: (part_of == number).nonzero().flatten() for number, name in enumerate(PARTS)}
         if self.known is not None:
             return given
-        fractions = {"test": self.test_fraction, "val": self.val_fraction}
-        fractions = {name: fraction for name, fraction in fractions.items() if not len(given[name])}
+        fractions = {name: getattr(self, f"{name}_fraction") for name in ("test", "val") if not len(given[name])}
         if self.fold and not fractions:
             given = f"{self.data_dir} has val and test sets of its own"
             raise UserError(f"{given}, so that no part is left for dataset.folds: make one of them training images.")
