@@ -6,6 +6,8 @@ import io
 import os
 import shutil
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -429,6 +431,19 @@ def test_an_image_within_a_file_of_icons_is_no_larger_than_the_setting_allows_ei
     (tmp_path / "a.icns").write_bytes(b"icns" + struct.pack(">I", 8 + len(icon)) + icon)
     with pytest.raises(Refused, match="has 2,000 pixels, more than max_pixels=1999"):
         open_image(tmp_path / "a.icns", (8, 8), 3, max_pixels=1999)
+
+
+UNUSUAL = {"many pixels": ((9000, 10_000), b""), "cut EXIF": ((9, 9), b"Exif\0\0II*\0\x08\0\0\0\1\0..")}
+
+
+@pytest.mark.parametrize(("shape", "exif"), UNUSUAL.values(), ids=UNUSUAL)
+def test_of_an_unusual_file_that_can_be_read_pillow_says_nothing(tmp_path, shape, exif):
+    Image.new("L", shape).save(tmp_path / "a.jpg", exif=exif)
+    code = f"from proj.data.photos.image_file import open_image; open_image({str(tmp_path / 'a.jpg')!r}, (8, 8), 1)"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )  # pytest has filters of its own
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 ODD = ("[red]", "[bold]", ":cat:", "two\nlines", "50 %", "a\\", "$x$", "<b>", "x" * 80)

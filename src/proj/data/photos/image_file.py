@@ -45,7 +45,7 @@ RAW = (".dng", ".cr2", ".nef", ".nrw", ".arw", ".sr2", ".pef", ".srw", ".3fr", "
 FRAMES = ("GIF", "TIFF", "WEBP", "PNG", "AVIF")  # may hold several images; other formats hold one in several sizes
 
 MAX_PIXELS = 178_956_970  # Pillow's limit, above which a file may be a decompression bomb
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # which Pillow gives from half as many on
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of unusual files that it can read, without their names
 
 DEEP = 16  # bytes that a deep pixel takes for each channel while it is converted; measured: 16 to 26
 REMARKS = "deep", "frames", "cut"

@@ -5,7 +5,6 @@ import math
 import os
 import re
 import sys
-import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -167,8 +166,7 @@ def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resize
     remarks: dict = {"left_out": {}, **{name: {} for name in REMARKS}, "levels": recipe.levels}
     shown = {"description": "resizing", "total": len(files), "transient": True, "disable": not is_terminal(sys.stdout)}
     remove_unfinished(path.parent, path.name)
-    with whole_file(path) as file, closing(pictures(files, recipe, before)) as made, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of unusual files even if it can read them
+    with whole_file(path) as file, closing(pictures(files, recipe, before)) as made:
         file.write(HEADER.format(FORMAT, key).encode())
         for number, picture in enumerate(track(made, **shown)):
             if isinstance(picture, str):
