@@ -493,13 +493,16 @@ def test_a_tiff_file_that_pillow_cannot_read_is_refused_with_what_to_do(tmp_path
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links take a right of their own there")
-def test_a_link_to_a_folder_above_is_no_class_and_nothing_is_found_twice(photos, tmp_path):
+def test_a_link_to_a_folder_above_is_no_class_and_links_have_an_end(photos, tmp_path):
     folder = write_classes(tmp_path / "photos")
     for name, target in (("all", "."), ("red/up", ".."), ("red/self", "."), ("red/loop", "loop")):
         (folder / name).symlink_to(target)
     data, _ = photos(folder)
     assert data.class_names == ["blue", "red"] and examples(data) == 12
     assert len(find_files(str(folder))) == 12
+    (folder / "red" / "others").symlink_to("../blue")
+    (folder / "blue" / "others").symlink_to("../red")
+    assert len(find_files(str(folder))) == 24  # each link is followed once
 
 
 def test_links_that_lead_nowhere_are_named_wherever_they_lie(photos, tmp_path, capsys, digits):

@@ -51,11 +51,13 @@ def is_of_a_run(folder: str) -> bool:
 
 
 def leads_back(entry: os.DirEntry, folder: str) -> bool:
-    """Whether an entry of `folder` is a link to itself, or to that folder or one above it: to follow it has no end."""
+    """Whether an entry of `folder` is a link to itself, or to that folder or one above it, be it through another link:
+    to follow it has no end."""
     if not entry.is_symlink():
         return False
     end = os.path.realpath(entry.path)
-    return os.path.islink(end) or PurePath(os.path.realpath(folder)).is_relative_to(end)
+    way = map(os.path.realpath, (folder, *PurePath(folder).parents))
+    return os.path.islink(end) or (entry.is_dir() and any(PurePath(one).is_relative_to(end) for one in way))
 
 
 def everything_in(folder: str) -> Iterator[os.DirEntry]:
