@@ -121,6 +121,15 @@ def test_ids_of_which_each_has_several_rows_are_said_to_be_groups(table, capsys)
     assert "belong together" not in capsys.readouterr().out
 
 
+def test_how_a_column_is_read_otherwise_is_said_in_the_training_alone(table, capsys):
+    cells = [range(60), [day.date() for day in DAYS]]
+    facts = table(*cells).facts
+    assert len([line for line in capsys.readouterr().out.splitlines() if line.startswith("    'dataset.")]) == 2
+    table(*cells, facts=facts)
+    said = capsys.readouterr().out
+    assert "dates: b (year" in said and "dataset." not in said
+
+
 MEASURED = {
     "sorted, with repeated values": [20 + i // 2 for i in range(60)],
     "sorted fractions": [i / 7 for i in range(60)],

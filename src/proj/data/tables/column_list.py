@@ -51,7 +51,7 @@ def list_columns(whole: Columns) -> list[dict[str, str]]:
         shown = (names[place] if first.left_out else taken_for(whole.found[place].column) for place in places)
         columns = f"{len(places):,} columns" if many else ", ".join(shown)
         say(f"{heading}: {columns}")
-        if first.setting:
+        if first.setting and not whole.trained:  # a trained column stays what it is
             how = typed(f"dataset.{first.setting}", names[places[0]], listed=True)
             it = "it" if len(places) == 1 else "the first of them"
             whole_cells = ", each whole cell as one word" if first.setting == "categorical" else ""
