@@ -138,11 +138,14 @@ def test_what_stands_for_no_number_is_missing_and_said(table, predict):
 
 
 @pytest.mark.parametrize(("columns", "lines"), ((3, 3), (14, 1)))
-def test_a_remark_that_holds_for_many_columns_is_printed_once(table, capsys, columns, lines):
-    table(beside([(word, "1.5", "2") for word in MISSING[:columns]]))
+def test_a_remark_that_holds_for_many_columns_is_printed_once(table, predict, capsys, columns, lines):
+    data = table(beside([(word, "1.5", "2") for word in MISSING[:columns]]))
     said = [line for line in capsys.readouterr().out.splitlines() if "count as missing" in line]
     assert len(said) == lines and said[0].startswith("c0: numbers, and 33% count as missing ('-')")
     assert said[0].endswith("The same goes for 13 more columns: c1, c2, c3, c4, c5, …") == (columns == 14)
+    names = ";".join(column["name"] for column in data.columns)
+    predict("\n".join([names, *[";" * columns] * 5]), data.columns)
+    assert capsys.readouterr().err.count("no row has a value") == 1  # of the column b, too
 
 
 @pytest.mark.parametrize(("one", "two"), (("Bär", "Löwe"), ("sí", "no")))

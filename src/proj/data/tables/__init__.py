@@ -22,6 +22,7 @@ date_forms.py      the formats of dates and times, and a parser for each
 date_parts.py      splits a date into year, month, weekday and so on
 timestamps.py      numbers that are times: since 1970, or Excel's days
 row_numbers.py     detects columns that number the rows, such as ids
+joined_notes.py    joins the remarks that say the same of many columns
 encode.py          turns each column into inputs of a network
 new_table.py       compares a new table with the columns of the training, and warns of differences
 """

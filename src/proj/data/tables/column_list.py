@@ -1,18 +1,15 @@
 """Lists how each column of a table is used: prints it, and makes the rows of columns.csv."""
 
-import re
-
 from proj.config.words import typed
 from proj.data.tables.chosen_columns import KINDS
 from proj.data.tables.columns import Columns
 from proj.data.tables.encode import kind_of
-from proj.errors import first_of, how_many
+from proj.data.tables.joined_notes import joined
+from proj.errors import how_many
 from proj.system.ranks import say
 
 SHOWN = 24  # a table of more columns has its long lists in the file alone, and only counts them in the terminal
 NOTES = 10  # the maximum number of remarks that are printed
-ALIKE = 3  # so many remarks of one kind are printed one by one; more become one, see `joined`
-VARYING = re.compile(r"\(.*?\)|[-\d.,]+| and (?=is|are)|\b(is|are|it marks|they mark)\b")
 HEADINGS = {"numbers": "numbers", "truth": "yes or no", "dates": "dates", "words": "words"}
 
 
@@ -62,24 +59,3 @@ def list_columns(whole: Columns) -> list[dict[str, str]]:
     if len(notes) > NOTES:
         say(f"… and {how_many(len(notes) - NOTES, 'more remark')} of this kind")
     return [row_of(whole, place) for place in range(len(names))]
-
-
-def joined(notes: list[str], names: list[str]) -> list[str]:
-    """The remarks, where more than ALIKE of one kind become one: the first of them, and the names of the other columns.
-    Of one kind are those that differ only in the column, in numbers, and in what is in parentheses.
-
-    names: those of all columns. A remark on a column begins with its name and a colon.
-    """
-    kinds: dict[str, list[str]] = {}
-    for note in notes:
-        about = next((name for name in names if note.startswith(f"{name}: ")), "")
-        kind = VARYING.sub("", note.replace(about, "")) if about else note
-        kinds.setdefault(kind, []).append(note)
-    lines = list[str]()
-    for alike in kinds.values():
-        if len(alike) <= ALIKE:
-            lines += alike
-        else:
-            others = [note.split(": ")[0] for note in alike[1:]]
-            lines.append(f"{alike[0]}. The same goes for {how_many(len(others), 'more column')}: {first_of(others, 5)}")
-    return lines

@@ -8,6 +8,7 @@ from torch import Tensor
 from proj.data.tables.cells import count, examples_of, is_no_number
 from proj.data.tables.dates_of_files import doubt_new_dates
 from proj.data.tables.encode import answer_codes, kind_of, remarks, width, words_of
+from proj.data.tables.joined_notes import joined
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
 from proj.errors import agree, first_of, how_many
@@ -46,7 +47,7 @@ def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, row
         notes += [f"{name}: {note}" for note in (unknown_words(cells, known, truth) if known or truth else [])]
         if len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any():  # missing cells are encoded as 0
             notes.append(f"{name}: no row has a value")
-    return notes
+    return joined(notes, [column["name"] for column in columns.values()])
 
 
 def is_in_another_unit(column: dict, inputs: Tensor) -> bool:
