@@ -422,7 +422,7 @@ def test_a_part_without_a_file_is_drawn_from_the_training_file(load, tmp_path, c
     (
         ("len,kind\n1,a\n", [], r"test.csv has no column y, so that it cannot be the test part: train with data_dir="),
         ("len,kind,y\n1,a,\n", [], r"test.csv has no row with a class, so that it cannot be the test part"),
-        ("len,kind,y\n1,a,r\n", [], r"test.csv has a class 'r', which the training part does not have"),
+        ("len,kind,y\n1,a,r\n", [], r"class 'r', which the training part does not have: remove the rows of that"),
         (flowers(), ["test_fraction=0.2"], r"dataset.test_fraction has no effect, since .*test.csv is the test part"),
         (flowers(), ["folds=5", "fold=0"], r"dataset.folds has no effect, since .*test.csv is the test part"),
         (flowers(), ["group=kind"], r"the group a is in both .*test.csv and the training"),

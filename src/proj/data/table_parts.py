@@ -118,7 +118,9 @@ def table_parts(
         if not len(given[part]):
             raise UserError(f"{file} has no row with a class, so that it cannot be the {part} part: move it away.")
         if strange := {*targets[given[part]].tolist()} - {*targets[rest].tolist()}:
-            raise UserError(f"{file} has a class {class_names[min(strange)]!r}, which the training part does not have.")
+            name = class_names[min(strange)]
+            how = "remove the rows of that class, or split the table in another way"
+            raise UserError(f"{file} has a class {name!r}, which the training part does not have: {how}.")
         if groups is not None and len(both := np.intersect1d(groups[given[part]], groups[rest])):
             raise UserError(f"the group {both[0]} is in both {file} and the training: move its rows into one of them.")
     drawn = draw(targets[rest], groups=None if groups is None else groups[rest])
