@@ -137,6 +137,16 @@ def test_what_stands_for_no_number_is_missing_and_said(table, predict):
     assert predict(f"{names}\n{';'.join(MISSING)};1\n", data.columns)["2"][:-1] == [0] * len(MISSING)
 
 
+def test_a_few_missing_ones_are_not_none(table, capsys):
+    """Columns with a dot in their names are typed in quotation marks; they are columns like others."""
+    rows = "\n".join(f"{i % 37};{i % 41};{i % 43};{i % 51};{'pq'[i % 2]}" for i in range(200)) + "\n.;.;.;.;p\n"
+    for header, words in (("a;b.c;d;e;y\n", ["b.c", "d", "e"]), ("", [f"column {place}" for place in (1, 2, 3)])):
+        table(f"{header}{rows}", "target=4" if not header else "target=y")
+        said = capsys.readouterr().out
+        assert ": numbers, and 0.5% count as missing ('.')" in said
+        assert f"3 more columns: {', '.join(words)}\n" in said
+
+
 @pytest.mark.parametrize(("columns", "lines"), ((3, 3), (14, 1)))
 def test_a_remark_that_holds_for_many_columns_is_printed_once(table, predict, capsys, columns, lines):
     data = table(beside([(word, "1.5", "2") for word in MISSING[:columns]]))

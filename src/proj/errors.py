@@ -75,6 +75,11 @@ def agree(count: int, one: str, many: str) -> str:
     return one if count == 1 else many
 
 
+def percent(value: float) -> str:
+    """A share of at most 1 in whole percent, such as 33%; below 1 % with one digit that is not 0, such as 0.4%."""
+    return f"{value:.0%}" if value >= 0.01 or not value else f"{100 * value:.1g}%"
+
+
 def share(value: float, form: str = ".2%") -> str:
     """A share of at most 1 as text in this format, such as 98.53%. What is less than 1 is never rounded up to it."""
     step = 10.0 ** -(int(form[1]) + 2 * form.endswith("%"))

@@ -15,7 +15,7 @@ from proj.data.tables.one_column import Column
 from proj.data.tables.plain_numbers import plain_number
 from proj.data.tables.row_numbers import doubt_far
 from proj.data.tables.timestamps import EXCEL, SINCE_1970, is_likely, since_1970
-from proj.errors import UserError
+from proj.errors import UserError, percent
 
 TEN_YEARS = 10 * 365.25 * 86_400  # seconds
 # Names of columns of Excel's days: date begins or ends a word; amounts are as large (consolidated_debt, Datenvolumen).
@@ -205,9 +205,9 @@ def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
         # A spreadsheet of another country turns 3/4/2024 into 2024-03-04, but leaves 13/4/2024, with a day above 12.
         swapped = np.nanmax(days[of_iso]) <= 12 < np.nanmin(days[~of_iso]) and min(of_iso.sum(), (~of_iso).sum()) > 5
         doubt = "; none of the first has a day above 12: are day and month swapped?" if swapped else ""
-        notes.append(f"{name}: dates in two forms, {iso.total() / total:.0%} as {such}{doubt}")
+        notes.append(f"{name}: dates in two forms, {percent(iso.total() / total)} as {such}{doubt}")
     if none:
-        notes.append(f"{name}: dates, and {none.total() / total:.0%} count as missing ({examples_of(none)})")
+        notes.append(f"{name}: dates, and {percent(none.total() / total)} count as missing ({examples_of(none)})")
     ahead = Counter({word: times for word, times, place in words if seconds[place] > time() + TEN_YEARS})
     if short := Counter({word: times for word, times in ahead.items() if not re.search(r"\d{4}", word)}):
         such = f"years of two digits are read as 1969 to 2068 ({examples_of(short)})"

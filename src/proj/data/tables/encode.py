@@ -15,7 +15,7 @@ from proj.data.tables.dates import moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
-from proj.errors import first_of, how_many
+from proj.errors import first_of, how_many, percent
 
 
 def encode_column(cells: Column, column: dict, line: Callable, decimal: str, marks: str) -> Tensor:
@@ -191,13 +191,13 @@ def remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> Iterator[str
         if seen.negative:
             yield f"{name}: {seen.negative} and the like are negative numbers{how}"
         if seen.missing or (kind and seen.words):
-            yield f"{name}: numbers, and {1 - share:.0%} count as missing ({such}){how}"
+            yield f"{name}: numbers, and {percent(1 - share)} count as missing ({such}){how}"
     elif not kind and share >= 0.2:
         partly = f"although {share:.0%} are numbers, others not ({such})"
         rest = ", and limits as the number itself" if limits else ""
         rest += ", and the others as missing" if seen.words or seen.missing else ""
         yield f"{name}: read as words, {partly}: {as_numbers} reads them as numbers{rest}"
     elif not kind and (units := units_of(seen)):
-        amounts = first_of([f"{times / units.total():.0%} in {unit}" for unit, times in units.most_common()], 5)
+        amounts = first_of([f"{percent(times / units.total())} in {unit}" for unit, times in units.most_common()], 5)
         how = "write plain numbers in one unit, if they are amounts"
         yield f"{name}: read as words, although nearly all are numbers ({amounts}): {how}"
