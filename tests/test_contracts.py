@@ -733,6 +733,7 @@ import pickle, sys, threading
 import proj
 import torch, torchmetrics
 from lightning.fabric.wrappers import OptimizedModule
+from torch.utils.flop_counter import FlopCounterMode
 from proj.models.metrics import Tally
 
 asked = torch._dynamo.utils.get_optimize_ddp_mode()  # of the stand-in
@@ -775,6 +776,13 @@ compiled = torch.compile(network, backend="eager")
 assert isinstance(compiled, OptimizedModule) and not isinstance(network, OptimizedModule)
 figure, _ = torchmetrics.MeanMetric().plot(torch.ones(()))
 assert type(figure).__module__ == "matplotlib.figure"
+
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.model_summary import ModelSummary
+assert ModelSummary(LightningModule()).total_flops == 0
+with FlopCounterMode(display=False) as counter:
+    network(torch.ones(1, 2))
+assert counter.get_total_flops() == 8
 
 import torchvision.models.resnet, torchvision.ops.misc
 boxes = torch.tensor([[0.0, 0, 1, 1], [0, 0, 1, 1]])

@@ -10,6 +10,7 @@ from proj.system import lazy_imports
 # Each took from 0.2 to 4 s of the processor when every run imported it.
 NEVER = {"torch._dynamo.eval_frame", "torch._inductor", "torch.onnx", "torch.distributed.tensor", "sympy"}
 NEVER |= {"torchvision", "scipy", "sklearn", "matplotlib", "pandas", "plotly", "optuna", "onnx", "onnxruntime"}
+NEVER |= {"triton", "boto3.session"}
 
 RUNS = f"""
 import inspect, sys, unittest

@@ -2,7 +2,8 @@
 
 More than half of the time that a command takes to start would go into torch's compiler and into what torchmetrics
 imports for all of its metrics (scipy.signal, matplotlib, torchvision). torchvision's networks import the compiler too,
-even for a program that only uses one of its data sets.
+even for a program that only uses one of its data sets. Lightning's summary of a model imports Triton, and TensorBoard
+imports boto3 where that is installed.
 
 So each of these modules is replaced by a stand-in, which has the few names that the libraries use in every run. Any
 other name, and the import of a submodule, imports the real module in place of the stand-in. A program that compiles a
@@ -112,13 +113,25 @@ def stand_for_torchmetrics(module: Postponed) -> None:
     module.MetricCollection = import_module("torchmetrics.collections").MetricCollection
 
 
+def stand_for_flops(module: Postponed) -> None:
+    """Give the stand-in for torch's counter of operations, which imports Triton, the name that Lightning's summary of
+    a model uses."""
+
+    def FlopCounterMode(*values, **settings):
+        return imported(module).FlopCounterMode(*values, **settings)
+
+    module.FlopCounterMode = FlopCounterMode
+
+
 STAND_INS = {
     "torch._dynamo": stand_for_dynamo,
     "torch._dynamo.utils": stand_for_utils,
     "torchmetrics": stand_for_torchmetrics,
     "torchmetrics.utilities.plot": stand_for_plots,
+    "torch.utils.flop_counter": stand_for_flops,
     "torchvision.models": lambda module: None,  # torchvision and its data sets use no name of these two
     "torchvision.ops": lambda module: None,
+    "boto3": lambda module: None,  # TensorBoard uses it for folders in S3 alone
 }
 
 
