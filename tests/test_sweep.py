@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import optuna
@@ -22,7 +23,7 @@ from support.sweeps import QUICK, no_training, replace_training, run, sweep
 from proj.errors import UserError
 from proj.reports.compare import compare
 from proj.reports.runs import find_runs
-from proj.sweeps.job import train_apart
+from proj.sweeps.job import train_apart, train_job
 from proj.system.locks import is_locked, locked, one_gpu
 from proj.system.run_folder import RunFolder
 from proj.training.pruning import open_study
@@ -280,6 +281,16 @@ def test_a_job_in_a_process_of_its_own_says_once_why_it_failed_and_what_it_warne
         apart(1, "error: no room\n")
     assert apart(0, "beware\n") == (None, []) and capsys.readouterr().err == "beware\n"
     assert apart(0, "", signal.SIGINT, signal.SIGTERM) == (130, [signal.SIGTERM])  # Ctrl-C has reached it already
+
+
+def test_a_process_that_only_waits_for_an_isolated_job_imports_no_torch(configure, monkeypatch):
+    cfg = configure()
+    cfg.isolate = True
+    monkeypatch.setattr("proj.sweeps.job.own_gpu", lambda *words: nullcontext())
+    monkeypatch.setattr("proj.sweeps.job.train_apart", lambda cfg, folder: {cfg.monitor: 0.5})
+    for name in ("torch", "proj.training.run"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert train_job(cfg) == 0.5
 
 
 @pytest.mark.slow

@@ -59,12 +59,13 @@ def run_job(cfg: DictConfig) -> float | None:
 
 def train_job(cfg: DictConfig) -> float:
     """Train, in a process of its own if the job needs one, and return the best value of `monitor`."""
-    from proj.training.run import train
-
+    isolated = cfg.isolate and not launched_processes()
+    if not isolated:
+        from proj.training.run import train  # it imports torch, which a process that only waits does not need
     hear_ctrl_c()  # not before: during an import, Ctrl-C would print a traceback
     folder = Path(cfg.output_dir)
     with own_gpu(cfg, folder.parent):
-        apart = starts_more(cfg.trainer) or (cfg.isolate and not launched_processes())
+        apart = isolated or starts_more(cfg.trainer)
         metrics = train_apart(cfg, folder) if apart else train(cfg)
     return metrics[cfg.monitor]
 
