@@ -329,7 +329,7 @@ def test_a_backbone_of_timms_trains(configure, weights, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["head", "all"])
 def test_ten_kills_at_any_time_end_in_the_same_bits(tmp_path, weights, how, data_dir):
-    words = [*LONG, f"model.weights={weights}", f"model.train={how}", f"data_dir={data_dir}", "trainer.max_epochs=8"]
+    words = [*LONG, f"model.weights={weights}", f"model.train={how}", f"data_dir={data_dir}", "trainer.max_epochs=4"]
     words += [f"model.cache_dir={tmp_path}/cache", "dataset.shift=1"]
     start = time.monotonic()
     assert run(tmp_path / "whole", words) == 0
