@@ -157,7 +157,7 @@ def test_a_killed_first_process_takes_the_other_along_and_the_run_goes_on_to_the
     status = Path(f"/proc/{other}/status")
     wait_for(lambda: not status.exists() or "State:\tZ" in status.read_text())
     assert not (tmp_path / "run" / "metrics.json").exists()
-    process = command("-m", "proj.train", "resume=run", fresh=True)
+    process = command("-m", "proj.train", "resume=run")
     assert process.returncode == 0, process.stderr
     assert differences(unbroken, outcome(tmp_path / "run")) == []
 

@@ -41,6 +41,7 @@ speed.speed_up()
 def train_once() -> None:
     """Train for an epoch, since much is slow the first time: Hydra loads its grammar, torch traces its first graph."""
     import torch
+    from hydra.core.hydra_config import HydraConfig
 
     import proj
 
@@ -48,6 +49,7 @@ def train_once() -> None:
         config = proj.configure("dataset=digits", "trainer=debug", f"hydra.run.dir={Path(folder, 'run')}")
         if not torch.cuda.is_available():  # CUDA cannot be used in a fork of a process that has used it
             proj.train(config)
+    HydraConfig.instance().cfg = None  # which a command without Hydra, as resume=…, must not find
 
 
 with suppress(Exception):  # the tests themselves then meet the same error
