@@ -45,7 +45,7 @@ def describe_copied_class(
             else:  # turning the numbers back into words would take longer than reading the file
                 known = ~np.isnan(cells.numbers[chosen])
             # For words, the codes of the cells are taken, since rare words have no input of their own.
-            values = cells.codes[chosen] if kind == "words" else marks_of(inputs[chosen]).numpy()
+            values = cells.codes[chosen] if kind in ("words", "texts") else marks_of(inputs[chosen]).numpy()
             numbers = inputs[chosen, 0].numpy() if kind == "numbers" else None
             if kind == "dates":  # sorted by year, month and so on, the rows of their inputs are in the order of time
                 numbers = np.unique(inputs[chosen].numpy(), axis=0, return_inverse=True)[1].ravel()

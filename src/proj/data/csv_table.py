@@ -37,10 +37,10 @@ class CSVDataModule(InMemoryDataModule):
 
     data_dir: a file, a folder, a glob pattern or several files, see `find_tables`. sheet, encoding: see `Reading`.
     target: the column of the classes, by name or by place (0 is the first, -1 the last). Rows without a class are left
-    out; NA may be a class, see `missing_marks`. drop: columns to leave out. categorical: columns to treat as words.
-    numeric, dates: columns to treat as numbers or dates, in which any other cell is missing. max_categories: see
-    `measure_words`. header: whether the first row names the columns. decimal: "point" or "comma". day_first: whether
-    1/2/2000 is in February. For these three, None detects it. min_examples: see `rare_classes`.
+    out; NA may be a class, see `missing_marks`. drop: columns to leave out. categorical, text, numeric, dates: columns
+    to treat as such; among numbers and dates, any other cell is missing. max_categories, max_words: see
+    `measure_words`, `measure_text`. header: whether the first row names the columns. decimal: "point" or "comma".
+    day_first: whether 1/2/2000 is in February. For these three, None detects it. min_examples: see `rare_classes`.
     Other parts are drawn with `split_seed`: `test_fraction` of each class, then `val_fraction` of the rest. Three
     columns are no inputs: group, whose rows of one value are in one part; order, by which the last rows are the test
     part, see `split_in_order`; split, which names the part of each row, see `parts_named_in`.
@@ -71,14 +71,16 @@ class CSVDataModule(InMemoryDataModule):
         dates: list[str | int] | None = None,
         day_first: bool | None = None,
         min_examples: int | None = None,
+        text: list[str | int] | None = None,
+        max_words: int = 1000,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self.file, self.target, self.drop, self.categorical = Path(data_dir), target, drop, categorical
-        self.numeric, self.dates, self.header, self.decimal = numeric or [], dates or [], header, decimal
-        self.day_first, self.min_examples, self.max_categories = day_first, min_examples, max_categories
+        self.numeric, self.dates, self.text, self.max_words = numeric or [], dates or [], text or [], max_words
+        self.header, self.decimal, self.day_first, self.min_examples = header, decimal, day_first, min_examples
+        self.max_categories, self.sheet, self.encoding = max_categories, sheet, encoding
         self.group, self.order, self.split, self.split_seed = group, order, split, split_seed
-        self.sheet, self.encoding = sheet, encoding
         self.fractions = {"test": test_fraction, "val": val_fraction}
         self.trained: dict[str, dict] = {}  # the columns of an earlier training, by name; see `take`
         self.notes: list[str] = []
@@ -106,8 +108,7 @@ class CSVDataModule(InMemoryDataModule):
         parts = table_parts(given, examples, targets, self.class_names, partial(draw_parts, **how))
         lines = torch.from_numpy(np.array(table.lines)[examples.rows])
         self.numbers = {name: lines[part] for name, part in parts.items()}
-        if self.fold:
-            self.whole = table.checksum()
+        self.whole = table.checksum() if self.fold else None
         rows = examples.rows[examples.part_of == 0]  # all but those of validation and test files, or after the training
         settings = {name: getattr(self, name) for name in SETTINGS}
         whole = Columns(table, target, examples.rows[parts["train"]], rows, settings, self.trained, self.notes)
@@ -180,8 +181,7 @@ class CSVDataModule(InMemoryDataModule):
             notes.append(f"rows without {self.target} left out: {without:,}")
         by_place = {table.names.index(column["name"]): column for column in columns}
         x = encode_table(table, by_place, rows, self.decimal, notes)
-        notes += unlike_training(table, by_place, x, rows)
-        say(*notes)
+        say(*notes, *unlike_training(table, by_place, x, rows))
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names
         self.splits = {"test": Split(x, torch.from_numpy(targets[rows]))}
         self.numbers = {"test": torch.from_numpy(np.array(table.lines)[rows])}
@@ -197,7 +197,7 @@ class CSVDataModule(InMemoryDataModule):
         found = find_tables(str(self.file))
         trains = self.is_other is None
         how = Reading(self.sheet, self.encoding, bool(self.is_other), "dataset." if trains else "")
-        lists = [*self.drop, *self.categorical, *self.numeric, *self.dates]
+        lists = [*self.drop, *self.categorical, *self.numeric, *self.dates, *self.text]
         settings = [self.target, self.group, self.order, self.split, *lists]
         names = [] if trains else [*dict.fromkeys([*self.trained, *(key for key in settings if isinstance(key, str))])]
         tables = open_tables(found, how, self.header, self.target, self.notes, names)

@@ -18,7 +18,7 @@ from proj.system.folders import folders_in, nearest_to
 from proj.system.platform import local_path
 
 BEGINNING = 1_000_000  # bytes that are read of a large file, enough for its header
-LISTS = ("numeric", "categorical", "dates", "drop")
+LISTS = ("numeric", "categorical", "text", "dates", "drop")
 
 
 class PhotoList(NamedTuple):

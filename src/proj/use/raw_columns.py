@@ -15,6 +15,7 @@ from proj.data.tables.date_parts import DATE_PARTS, date_parts
 from proj.data.tables.encode import answer_codes
 from proj.data.tables.one_column import plain_word
 from proj.data.tables.timestamps import EXCEL, EXCEL_1970, SINCE_1970, since_1970
+from proj.errors import UserError
 
 
 class RawColumns(nn.Module):
@@ -23,11 +24,14 @@ class RawColumns(nn.Module):
 
     columns: as `Facts` describes them. The code of a number is the number itself, that of a word is given by `texts`,
     and that of a date is the seconds since 1970, or milliseconds and so on if the column holds these. A missing cell,
-    and a word that the training did not have, has the code NaN.
+    and a word that the training did not have, has the code NaN. Raises UserError for a column of texts.
     """
 
     def __init__(self, columns: list[dict]) -> None:
         super().__init__()
+        for name in (column["name"] for column in columns if "text" in column):
+            cannot = f"an exported file cannot look for the words of a text (column {name})"
+            raise UserError(f"{cannot}: add raw=false, and give it 1 or 0 for each of them, docs/checkpoints.md.")
         self.columns = columns
         numbers = [part for column in columns for part in column.get("parts", [column]) if "categories" not in part]
         self.standardize = Standardize(numbers)

@@ -69,6 +69,8 @@ SETTINGS: dict[str, Setting] = {
     "dataset.levels": Setting(ranges.or_null(ranges.LEVELS)),
     "dataset.max_pixels": Setting(ranges.or_null(ranges.whole(1))),
     "dataset.max_categories": Setting(ranges.whole(1)),
+    "dataset.text": Setting(ranges.or_null(ranges.COLUMNS)),
+    "dataset.max_words": Setting(ranges.whole(1)),
     "dataset.header": Setting(ranges.or_null(ranges.SWITCH)),
     "dataset.sheet": Setting(ranges.SHEET),
     "dataset.encoding": Setting(ranges.or_null(ranges.NAME)),

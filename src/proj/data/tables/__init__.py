@@ -12,6 +12,7 @@ plain_numbers.py   parses numbers as Python writes them, for many cells at once
 header.py          detects whether the first row names the columns
 named_column.py    looks up a column by a setting, and a model's columns by their names
 chosen_columns.py  decides which columns become inputs, and which settings apply to them
+finding.py         what was inferred about a column, and why it is left out
 columns.py         infers what each column holds, and measures it on the training part
 column_list.py     tells the user how each column is used
 cells.py           parses a cell: a number, a word, or a missing value
@@ -24,5 +25,6 @@ timestamps.py      numbers that are times: since 1970, or Excel's days
 row_numbers.py     detects columns that number the rows, such as ids
 joined_notes.py    joins the remarks that say the same of many columns
 encode.py          turns each column into inputs of a network
+texts.py           finds the words in columns of free text
 new_table.py       compares a new table with the columns of the training, and warns of differences
 """

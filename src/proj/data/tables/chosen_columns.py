@@ -10,8 +10,9 @@ from proj.data.tables.text_table import Table
 from proj.errors import UserError
 
 OF_SPLIT = ("group", "order", "split")  # settings that name a column which divides the rows, and is no input
-SETTINGS = (*OF_SPLIT, "drop", "categorical", "numeric", "dates", "max_categories", "decimal", "day_first")
-KINDS = {"numeric": "numbers", "categorical": "words", "dates": "dates"}  # setting -> the kind of column that it forces
+# Each setting that lists columns of one kind, with that kind.
+KINDS = {"numeric": "numbers", "categorical": "words", "text": "texts", "dates": "dates"}
+SETTINGS = (*OF_SPLIT, *KINDS, "drop", "max_categories", "max_words", "decimal", "day_first")
 
 
 def chosen_columns(table: Table, target: int, settings: dict[str, Any], trained: dict[str, dict]) -> dict[int, str]:

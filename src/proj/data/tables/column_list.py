@@ -3,20 +3,22 @@
 from proj.config.words import typed
 from proj.data.tables.chosen_columns import KINDS
 from proj.data.tables.columns import Columns
-from proj.data.tables.encode import kind_of
+from proj.data.tables.encode import kind_of, width
 from proj.data.tables.joined_notes import joined
 from proj.errors import how_many
 from proj.system.ranks import say
 
 SHOWN = 24  # a table of more columns has its long lists in the file alone, and only counts them in the terminal
 NOTES = 10  # the maximum number of remarks that are printed
-HEADINGS = {"numbers": "numbers", "truth": "yes or no", "dates": "dates", "words": "words"}
+HEADINGS = {"numbers": "numbers", "truth": "yes or no", "dates": "dates", "words": "words", "texts": "words of texts"}
+# What a setting keeps of a column that is left out otherwise.
+KEPT = {"categorical": ", each whole cell as one word", "text": ", with an input for each of its frequent words"}
 
 
 def taken_for(column: dict) -> str:
     """A column's name with the inputs that it becomes, such as `port (3)` for three words or `when (year, month)`."""
     parts = ", ".join(part["name"] for part in column.get("parts", []))
-    becomes = str(len(column["categories"])) if "categories" in column else parts
+    becomes = str(width(column)) if kind_of(column) in ("words", "texts") else parts
     return f"{column['name']} ({becomes})" if becomes else column["name"]
 
 
@@ -51,8 +53,8 @@ def list_columns(whole: Columns) -> list[dict[str, str]]:
         if first.setting and not whole.trained:  # a trained column stays what it is
             how = typed(f"dataset.{first.setting}", names[places[0]], listed=True)
             it = "it" if len(places) == 1 else "the first of them"
-            whole_cells = ", each whole cell as one word" if first.setting == "categorical" else ""
-            what = f"keeps {it}{whole_cells}" if first.left_out else f"reads {it} as {KINDS[first.setting]}"
+            kept = f"keeps {it}{KEPT.get(first.setting, '')}"
+            what = kept if first.left_out else f"reads {it} as {KINDS[first.setting]}"
             say(f"    {how} {what}")
     notes = joined(whole.notes, names)
     say(*notes[:NOTES])

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from proj.data.tables.cells import Count, count, values
+from proj.config.words import typed
+from proj.data.tables.cells import Count, count, is_missing, values
 from proj.data.tables.chosen_columns import KINDS, OF_SPLIT, chosen_columns, is_index
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import DATE_PARTS, parts_of
@@ -16,41 +17,18 @@ from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
 from proj.data.tables.dates_of_files import doubt_files
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.encode import find_truth, kind_of, measure_numbers, measure_words, remarks, truth_values, words_of
+from proj.data.tables.finding import EMPTY, Finding
 from proj.data.tables.header import check_second_header, describe_gaps, describe_totals
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubt_groups, doubts, id_evidence
 from proj.data.tables.text_table import Table
+from proj.data.tables.texts import measure_text
 from proj.errors import UserError
 
 IMAGE_FILE = re.compile(r".+\.(jpe?g|png|webp|gif|bmp|tiff?|heic|avif)", re.I)
 SEVERAL = re.compile(r"(?s)[-+]?\d[\d.,]*°? ?[/x×;,|] ?[-+]?\d[\d.,]*°?|\[.*\]|\{.*\}")  # 120/80, or Parquet's lists
-EMPTY, NUMBERING = "it is empty in the training rows", "it numbers the rows"
+NUMBERING = "it numbers the rows"
 EVIDENCE = 20  # with fewer rows, no column is left out because of what its cells look like
-
-
-@dataclass
-class Finding:
-    """What was inferred about a column.
-
-    column: its description for `encode_table`. left_out: why it does not become an input, or "".
-    setting: the setting with which the user can have it treated as something else, or "".
-    id_evidence: how it shows that it numbers the rows, see `id_evidence`. missing: the share of training rows without a
-    value. holds: its words, or the range of its numbers, for the user.
-    """
-
-    column: dict
-    left_out: str = ""
-    setting: str = ""
-    id_evidence: str = ""
-    missing: float | None = None
-    holds: str = ""
-
-    def measured(self, numbers: np.ndarray) -> np.ndarray:
-        """Note how many of the training rows' numbers are missing, and leave the column out if all are; return them."""
-        self.missing = np.isnan(numbers).mean()
-        if self.missing == 1:
-            self.left_out = EMPTY
-        return numbers
 
 
 @dataclass
@@ -114,6 +92,9 @@ class Columns:
         """The end of a message where no column is left."""
         reasons = "; ".join(f"{self.table.names[place]}: {one.left_out}" for place, one in [*self.found.items()][:3])
         how = "dataset.categorical=[…] or dataset.numeric=[…] uses a column anyway"
+        texts = [self.table.names[place] for place, one in self.found.items() if one.setting == "text"]
+        if texts:
+            how = f"{typed('dataset.text', texts[0], listed=True)} learns from its words"
         return f" ({reasons}): {how}" if reasons else ""
 
     def _take(self, place: int, kind: str) -> Finding:
@@ -126,6 +107,8 @@ class Columns:
         if is_empty or (kind == "numbers" and not trained and not seen.numbers):
             there = next(setting for setting, its in KINDS.items() if its == kind)
             raise UserError(f"column {name} has no {kind[:-1]} in the training rows: leave it out of dataset.{there}.")
+        if kind == "texts":
+            return self._text(name, cells)
         if kind in ("", "dates") and (dates := self._dates(name, cells, seen, trained, kind)):
             return dates
         truth = trained["truth"] if kind == "truth" else None
@@ -161,7 +144,7 @@ class Columns:
             found.left_out = EMPTY
         elif not column["categories"] or (too_few_again and total >= EVIDENCE and not kind):
             found.left_out = "it is free text" if is_text else "almost no word occurs twice"
-            found.setting = "categorical"
+            found.setting = "text" if is_text else "categorical"
             if all(map(IMAGE_FILE.fullmatch, islice(everywhere, 50))):
                 found.left_out = "it names images (dataset=image_folder dataset.labels=… trains on them, docs/data.md)"
             elif all(map(SEVERAL.fullmatch, islice(everywhere, 50))):
@@ -169,6 +152,16 @@ class Columns:
         elif not kind and len(everywhere) == 1 and total == len(cells):
             found.left_out = "it is always the same"
         return found
+
+    def _text(self, name: str, cells: Column) -> Finding:
+        in_training = cells.take(self.inside)
+        column = measure_text(name, in_training, self.settings["max_words"])
+        if not column["text"]:
+            raise UserError(
+                f"column {name} has no word that occurs in two of the training rows: leave it out of dataset.text."
+            )
+        missing = in_training.each(is_missing, bool).mean()
+        return Finding(column, missing=missing, holds=", ".join(column["text"]))
 
     def _dates(self, name: str, cells: Column, seen: Count, trained: dict | None, kind: str) -> Finding | None:
         """The finding for a column of dates, whose inputs are the parts that vary; None if it does not hold dates."""

@@ -1,4 +1,4 @@
-"""Encodes the text of a table as inputs: numbers are standardised, dates split into numbers, words one-hot encoded."""
+"""Encodes the cells of a table as inputs: numbers are standardised, dates split into numbers, words one-hot encoded."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -15,6 +15,7 @@ from proj.data.tables.dates import moments
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
+from proj.data.tables.texts import encode_text
 from proj.errors import first_of, how_many, percent
 
 
@@ -28,7 +29,10 @@ def encode_column(cells: Column, column: dict, line: Callable, decimal: str, mar
         {"name", "date", "parts"}: dates in a form of `date_forms.FORMS`. Each part, named as in `parts_of`, is itself a
         column of numbers. For "lenient", "iso" and "no_end" (9999-12-31 counts as missing) see `moments`.
         {"name", "categories"}: words, with one input for each category: 1 for the cell's word, else 0.
+        {"name", "text"}: texts, with one input for each of these words: 1 where the cell holds it, else 0.
     """
+    if "text" in column:
+        return encode_text(cells, column["text"])
     if "categories" in column:
         found = torch.from_numpy(cells.among(column["categories"]))
         known = found >= 0
@@ -50,12 +54,13 @@ def standardised(numbers: np.ndarray, column: dict) -> Tensor:
 
 def width(column: dict) -> int:
     """The number of inputs that a column becomes."""
-    return len(column.get("categories", column.get("parts", [column])))
+    several = next((key for key in ("categories", "text", "parts") if key in column), "")
+    return len(column[several]) if several else 1
 
 
 def kind_of(column: dict) -> str:
-    """What a column holds: "numbers", "words", "dates", or "truth" for two answers such as yes and no."""
-    kinds = {"categories": "words", "parts": "dates", "truth": "truth"}
+    """What a column holds: "numbers", "words", "texts", "dates", or "truth" for two answers such as yes and no."""
+    kinds = {"categories": "words", "text": "texts", "parts": "dates", "truth": "truth"}
     return next((kind for key, kind in kinds.items() if key in column), "numbers")
 
 

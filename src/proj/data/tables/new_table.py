@@ -11,6 +11,7 @@ from proj.data.tables.encode import answer_codes, kind_of, remarks, width, words
 from proj.data.tables.joined_notes import joined
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
+from proj.data.tables.texts import words_in
 from proj.errors import agree, first_of, how_many
 from proj.system.names import plain_name
 
@@ -45,6 +46,8 @@ def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, row
             notes += [f"{name}: {note}" for note in doubt_new_dates(column, inputs)]
         known, truth = column.get("categories", []), column.get("truth", [])
         notes += [f"{name}: {note}" for note in (unknown_words(cells, known, truth) if known or truth else [])]
+        if kind_of(column) == "texts" and not inputs.any() and any(map(words_in, cells)):
+            notes.append(f"{name}: the model knows none of its words")
         if len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any():  # missing cells are encoded as 0
             notes.append(f"{name}: no row has a value")
     return joined(notes, [column["name"] for column in columns.values()])

@@ -1,0 +1,41 @@
+"""Columns of free text, such as reviews and messages, whose inputs say which words occur in a cell."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from unicodedata import normalize
+
+import torch
+from torch import Tensor
+
+from proj.data.tables.one_column import Column
+
+WORD = re.compile(r"\w\w+")  # of two characters or more, as scikit-learn's CountVectorizer finds words
+
+
+def words_in(cell: str) -> set[str]:
+    """The different words of a text, in lower case."""
+    return {*WORD.findall(normalize("NFC", cell).casefold())}
+
+
+def measure_text(name: str, cells: Column, most: int) -> dict:
+    """The description of a column of texts for `encode_column`. cells: those of the training part.
+
+    most: the maximum number of words; those that occur in the most cells are taken, if they occur in two or more.
+    """
+    tally = Counter[str]()
+    for cell, times, _ in cells.different():
+        for word in sorted(words_in(cell)):  # sorted, since the order decides between equally frequent ones
+            tally[word] += times
+    return {"name": name, "text": sorted(word for word, times in tally.most_common(most) if times > 1)}
+
+
+def encode_text(cells: Column, words: Sequence[str]) -> Tensor:
+    """(B, F) float32: 1 where a cell holds a word, else 0, for B cells and F words."""
+    places, codes = {word: place for place, word in enumerate(words)}, cells.codes
+    found = {code: words_in(cells.words[code]) for code in {*codes.tolist()}}
+    held = {code: [places[word] for word in there if word in places] for code, there in found.items()}
+    encoded = torch.zeros(len(codes), len(words))
+    for row, code in zip(encoded.numpy(), codes.tolist(), strict=True):
+        row[held[code]] = 1
+    return encoded
