@@ -67,8 +67,8 @@ def test_what_a_column_is_follows_from_the_settings_that_say_it_alone(table, mon
     given, measure = [], Columns.measure
     monkeypatch.setattr(Columns, "measure", lambda self: given.append(self.settings) or measure(self))
     table(range(60), words=["drop=[a]", "max_categories=7"])
-    names = "group order split drop categorical numeric dates max_categories decimal day_first"
-    values = (None, None, None, ["a"], [], [], [], 7, None, None)
+    names = "group order split drop categorical numeric text dates max_categories max_words decimal day_first"
+    values = (None, None, None, ["a"], [], [], [], [], 7, 1000, None, None)
     assert given == [dict(zip(names.split(), values, strict=True))]
 
 
@@ -211,7 +211,7 @@ def test_words_that_hardly_come_twice_and_texts_are_left_out_until_a_setting_ask
     columns = [cells for cells, _ in TEXTS.values()]
     data = table(*columns)
     assert [row["why"] for row in data.described[:8]] == [why for _, why in TEXTS.values()]
-    how = "'dataset.categorical=[g]' keeps the first of them, each whole cell as one word"
+    how = "'dataset.text=[g]' keeps the first of them, with an input for each of its frequent words"
     assert f"it is free text: g, h\n    {how}\n" in capsys.readouterr().out
     asked = table(*columns, words=["categorical=[a,b,c,d,e,f,g,h]"]).columns
     assert [one["name"] for one in asked] == [*"abcdefgh", "x"]

@@ -28,6 +28,7 @@ ABSENT = {
     "a place beyond": ((*CSV, "dataset.target=3"), "dataset.target=3 is no column"),
     "drop": ((*CSV, "dataset.target=y", "dataset.drop=[a,c]"), "dataset.drop=c is no column"),
     "numeric": ((*CSV, "dataset.target=y", "dataset.numeric=[c]"), "dataset.numeric=c is no column"),
+    "text": ((*CSV, "dataset.target=y", "dataset.text=[c]"), "dataset.text=c is no column"),
     "group": ((*CSV, "dataset.target=y", "dataset.group=c"), "dataset.group=c is no column"),
     "order": ((*CSV, "dataset.target=y", "dataset.order=c"), "dataset.order=c is no column"),
 }

@@ -248,6 +248,8 @@ def test_facts_that_describe_no_input_are_refused(digits):
     wrong["target"] = (0,)
     number = {"name": "x", "mean": 0, "std": 1}
     wrong |= {"std": (["x"],), "columns": ([{"name": "x"}], [{"name": "x", "categories": [1]}])}
+    wrong["columns"] += tuple([{"name": "x", "text": words}] for words in ([1], "won", None))
+    wrong["columns"] += ([{"name": "x", "categories": "won"}],)
     wrong["columns"] += ([number | {"truth": ["yes"]}], [number | {"decimal": "'"}], [number | {"std": "1"}])
     dates = {"name": "x", "date": "year-month-day", "parts": [number | {"name": "month"}]}
     for _ in range(50):  # to look at each part would take longer than the universe is old

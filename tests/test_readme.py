@@ -57,6 +57,8 @@ def words_for(tmp_path, data_dir):
         if "dataset=csv" in line:
             lines = (f"{k},{k % 3},{'xyz'[k % 3]}" for k in range(90))
             (tmp_path / "table.csv").write_text("\n".join(["length,width,species", *lines]))
+            reviews = (f"a {['great', 'poor'][k % 2]} film number {k},{k % 2}" for k in range(40))
+            (tmp_path / "reviews.csv").write_text("\n".join(["review,rating", *reviews]))
             return list(FEW)
         few = [*FEW, "dataset.val_fraction=0.1", "model.widths=[8,16,16]"] if "fast" in line else FEW
         source = [TINY_CIFAR10] if "cifar10" in line else []

@@ -138,7 +138,7 @@ def is_column(column: dict) -> bool:
     """Whether this is a valid description of a column, see `encode_column`."""
     for key in ("categories", "text"):
         if key in column:
-            return is_list_of([column["name"], *column[key]], str)
+            return isinstance(column[key], list | tuple) and is_list_of([column["name"], *column[key]], str)
     if "parts" in column:
         known = column["date"] in (*FORMS, *SINCE_1970) and {part["name"] for part in column["parts"]} <= {*DATE_PARTS}
         flat = all("parts" not in part and is_column(part) for part in column["parts"])

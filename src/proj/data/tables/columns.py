@@ -143,8 +143,9 @@ class Columns:
         if not in_training:
             found.left_out = EMPTY
         elif not column["categories"] or (too_few_again and total >= EVIDENCE and not kind):
-            found.left_out = "it is free text" if is_text else "almost no word occurs twice"
-            found.setting = "text" if is_text else "categorical"
+            found.left_out, found.setting = "almost no word occurs twice", "categorical"
+            if is_text:
+                found.left_out, found.setting = "it is free text", "text"
             if all(map(IMAGE_FILE.fullmatch, islice(everywhere, 50))):
                 found.left_out = "it names images (dataset=image_folder dataset.labels=… trains on them, docs/data.md)"
             elif all(map(SEVERAL.fullmatch, islice(everywhere, 50))):
