@@ -4,12 +4,14 @@ import pytest
 from support.made_runs import write_run
 
 from proj.config.compose import configure
-from proj.config.declared import declared
+from proj.config.declared import arguments, declared
 from proj.errors import UserError
 from proj.reports.compare import compare
 from proj.reports.runs import find_runs
 
 OWN = """
+from abc import ABC as Abstract
+
 import torch
 import proj.data
 from proj.models import CNN as Network
@@ -31,6 +33,16 @@ class Net(Network):
 
 class Any(torch.nn.Module):
     accepts = list(range(3))
+
+
+class Base:
+    def __init__(self, depth: int):
+        self.depth = depth
+
+
+class Wide(Abstract, Base):
+    def __init__(self, width: int, **settings):
+        super().__init__(**settings)
 """
 
 
@@ -56,6 +68,13 @@ def test_a_classs_attribute_is_read_from_its_source(tmp_path, monkeypatch, targe
     monkeypatch.syspath_prepend(tmp_path)
     declared.cache_clear()
     assert declared(target, attribute) == value
+
+
+def test_arguments_are_inherited_beside_a_base_that_the_interpreter_itself_holds(tmp_path, monkeypatch):
+    """From Python 3.11 on abc is frozen: loggers, which inherit from it, were not checked there as on 3.10."""
+    (tmp_path / "own.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert arguments("own.Wide") == {"width", "depth"}
 
 
 def test_a_dataset_of_a_kind_that_no_model_takes_is_told_the_kinds(tmp_path, monkeypatch):

@@ -225,7 +225,7 @@ TABLES = {
     "one name twice": ("a,a,y\n" + "1,1,p\n2,2,q\n" * 9, "has two columns 'a'"),
     "nothing to learn from": ("y\n" + "p\ny\n" * 9, "has no column to learn y from: separate values by commas"),
     "a word among numbers": ("a,y\n" + "1,p\n2,q\n" * 30 + "1O,p\n", "row 62, column a: '1O' is no number"),
-    "a zero byte": ("a,y\n" + "1,p\n2,q\n" * 9 + "1\0,p\n", r"t.csv is no CSV file \(.*(zero bytes|NUL)"),
+    "a zero byte": ("a,y\n" + "1,p\n2,q\n" * 9 + "1\0,p\n", r"t.csv is no CSV file .*(zero bytes|NUL)"),
     "another target": ("Y,b\n" + "1,p\n" * 9, "target=y is no column of .* Options: Y, b."),
 }
 

@@ -147,7 +147,9 @@ def parsed_module(module: str) -> tuple[ast.Module, str]:
     spec = dict(modules(module)).get(module)
     if not spec or not spec.origin:
         raise ImportError(module)
-    return ast.parse(Path(spec.origin).read_bytes()), spec.parent or ""
+    # From Python 3.11 on, abc and others are frozen: the interpreter holds them, and knows the file of their source.
+    file = getattr(spec.loader_state, "filename", None) or spec.origin
+    return ast.parse(Path(file).read_bytes()), spec.parent or ""
 
 
 @cache

@@ -35,7 +35,7 @@ def refuse_absent_photos(dataset: DictConfig) -> None:
     photos is missing."""
     folder = os.path.abspath(local_path(dataset.data_dir))
     is_folder = os.path.isdir(folder)
-    listed = is_folder and find_list(folder, PhotoList(*map(dataset.get, PhotoList._fields)))
+    listed = is_folder and find_list(folder, PhotoList(*map(dataset.get, ("labels", "target", "split", "group"))))
     if not is_folder or not (listed or folders_in(folder)):
         from proj.data.photos.class_folders import find_images  # here, since it imports Pillow
 

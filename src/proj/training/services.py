@@ -66,7 +66,15 @@ class MLflow(Service, MLFlowLogger):
 
     title = "MLflow"
 
-    def __init__(self, save_dir: Path, entry: dict, begun: bool, tracking_uri: str | None = None, **settings) -> None:
+    def __init__(
+        self,
+        save_dir: Path,
+        entry: dict,
+        begun: bool,
+        tracking_uri: str | None = None,
+        experiment_name: str | None = None,
+        **settings: Any,
+    ) -> None:
         from mlflow import MlflowClient
 
         # By default MLflow retries for minutes, and the training would wait for it.
@@ -74,7 +82,7 @@ class MLflow(Service, MLFlowLogger):
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
         asked = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         uri = asked or f"sqlite:///{folder_of_runs(save_dir) / 'mlflow.db'}"
-        name = settings.pop("experiment_name", None) or entry["group"]
+        name = experiment_name or entry["group"]
         with alone(folder_of_runs(save_dir) / ".mlflow.lock"):  # if two jobs created the tables, one would fail
             client = MlflowClient(uri)
             if (experiment := client.get_experiment_by_name(name)) is None:
