@@ -21,7 +21,7 @@ from PIL import Image
 from record import record
 
 from proj.config.compose import build, configure
-from proj.errors import how_many
+from proj.wording import how_many
 
 HEADER = "| start | ready after, s | CPU, s | CPU ms a batch of 128 | memory beyond the imports, MB |"
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from record import record
 
-from proj.errors import how_many
+from proj.wording import how_many
 
 SETTINGS = ["trainer.max_epochs=5", "~callbacks.progress"]
 

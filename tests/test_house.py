@@ -20,6 +20,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "proj"
 TESTS = Path(__file__).parent
 # From the ground up. Rooms on one floor do not import each other.
 FLOORS = (
+    {"wording"},
     {"errors"},
     {"system"},
     {"config.settings"},

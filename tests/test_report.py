@@ -14,7 +14,7 @@ from support.photos import write_photos
 from support.tables import read_rows
 
 from proj.config.explain import sentences
-from proj.errors import UserError, share
+from proj.errors import UserError
 from proj.reports.columns import choose_columns
 from proj.reports.compare import compare
 from proj.reports.conclusions import by_data, conclude
@@ -24,6 +24,7 @@ from proj.reports.table import written
 from proj.sweeps.sweep_file import read_manifest
 from proj.system.run_folder import RunFolder, parse_yaml, read_flat
 from proj.training.run import train
+from proj.wording import percent, share
 
 
 def made(folder) -> dict:
@@ -269,6 +270,7 @@ def test_no_figure_hides_a_mistake_or_a_small_loss():
     assert [written(value, "val/acc") for value in (0.99996, 1.0)] == ["99.99", "100.00"]
     assert [share(value, ".1%") for value in (0.9996, 1.0, 0.25)] == ["99.9%", "100.0%", "25.0%"]
     assert [share(value, ".3f") for value in (0.9996, 0.0004)] == ["0.999", "0.000"]
+    assert [percent(value) for value in (0.996, 1.0, 0.25, 0.004, 0)] == ["99%", "100%", "25%", "0.4%", "0%"]
     assert [written(value, "val/loss") for value in (0.000012, 0.000034, 0.0)] == ["1.2e-05", "3.4e-05", "0.0000"]
 
 

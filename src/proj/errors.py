@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from proj.wording import first_of
+
 STANDARD_LIBRARY = Path(os.__file__).parent  # sysconfig knows it too, but would cost every command some milliseconds
 
 
@@ -56,34 +58,6 @@ def named(error: BaseException, longest: int | None = None) -> str:
     """An error's class and its message, see `message_of`; the class alone if it has no message."""
     said = message_of(error, longest)
     return said if said == type(error).__name__ else f"{type(error).__name__}: {said}"
-
-
-def first_of(words: list[str], most: int) -> str:
-    """The first `most` words of a list, separated by commas, and an ellipsis if there are more."""
-    return ", ".join(words[:most]) + (", …" if len(words) > most else "")
-
-
-def how_many(count: int, what: str) -> str:
-    """A count with its noun, in the plural where needed: 1 example, 1,300 examples, 2 batches, 2 entries."""
-    if count != 1:
-        what = f"{what[:-1]}ies" if what.endswith("y") else f"{what}{'es' if what.endswith(('s', 'tch')) else 's'}"
-    return f"{count:,} {what}"
-
-
-def agree(count: int, one: str, many: str) -> str:
-    """The word that agrees with a number: agree(count, "is", "are")."""
-    return one if count == 1 else many
-
-
-def percent(value: float) -> str:
-    """A share of at most 1 in whole percent, such as 33%; below 1 % with one digit that is not 0, such as 0.4%."""
-    return f"{value:.0%}" if value >= 0.01 or not value else f"{100 * value:.1g}%"
-
-
-def share(value: float, form: str = ".2%") -> str:
-    """A share of at most 1 as text in this format, such as 98.53%. What is less than 1 is never rounded up to it."""
-    step = 10.0 ** -(int(form[1]) + 2 * form.endswith("%"))
-    return format(min(value, 1 - step) if value < 1 else value, form)
 
 
 def choose(key: str, value: str, options: dict) -> Any:

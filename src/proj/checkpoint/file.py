@@ -14,12 +14,13 @@ from proj.config.check_types import check_each
 from proj.config.compose import build
 from proj.config.settings.table import SETTINGS
 from proj.data.facts import FORMAT
-from proj.errors import UserError, first_of, message_of, named, out_of_memory
+from proj.errors import UserError, message_of, named, out_of_memory
 from proj.models.classifier import Classifier
 from proj.models.logits import UNCALIBRATED, calibrated_logits
 from proj.system.files import damage
 from proj.system.platform import local_path
 from proj.system.run_folder import RunFolder
+from proj.wording import first_of
 
 BUILT = ("model", "dataset")  # the parts of a configuration that evaluate, predict and export build
 USED = [key for key in SETTINGS if key.startswith(("model.", "dataset.")) or key == "trainer.precision"]

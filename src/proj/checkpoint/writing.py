@@ -14,9 +14,10 @@ from lightning.pytorch.plugins.io import CheckpointIO
 
 from proj.checkpoint.file import load_checkpoint
 from proj.data.datamodule import InMemoryDataModule
-from proj.errors import UserError, first_of
+from proj.errors import UserError
 from proj.system.files import write_atomically
 from proj.system.run_folder import RunFolder
+from proj.wording import first_of
 
 SMALL = 2**20  # bytes: a best.ckpt up to this size is kept in memory for a while, see AtomicCheckpointIO
 

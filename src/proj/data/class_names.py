@@ -11,8 +11,8 @@ from proj.data.tables.encode import WHOLE_WORDS
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.plain_numbers import plain_number
 from proj.data.tables.text_table import Table
-from proj.errors import first_of
 from proj.system.names import plain_name
+from proj.wording import first_of
 
 TRUTH_NUMBERS = {word: float(value) for pair in WHOLE_WORDS for value, word in enumerate(pair)}
 

@@ -11,7 +11,7 @@ from proj.data.tables.cells import is_missing
 from proj.data.tables.columns import EVIDENCE
 from proj.data.tables.encode import kind_of, width
 from proj.data.tables.text_table import Table
-from proj.errors import agree
+from proj.wording import agree
 
 SAMPLE = 1000  # rows, which suffice to rule out most columns
 # A column may be a copy of the class with errors if it is wrong in at most one of FEW rows, and at most in a tenth of

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from proj.data.loaded import Split
-from proj.errors import agree, how_many
+from proj.wording import agree, how_many
 
 # A test row that equals a training row is taken for a copy if chance alone gives fewer such training rows than this. In
 # a table of a few columns of words, nearly all rows have equals. SAMPLE: the training rows from which chance is known.

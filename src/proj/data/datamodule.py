@@ -17,8 +17,9 @@ from proj.data.facts import Facts
 from proj.data.features import pick_view
 from proj.data.loaded import Split, check_loaded
 from proj.data.splitting import draw_parts, stratified
-from proj.errors import UserError, how_many
+from proj.errors import UserError
 from proj.system.ranks import say
+from proj.wording import how_many
 
 __all__ = ["InMemoryDataModule", "Split", "draw_parts", "stratified"]  # what users' own datamodules import from here
 

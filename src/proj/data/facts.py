@@ -14,8 +14,9 @@ from proj.data.tables.date_forms import FORMS
 from proj.data.tables.date_parts import DATE_PARTS
 from proj.data.tables.encode import kind_of, width
 from proj.data.tables.timestamps import SINCE_1970
-from proj.errors import UserError, how_many
+from proj.errors import UserError
 from proj.system.ranks import say
+from proj.wording import how_many
 
 FORMAT = 2  # the version of a checkpoint's `contents`; version 1 had no `levels`, and the oldest have no "format"
 DRAWN = ("MNIST", "FashionMNIST", "KMNIST", "EMNIST", "QMNIST")  # torchvision's datasets of light drawings on black
@@ -136,9 +137,8 @@ def is_list_of(values: Any, *kinds: type) -> bool:
 
 def is_column(column: dict) -> bool:
     """Whether this is a valid description of a column, see `encode_column`."""
-    for key in ("categories", "text"):
-        if key in column:
-            return isinstance(column[key], list | tuple) and is_list_of([column["name"], *column[key]], str)
+    if (words := column.get("categories", column.get("text"))) is not None:
+        return isinstance(words, list | tuple) and is_list_of([column["name"], *words], str)
     if "parts" in column:
         known = column["date"] in (*FORMS, *SINCE_1970) and {part["name"] for part in column["parts"]} <= {*DATE_PARTS}
         flat = all("parts" not in part and is_column(part) for part in column["parts"])

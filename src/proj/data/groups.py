@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from proj.errors import UserError, how_many
+from proj.errors import UserError
+from proj.wording import how_many
 
 
 def joined(labels: np.ndarray, marks: np.ndarray) -> np.ndarray:

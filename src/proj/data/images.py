@@ -11,7 +11,8 @@ from proj.data.batches import Batches, counter_seed
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts, Normalize
 from proj.data.splitting import stratified
-from proj.errors import UserError, how_many, out_of_memory
+from proj.errors import UserError, out_of_memory
+from proj.wording import how_many
 
 
 def shrunk(images: Tensor, height: int) -> Tensor:

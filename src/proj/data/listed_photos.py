@@ -22,9 +22,10 @@ from proj.data.tables.row_numbers import doubt_groups
 from proj.data.tables.table_file import Reading
 from proj.data.tables.table_files import FoundTables, open_tables
 from proj.data.tables.text_table import Table
-from proj.errors import UserError, first_of, how_many
+from proj.errors import UserError
 from proj.system.folders import folders_in
 from proj.system.names import readable
+from proj.wording import first_of, how_many
 
 MARKS = {"0", "1", "0.0", "1.0"}  # cells of a column that says of each image whether it is of a class
 

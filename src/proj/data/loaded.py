@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from proj.data.part_names import PARTS
-from proj.errors import UserError, how_many
+from proj.errors import UserError
 from proj.system.ranks import say
+from proj.wording import how_many
 
 
 class Split(NamedTuple):

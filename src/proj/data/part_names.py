@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from proj.config.words import typed
-from proj.errors import first_of
+from proj.wording import first_of
 
 NAMES = {
     "train": ("train", "training", "trainval"),

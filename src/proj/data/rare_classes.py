@@ -9,8 +9,9 @@ from proj.data.class_names import classes_among
 from proj.data.tables.cells import is_missing, is_no_number, is_number, number
 from proj.data.tables.encode import find_truth
 from proj.data.tables.one_column import Column
-from proj.errors import UserError, first_of, how_many
+from proj.errors import UserError
 from proj.system.ranks import say
+from proj.wording import first_of, how_many
 
 
 def rare_classes(

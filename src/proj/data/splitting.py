@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from proj.data.groups import has_duplicates
-from proj.errors import UserError, how_many
+from proj.errors import UserError
+from proj.wording import how_many
 
 # The end of a message on uneven parts, by the word for what stays together; the braces name the largest group.
 TOGETHER = {

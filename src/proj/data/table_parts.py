@@ -11,7 +11,8 @@ from proj.data.part_names import PARTS, part_named
 from proj.data.tables.cells import is_missing
 from proj.data.tables.named_column import find_column
 from proj.data.tables.text_table import Table
-from proj.errors import UserError, how_many
+from proj.errors import UserError
+from proj.wording import how_many
 
 FRACTION = 0.15  # the default of conf/dataset/csv.yaml; any other value was set by the user
 

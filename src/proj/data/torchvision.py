@@ -16,9 +16,10 @@ from proj.data.datamodule import Split, checksum_of
 from proj.data.groups import describe_duplicates, has_duplicates
 from proj.data.images import ImageDataModule
 from proj.data.splitting import draw_parts
-from proj.errors import UserError, how_many, out_of_memory
+from proj.errors import UserError, out_of_memory
 from proj.system.locks import alone
 from proj.system.ranks import say
+from proj.wording import how_many
 
 
 class TorchvisionDataModule(ImageDataModule):

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from proj.config.monitors import BY_CLASS
 from proj.data.datamodule import InMemoryDataModule
-from proj.errors import UserError, first_of, how_many
+from proj.errors import UserError
+from proj.wording import first_of, how_many
 
 CANNOT_WEIGH = "balance=loss weighs each example, which model.loss cannot: use balance=sampling."
 UNEQUAL = 10  # the ratio of the largest class to the smallest from which on a warning is given

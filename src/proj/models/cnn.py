@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from proj.errors import UserError, choose, how_many, out_of_memory
+from proj.errors import UserError, choose, out_of_memory
 from proj.models.classifier import Classifier, make_activation
+from proj.wording import how_many
 
 
 class CNN(Classifier):

@@ -6,8 +6,9 @@ from typing import Any
 
 from torch import nn
 
-from proj.errors import UserError, choose, how_many
+from proj.errors import UserError, choose
 from proj.models.classifier import Classifier, make_activation
+from proj.wording import how_many
 
 
 class MLP(Classifier):

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-from proj.errors import UserError, how_many, message_of, nearest, out_of_memory
+from proj.errors import UserError, message_of, nearest, out_of_memory
+from proj.wording import how_many
 
 STEPS = re.compile(r"steps(?:/(\d+))?")
 

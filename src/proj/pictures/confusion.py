@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from proj.errors import share
 from proj.pictures.drawing import BLUES, INK, LINE, REDS, WIDTH, shades, shortened, text_mask, write
+from proj.wording import share
 
 
 def cell_colours(counts: np.ndarray, row_totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
-from proj.errors import share
 from proj.pictures.drawing import RIGHT, WRONG
+from proj.wording import share
 
 BINS = 15  # intervals of the predicted probability; accuracy and confidence are compared in each
 STYLE = matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})

@@ -4,10 +4,10 @@ import math
 from collections import Counter
 from typing import Any
 
-from proj.errors import how_many, share
 from proj.reports.compare import Comparison, Row, counted, dataset_of
 from proj.reports.table import label, written
 from proj.reports.verdicts import MOST_SEEDS, Verdict, interval_of_mean, interval_of_share, verdicts
+from proj.wording import how_many, share
 
 SHOWN = 3  # the most rows that sentences compare with the best one; report.json holds all verdicts
 ENOUGH = "0,1,2,3,4,5"  # as many seeds usually detect a difference of two standard deviations

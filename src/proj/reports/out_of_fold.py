@@ -3,13 +3,13 @@
 import csv
 from itertools import chain
 
-from proj.errors import agree, how_many, share
 from proj.reports.compare import Comparison, Row, counted
 from proj.reports.conclusions import name_of
 from proj.reports.label_issues import label_issues
 from proj.reports.runs import Run
 from proj.system.files import csv_text
 from proj.system.run_folder import RunFolder
+from proj.wording import agree, how_many, share
 
 Predictions = list[dict[str, str]]  # the rows of a fold.csv
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from rich.console import Console
 
-from proj.errors import first_of
 from proj.reports.compare import Comparison, compare
 from proj.reports.conclusions import conclude, in_doubt, sentences
 from proj.reports.other_files import other_files
@@ -17,6 +16,7 @@ from proj.reports.table import print_comparison
 from proj.system.files import csv_text, write_outputs
 from proj.system.names import readable, wrapped
 from proj.system.run_folder import SweepFolder, read_flat
+from proj.wording import first_of
 
 
 def runs_as_csv(comparison: Comparison) -> str:

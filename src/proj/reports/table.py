@@ -9,9 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from proj.config.settings.table import policy
-from proj.errors import agree, how_many, share
 from proj.reports.compare import Comparison, Row
 from proj.system.names import one_line
+from proj.wording import agree, how_many, share
 
 LONGEST = 30  # the most rows in the terminal; the files have all of them
 CHOICES = ("dataset", "model", "optimizer", "scheduler", "preset")  # shown without their names

@@ -15,7 +15,6 @@ from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
 
-from proj.errors import how_many
 from proj.reports.columns import short_names
 from proj.sweeps.folder import Sweep
 from proj.sweeps.notes import read_notes
@@ -24,6 +23,7 @@ from proj.system.names import one_line
 from proj.system.platform import may_go_unread
 from proj.system.processes import BAR
 from proj.system.ranks import is_terminal
+from proj.wording import how_many
 
 NOTES_OF_A_JOB, NOTES_OF_A_SWEEP = 8, 20  # the most notes that are shown; the others are counted
 TOLD_BY_OPTION = ("dataset", "model", "optimizer")  # groups whose options say by themselves what they are

@@ -9,9 +9,10 @@ from itertools import chain, count, islice
 from pathlib import Path
 
 from proj.config.words import key_of
-from proj.errors import UserError, how_many
+from proj.errors import UserError
 from proj.sweeps.folder import Sweep
 from proj.system.ranks import say
+from proj.wording import how_many
 
 ASKED: list[str] = []  # seeds=… and rows=… of the command, such as ["+6", "doubtful"], until the sweeper reads them
 SEEDS = 2**32  # the number of different seeds

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from proj.config.check_words import data_dir_is_unread
 from proj.config.words import as_text, key_of
-from proj.errors import UserError, agree, file_fault, how_many
+from proj.errors import UserError, file_fault
 from proj.reports.compare import Row
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
@@ -14,6 +14,7 @@ from proj.sweeps.sweep_file import job_words
 from proj.system.exits import Stopped
 from proj.system.names import one_line
 from proj.system.platform import as_command, shorter
+from proj.wording import agree, how_many
 
 
 def how_to_continue(sweep: Sweep) -> str:

@@ -9,9 +9,10 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from proj.config.words import key_of, parsed
-from proj.errors import UserError, first_of
+from proj.errors import UserError
 from proj.sweeps.sweep_file import job_words
 from proj.system.platform import as_command
+from proj.wording import first_of
 
 OF_ALL_JOBS = ("sweep_name", "log")  # settings of the whole sweep, which cannot be swept
 SHARES = ("trainer.limit_", "trainer.overfit_batches", "trainer.val_check_interval")  # a share, or a number of batches

@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from proj.errors import LIMITS, WRITING, UserError, agree, first_of
+from proj.errors import LIMITS, WRITING, UserError
 from proj.system.platform import refuse_no_text, replace, sync_folder
+from proj.wording import agree, first_of
 
 FOLDER = 0x10  # in a ZIP record's external attributes, MS-DOS's bit for a folder
 

@@ -14,9 +14,10 @@ from functools import cache
 
 from omegaconf import DictConfig, open_dict
 
-from proj.errors import UserError, how_many
+from proj.errors import UserError
 from proj.system.platform import c_library, usable_cores
 from proj.system.ranks import launched_processes, rank, refuse_rank
+from proj.wording import how_many
 
 # This environment variable tells a sweep's job about its progress bar: "<descriptor of the terminal> <title>", or ""
 # for no bar.

@@ -18,11 +18,12 @@ from torch import Tensor
 
 from proj.data.batches import Batches
 from proj.data.loaded import refuse_other_order
-from proj.errors import UserError, how_many
+from proj.errors import UserError
 from proj.models.logits import calibrated_logits
 from proj.system.ranks import say
 from proj.training.run_length import limited_batches
 from proj.training.threshold import NOISE, fit_decision
+from proj.wording import how_many
 
 TEMPERATURES = 0.01, 100.0  # the lowest and the highest
 COVERAGE = 0.95  # the default

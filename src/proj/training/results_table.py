@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from proj.config.monitors import BY_CLASS
-from proj.errors import how_many, share
 from proj.system.names import one_line
 from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder
+from proj.wording import how_many, share
 
 SHOWN = 40  # the table has the accuracies of at most so many classes, the lowest ones
 SHARES = {"balanced": "balanced_acc", "macro F1": "macro_f1", "F1": "f1"}

@@ -16,7 +16,7 @@ from proj.config.compose import resolved
 from proj.config.new_folder import as_composed, make_new_folder
 from proj.config.stored_run import bring_up_to_date
 from proj.data.tables.column_list import SHOWN
-from proj.errors import UserError, how_many
+from proj.errors import UserError
 from proj.models.balance import class_counts, single_answer
 from proj.models.measuring import run_test
 from proj.models.schedules import cut_short
@@ -43,6 +43,7 @@ from proj.training.robustness.start import Start
 from proj.training.services import services_finished
 from proj.training.threads import choose_threads, threads_restored
 from proj.training.threshold import summary, threshold_text
+from proj.wording import how_many
 
 # Trainings in several threads take turns, since all threads of a process draw from the same random generators.
 TURN = threading.RLock()

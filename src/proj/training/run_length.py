@@ -5,7 +5,8 @@ import math
 from lightning.pytorch import LightningDataModule, Trainer
 from omegaconf import DictConfig
 
-from proj.errors import UserError, how_many
+from proj.errors import UserError
+from proj.wording import how_many
 
 
 def limited_batches(trainer: Trainer, split: str, available: int) -> int:

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from proj.config.monitors import BY_CLASS
-from proj.errors import UserError, agree, how_many
+from proj.errors import UserError
 from proj.models.logits import calibrated_logits, decided
 from proj.reports.label_issues import label_issues
 from proj.system.files import write_output
 from proj.system.ranks import say
 from proj.training.calibration import COVERAGE, calibration_error, in_prediction_set, prediction_set_limit
 from proj.training.threshold import at_threshold
+from proj.wording import agree, how_many
 
 
 class Answers:

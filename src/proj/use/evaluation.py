@@ -16,7 +16,7 @@ from proj.checkpoint import file as checkpoints
 from proj.data.datamodule import Split
 from proj.data.facts import Facts, pair
 from proj.data.loaded import refuse_other_order
-from proj.errors import UserError, choose, share
+from proj.errors import UserError, choose
 from proj.models.balance import single_answer
 from proj.models.logits import augmented_logits
 from proj.models.measuring import run_test
@@ -36,6 +36,7 @@ from proj.use.evaluation_name import name_of_files
 from proj.use.evaluation_table import print_evaluation
 from proj.use.heat_map import heat_map
 from proj.use.importance import columns_that_matter, print_importance
+from proj.wording import share
 
 SHOWN = 30  # the most mistakes, and the most columns, in a picture
 LISTED = 1000  # the most classes with which evaluation.json holds the confusion matrix

@@ -5,8 +5,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from proj.errors import how_many, share
 from proj.system.names import one_line
+from proj.wording import how_many, share
 
 SHOWN = 30  # the most classes in the table
 

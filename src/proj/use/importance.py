@@ -18,11 +18,11 @@ from proj.data.batches import counter_seed
 from proj.data.datamodule import Split
 from proj.data.facts import Facts
 from proj.data.tables.encode import width
-from proj.errors import how_many, share
 from proj.models import Classifier
 from proj.reports.verdicts import interval_of_mean
 from proj.system.names import one_line
 from proj.system.ranks import say
+from proj.wording import how_many, share
 
 SHUFFLES = 10  # of each column; fewer where they would exceed WORK even for SHOWN columns
 MOST_ROWS, FEWEST_ROWS = 10_000, 200  # the most rows that are measured; the fewest, if there are so many

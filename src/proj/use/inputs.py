@@ -25,10 +25,11 @@ from proj.data.tables.new_table import unlike_training
 from proj.data.tables.table_file import Reading, open_table
 from proj.data.tables.table_files import TABLE
 from proj.data.tables.text_table import Table
-from proj.errors import UserError, first_of, how_many, nearest, out_of_memory
+from proj.errors import UserError, nearest, out_of_memory
 from proj.system.folders import is_companion, nearest_to, paths_in
 from proj.system.names import readable
 from proj.system.ranks import say
+from proj.wording import first_of, how_many
 
 
 class Example(NamedTuple):

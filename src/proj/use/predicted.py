@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from proj.data.photos.how_to_sort import PREDICTED
-from proj.errors import share
 from proj.pictures import drawing
 from proj.system.files import csv_text, write_output
 from proj.system.names import one_line
 from proj.system.ranks import say
 from proj.training.calibration import in_prediction_set
+from proj.wording import share
 
 SHOWN = 30  # the most classes that are counted in the terminal
 

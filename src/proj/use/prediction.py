@@ -12,7 +12,7 @@ import torch
 
 from proj.data.facts import Facts
 from proj.data.photos.image_file import MAX_PIXELS, open_image
-from proj.errors import UserError, agree, first_of, how_many
+from proj.errors import UserError
 from proj.models.logits import decided
 from proj.pictures import drawing
 from proj.system.files import refuse_unwritable, write_output
@@ -23,6 +23,7 @@ from proj.use.among_data import lies_in, refuse_among_data
 from proj.use.ensemble import Ensemble
 from proj.use.inputs import Example, find_files
 from proj.use.predicted import Predictions, doubt, in_words, is_unsure, is_written_by_predict, write_rows
+from proj.wording import agree, first_of, how_many
 
 BATCH = 100  # inputs at a time
 SHOWN = 30  # the most images in the picture for show=…

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proj.errors import share
+from proj.wording import share
 
 SEEN = 500  # training examples from which the ranges of the activations are measured
 BATCH = 100

@@ -23,9 +23,10 @@ from proj.data.photos.how_to_sort import (
 from proj.data.photos.image_file import RAW
 from proj.data.photos.images_in_folder import SUFFIXES, ending, images_in, listed_counts, loose_images
 from proj.data.photos.part_folders import find_parts, names_in
-from proj.errors import UserError, first_of
+from proj.errors import UserError
 from proj.system.folders import entries_in, folders_in, nearest_to, paths_in
 from proj.system.names import plain_name, readable
+from proj.wording import first_of
 
 
 def find_images(data_dir: str, known: Collection[str] | None = None) -> FoundImages:

@@ -9,10 +9,10 @@ from itertools import islice
 
 from proj.data.part_names import part_named, words_in
 from proj.data.photos.images_in_folder import loose_images
-from proj.errors import first_of
 from proj.system.folders import entries_in, everything_in, folders_in
 from proj.system.names import plain_name, readable
 from proj.system.platform import as_command
+from proj.wording import first_of
 
 PREDICTED = "input,class,probability"  # the beginning of a table that proj.predict wrote
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")

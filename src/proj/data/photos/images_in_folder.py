@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from proj.data.photos.image_file import RAW, is_start_of_image
-from proj.errors import first_of
 from proj.system.folders import entries_in, everything_in, stamp
 from proj.system.names import readable
+from proj.wording import first_of
 
 # Files with these suffixes are read, or reported as damaged. Any other file is an image if its first bytes say so.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".tga")

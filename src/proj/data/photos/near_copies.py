@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from proj.errors import agree, how_many
+from proj.wording import agree, how_many
 
 GRID = 8  # images are compared at GRID × GRID pixels
 NEAR = 6.0  # the root mean square difference, in grey levels (0..255), up to which two images are nearly identical

@@ -10,8 +10,8 @@ from proj.data.part_names import PARTS, words_in
 from proj.data.photos.deep_pixels import describe
 from proj.data.photos.image_file import Levels
 from proj.data.photos.resized import Resized
-from proj.errors import agree, first_of, how_many
 from proj.system.names import readable
+from proj.wording import agree, first_of, how_many
 
 NAMED = 10  # the maximum number of left-out images that are listed by name
 SIDES = {"left": "right", "l": "r", "links": "rechts", "gauche": "droite", "izquierda": "derecha"}

@@ -18,11 +18,12 @@ from rich.progress import track
 from torch import Tensor
 
 from proj.data.photos.image_file import REMARKS, Levels, Picture, Recipe, read_picture
-from proj.errors import UserError, agree, how_many
+from proj.errors import UserError
 from proj.system.files import remove_unfinished, whole_file
 from proj.system.locks import alone
 from proj.system.platform import memory, read_at
 from proj.system.ranks import is_terminal, say
+from proj.wording import agree, how_many
 
 FORMAT = 3  # the version of the file format of `Resized`; files of another version are made anew
 HEADER = "proj images {} {}\n"  # filled with FORMAT and the key

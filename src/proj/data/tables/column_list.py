@@ -5,8 +5,8 @@ from proj.data.tables.chosen_columns import KINDS
 from proj.data.tables.columns import Columns
 from proj.data.tables.encode import kind_of, width
 from proj.data.tables.joined_notes import joined
-from proj.errors import how_many
 from proj.system.ranks import say
+from proj.wording import how_many
 
 SHOWN = 24  # a table of more columns has its long lists in the file alone, and only counts them in the terminal
 NOTES = 10  # the maximum number of remarks that are printed

@@ -7,8 +7,9 @@ from importlib import import_module
 from os.path import basename
 from typing import Any, BinaryIO
 
-from proj.errors import UserError, how_many
+from proj.errors import UserError
 from proj.system.folders import is_companion
+from proj.wording import how_many
 
 OTHERS = {  # formats that users try although they are not supported, with a pattern of the first bytes
     "JSON": rb"\s*(\[\s*)?\{\s*[\"}]|\s*\[\s*\[",

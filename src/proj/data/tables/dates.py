@@ -15,7 +15,8 @@ from proj.data.tables.one_column import Column
 from proj.data.tables.plain_numbers import plain_number
 from proj.data.tables.row_numbers import doubt_far
 from proj.data.tables.timestamps import EXCEL, SINCE_1970, is_likely, since_1970
-from proj.errors import UserError, percent
+from proj.errors import UserError
+from proj.wording import percent
 
 TEN_YEARS = 10 * 365.25 * 86_400  # seconds
 # Names of columns of Excel's days: date begins or ends a word; amounts are as large (consolidated_debt, Datenvolumen).

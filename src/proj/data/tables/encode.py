@@ -16,7 +16,7 @@ from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
 from proj.data.tables.texts import encode_text
-from proj.errors import first_of, how_many, percent
+from proj.wording import first_of, how_many, percent
 
 
 def encode_column(cells: Column, column: dict, line: Callable, decimal: str, marks: str) -> Tensor:

@@ -11,7 +11,8 @@ import numpy as np
 from proj.config.words import typed
 from proj.data.tables.cells import is_no_number, is_number
 from proj.data.tables.text_table import Table
-from proj.errors import UserError, agree, first_of
+from proj.errors import UserError
+from proj.wording import agree, first_of
 
 # The first cell of a row that sums up others in a spreadsheet, such as "Total" or "North Total"; and of a row of
 # averages. If more than a few cells are "average", they are a category, as in poor, average and good.

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from proj.errors import first_of, how_many
+from proj.wording import first_of, how_many
 
 ALIKE = 3  # so many remarks of one kind are printed one by one; more become one
 VARYING = re.compile(r"\(.*?\)|[-\d.,\"]+| and (?=is|are)|\b(is|are|it marks|they mark)\b")

@@ -12,8 +12,8 @@ from proj.data.tables.joined_notes import joined
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
 from proj.data.tables.texts import words_in
-from proj.errors import agree, first_of, how_many
 from proj.system.names import plain_name
+from proj.wording import agree, first_of, how_many
 
 FAR, ENOUGH = 10, 5  # standard deviations from the training's mean that are too many; rows that suffice as evidence
 SCALED, MANY = 8, 20  # the factor that suggests another unit; the fewest numbers whose spread is reliable

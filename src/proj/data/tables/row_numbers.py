@@ -8,7 +8,7 @@ import numpy as np
 from proj.config.words import typed
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.one_column import Column
-from proj.errors import agree
+from proj.wording import agree
 
 # Names that end like this are of numbers that were assigned, not measured: Patient-Nr., order_no, Matrikelnummer.
 ASSIGNED = r"(?i:(.*(\b|_))?(nr|no)\.?|.*[a-zäöüß](nr\.?|nummer))"

@@ -14,9 +14,10 @@ from proj.data.tables.header import find_header, is_unnamed
 from proj.data.tables.named_column import find_columns
 from proj.data.tables.table_file import Reading, open_table
 from proj.data.tables.text_table import Table
-from proj.errors import UserError, first_of, nearest
+from proj.errors import UserError, nearest
 from proj.system.folders import entries_in, everything_in, folders_in, is_companion, nearest_to, paths_in
 from proj.system.platform import as_command
+from proj.wording import first_of
 
 TABLE = re.compile(r"(.+?)\.(csv|tsv|tab|parquet|pq|xlsx|xlsm|xlsb|xls|ods)(\.(gz|bz2|xz|zst|zip))?", re.I)
 HOW = "name a CSV file with data_dir=path/to/table.csv"

@@ -14,8 +14,9 @@ from unicodedata import normalize
 import numpy as np
 
 from proj.data.tables.one_column import SPACES, WholeColumn
-from proj.errors import UserError, agree, first_of
+from proj.errors import UserError
 from proj.system.platform import memory
+from proj.wording import agree, first_of
 
 CELLS, ROWS = 10_000, 50  # cells (in a wide table, rows) that are added at once: so many strings fit the CPU's cache
 LEAST = 6  # bytes that a cell takes in memory: its text and a separator, and its code or number

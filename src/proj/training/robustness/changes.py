@@ -14,11 +14,12 @@ from proj.config.own_code import own_code
 from proj.config.settings.table import policy
 from proj.config.stored_run import listed_since
 from proj.data.class_names import spelling
-from proj.errors import UserError, first_of, how_many
+from proj.errors import UserError
 from proj.system.files import write_atomically
 from proj.system.platform import as_command, processor
 from proj.system.ranks import say
 from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, read_flat
+from proj.wording import first_of, how_many
 
 
 def differs(key: str, before: Any, now: Any) -> bool:

@@ -9,9 +9,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.nn.utils import get_total_norm
 
 from proj.config.allowed_classes import resume_command
-from proj.errors import UserError, agree, how_many
+from proj.errors import UserError
 from proj.system.ranks import say
 from proj.system.run_folder import RunFolder
+from proj.wording import agree, how_many
 
 
 class Divergence:

@@ -14,7 +14,8 @@ import torch
 from lightning.pytorch import Trainer
 
 from proj.data.batches import Batches, counter_seed
-from proj.errors import UserError, how_many
+from proj.errors import UserError
+from proj.wording import how_many
 
 STEP = 1  # makes the seeds differ from those that `Batches` derives from the same counters
 

@@ -7,12 +7,13 @@ from omegaconf import DictConfig, OmegaConf
 from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint
 from proj.config.allowed_classes import resume_command
 from proj.config.stored_values import check_plain
-from proj.errors import UserError, first_of, how_many
+from proj.errors import UserError
 from proj.system.platform import replace
 from proj.system.ranks import rank, say
 from proj.system.run_folder import RunFolder, flat, parse_yaml, read_flat
 from proj.training.robustness.changes import differs, refuse_changes, refuse_to_start_over, renamed
 from proj.training.robustness.run_end import is_done
+from proj.wording import first_of, how_many
 
 # What every checkpoint holds from which a run can go on, below "resume", and of which kind it is.
 KINDS = {"batch": int, "finished": bool, "stopped_early": bool, "stepped": int, "seconds": float}
