@@ -13,6 +13,9 @@ from support.tables import encode, write_rows
 import proj.config
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.class_names import ordered
+from proj.data.rare_classes import rows_with_class
+from proj.data.tables.table_file import Reading
+from proj.data.tables.table_files import find_tables, open_tables
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.inputs import read_tables
@@ -189,6 +192,19 @@ def test_a_mark_of_missing_values_among_numbers_or_two_answers_is_no_class(tmp_p
     data = table(write_rows(tmp_path / "gaps.csv", rows), "target=y", "batch_size=8")
     assert data.class_names == sorted([*classes.split(), *[mark] * (not left_out)])
     assert (f"rows without y left out: 20 ({mark})" in capsys.readouterr().out) == left_out
+
+
+@pytest.mark.parametrize(("words", "left_out"), (("male female", True), ("male", False)))
+def test_what_marks_missing_numbers_in_another_column_is_no_class(tmp_path, capsys, words, left_out):
+    """In tables that R wrote NA is a missing value in every column; where it is one class of two, it has to be one."""
+    words = [*words.split(), "NA"]
+    rows = [["mass", "sex"], *([40 + i if i % 9 else "NA", words[i % len(words)]] for i in range(60))]
+    file = write_rows(tmp_path / "penguins.csv", rows)
+    data = table(file, "target=sex", "batch_size=8", "numeric=[mass]")
+    assert data.class_names == (["female", "male"] if left_out else ["NA", "male"])
+    assert ("rows without sex left out: 20 (NA)" in capsys.readouterr().out) == left_out
+    (whole,) = open_tables(find_tables(str(file)), Reading(), None, "sex", [], [])
+    assert len(rows_with_class(whole, 1, ["NA", "male"])[0]) == 60  # a model of an older version knows it as a class
 
 
 def test_measurements_with_missing_ones_are_doubted_as_classes(tmp_path, capsys):

@@ -137,7 +137,7 @@ class CSVDataModule(InMemoryDataModule):
         """(The rows whose classes are learnt, for each part that is not drawn what it is, such as a file); prints what
         is left out."""
         labels, name = table.columns[target], table.names[target]
-        rows, lines = rows_with_class(name, labels, self.class_names)
+        rows, lines = rows_with_class(table, target, self.class_names)
         if not len(rows):
             raise UserError(f"{self.file} has no class in {name}: name another column, dataset.target=…")
         groups = None if self.group is None else groups_of_rows(table, rows, self.group)

@@ -9,6 +9,7 @@ from proj.data.class_names import classes_among
 from proj.data.tables.cells import is_missing, is_no_number, is_number, number
 from proj.data.tables.encode import find_truth
 from proj.data.tables.one_column import Column
+from proj.data.tables.text_table import Table
 from proj.errors import UserError
 from proj.system.ranks import say
 from proj.wording import first_of, how_many
@@ -65,27 +66,33 @@ def doubt_numbers(name: str, labels: Column) -> list[str]:
     return [f"{name}: {many}, each a class of its own: if they are measurements, {how}"]
 
 
-def rows_with_class(name: str, labels: Column, known: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+def rows_with_class(table: Table, target: int, known: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     """(The indices of the rows that have a class, what there is to say about the others, and about the classes).
 
     known: the classes of an earlier training, in which NA and the like may have counted as one: see `missing_marks`.
     Raises UserError if the column cannot hold classes, see `doubt_numbers`.
     """
-    marks = [word for word in missing_marks([word for word, *_ in labels.different()]) if word not in known]
+    name, labels = table.names[target], table.columns[target]
+    marks = missing_marks([word for word, *_ in labels.different()], table.columns)
+    marks = [word for word in marks if word not in known]
     rows = np.flatnonzero(~labels.holds(["", *marks])).astype(np.int32)
     such = f" ({', '.join(filter(None, marks))})" if any(marks) else ""
     said = [f"rows without {name} left out: {len(labels) - len(rows):,}{such}"] if len(rows) < len(labels) else []
     return rows, said + doubt_numbers(name, labels.take(rows))
 
 
-def missing_marks(words: Collection[str]) -> list[str]:
+def missing_marks(words: Collection[str], columns: Sequence[Column] = ()) -> list[str]:
     """Those of a target's words that mark a missing class rather than name one: NA and the like, if all others are
-    numbers, or two answers such as FALSE and TRUE."""
+    numbers, or two answers such as FALSE and TRUE; or if it also stands for a missing number in one of the table's
+    `columns`, and two other words are left."""
     for is_mark, are_classes in ((is_no_number, lambda words: all(map(is_number, words))), (is_missing, find_truth)):
         marks = [word for word in words if is_mark(word)]
         if (others := {*words} - {*marks}) and are_classes(others):
             return marks
-    return []
+    doubtful = [word for word in words if word and is_missing(word)]
+    with_numbers = [column for column in columns if column.numbers is not None] if doubtful else []
+    marks = [word for word in doubtful if any(word in column.words for column in with_numbers)]
+    return marks if len({*words} - {*marks, ""}) > 1 else []
 
 
 def absent_classes(labels: Column, part_of: np.ndarray) -> dict[str, int]:
