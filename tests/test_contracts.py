@@ -251,6 +251,8 @@ def test_a_run_leaves_out_every_warning_of_lightnings_and_torchs(configure, monk
         train(configure(*words, "trainer.max_steps=8"))
         train(configure(*words, "trainer.max_steps=16"))  # goes on within an epoch, in a folder that is there
         train(configure(*words, "trainer.max_steps=2", "trainer.overfit_batches=1", folder=tmp_path / "other"))
+    # A ResourceWarning, which no run shows, is about an object of whatever ran before that is only now deleted.
+    found = [one for one in found if not issubclass(one.category, ResourceWarning)]
     sentences = {str(one.message).strip() for one in found if "site-packages" in one.filename}
     sentences = {text for text in sentences if not any(re.match(pattern, text, re.I) for pattern in known)}
     assert not sentences, f"a run says: {sentences}"
