@@ -350,7 +350,8 @@ def test_what_is_no_number_is_black_and_the_rest_of_the_image_stays(tmp_path):
 def test_predict_and_evaluate_scale_deep_pixels_as_the_training_did(configure, tmp_path):
     write_deep(tmp_path / "in", ".png", 4000)
     words = (f"data_dir={tmp_path}/in", f"dataset.cache_dir={tmp_path}/cache", "dataset.size=12", "dataset.channels=1")
-    train(configure("dataset=image_folder", *words, "dataset.batch_size=4", "model=mlp", "trainer.max_epochs=2"))
+    exact = "trainer.precision=32-true"  # evaluate measures in the precision of the training, and predict in float32
+    train(configure("dataset=image_folder", *words, "dataset.batch_size=4", "model=mlp", "trainer.max_epochs=2", exact))
     path = tmp_path / "run" / "best.ckpt"
     model, known = load_model(path)
     assert known["levels"] == {"I": [0, 4095]}
