@@ -54,7 +54,7 @@ OF_AN_EPOCH = {  # the further parts of an epoch, outside its steps
     "order and cut the batches": (InMemoryDataModule, "prepare"),
     "figures of the validation": (Classifier, "on_validation_epoch_end"),
     "validation: its hooks, training and evaluation mode": (FastValidationLoop, "run"),
-    "are the weights finite?": (Divergence, "look"),
+    "are the weights finite?": (Divergence, "check"),
     "curves": (Curves, "log_metrics"),
     "curves and pictures, once a second to their file": (Curves, "write"),
     "the dashboard's pictures": (Dashboard, "_draw"),

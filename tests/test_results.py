@@ -118,6 +118,13 @@ def test_a_table_says_which_of_its_rows_another_machine_measured():
     assert "`python b.py`; ABC, 1 thread; \\* XYZ, 1 thread" in text
 
 
+def test_each_part_of_an_epoch_that_a_benchmark_times_is_a_function_of_this_project():
+    step = importlib.import_module("step")
+    for name, (owner, attribute) in {**step.PARTS, **step.OF_AN_EPOCH}.items():
+        timed = getattr(owner, attribute, None)
+        assert timed and timed.__module__.startswith("proj."), name  # an inherited hook of Lightning's does nothing
+
+
 @pytest.mark.benchmark
 @pytest.mark.parametrize("name", SMALLEST)
 def test_a_benchmark_measures_and_keeps_what_it_found(name, tmp_path):
