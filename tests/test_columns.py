@@ -32,7 +32,7 @@ DAYS = [START + timedelta(days=i * 37 % 600, hours=i * 7 % 24) for i in range(60
 def table(tmp_path):
     """table(column, …, words=[…]) -> the datamodule of rows of these cells, named a, b …, a number and a class."""
 
-    def table(*columns, words=(), names="abcdefgh", rows=60, classes="pq", facts=None):
+    def table(*columns, words=(), names="abcdefghij", rows=60, classes="pq", facts=None):
         header = [*names[: len(columns)], "x", "y"]
         lines = [[*(cells[i] for cells in columns), i * i % 37 / 10, classes[i % len(classes)]] for i in range(rows)]
         write_rows(tmp_path / "t.csv", [header, *lines])
@@ -195,6 +195,8 @@ def test_a_number_that_all_training_rows_have_is_one_deviation_from_others(table
 
 DAY = "It was a long day, and number {} of those that I remember"
 SEVERAL = "its cells hold several values each, which need columns of their own"
+NAMES = [first * 2 + last * 2 for first in "abcdefgh" for last in "klmnopqr"][:60]
+SHORT = "almost none of its texts occurs twice"
 TEXTS = {
     "ids of letters": ([f"A{i:04d}" for i in range(60)], "almost no word occurs twice"),
     "pressures": ([f"{99 + i}/{60 + i % 9}" for i in range(60)], SEVERAL),
@@ -203,6 +205,8 @@ TEXTS = {
     "structures": ([f"{{'a': {i}, 'b': None}}" for i in range(60)], SEVERAL),
     "few that come twice": ([f"A{max(i, 2):04d}" for i in range(60)], "almost no word occurs twice"),
     "sentences": ([DAY.format(i) for i in range(60)], "it is free text"),
+    "names with titles": ([f"{'Mr' if i % 3 else 'Mrs'}. {name}, John" for i, name in enumerate(NAMES)], SHORT),
+    "words of their own": ([f"{name}o {name}i {name}u" for name in NAMES], "almost no word occurs twice"),
     "some the same": ([DAY.format(min(i, 40)) for i in range(60)], "it is free text"),
 }
 
@@ -210,11 +214,13 @@ TEXTS = {
 def test_words_that_hardly_come_twice_and_texts_are_left_out_until_a_setting_asks(table, capsys):
     columns = [cells for cells, _ in TEXTS.values()]
     data = table(*columns)
-    assert [row["why"] for row in data.described[:8]] == [why for _, why in TEXTS.values()]
+    assert [row["why"] for row in data.described[:10]] == [why for _, why in TEXTS.values()]
     how = "'dataset.text=[g]' keeps the first of them, with an input for each of its frequent words"
-    assert f"it is free text: g, h\n    {how}\n" in capsys.readouterr().out
-    asked = table(*columns, words=["categorical=[a,b,c,d,e,f,g,h]"]).columns
-    assert [one["name"] for one in asked] == [*"abcdefgh", "x"]
+    said = capsys.readouterr().out
+    assert f"it is free text: g, j\n    {how}\n" in said
+    assert f"{SHORT}: h\n    'dataset.text=[h]' keeps it, with an input for each of its frequent words\n" in said
+    asked = table(*columns, words=["categorical=[a,b,c,d,e,f,g,h,i,j]"]).columns
+    assert [one["name"] for one in asked] == [*"abcdefghij", "x"]
 
 
 def test_a_word_that_comes_often_among_others_is_kept(table):

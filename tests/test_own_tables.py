@@ -285,6 +285,13 @@ def test_a_column_that_is_not_there_is_named_with_the_nearest(passengers, words,
         table(passengers, "target=lived", words)
 
 
+def test_a_list_that_names_the_target_or_a_column_of_the_split_is_reported_to_have_no_effect_on_it(passengers, capsys):
+    table(passengers, "target=lived", "group=id", "categorical=[lived,id]")
+    said = " ".join(capsys.readouterr().out.split())
+    for column, role in (("lived", "the target"), ("id", "the column of dataset.group")):
+        assert f"{column}: it is {role} and no input, so dataset.categorical has no effect on it" in said
+
+
 def test_a_column_in_two_lists_is_refused(passengers):
     with pytest.raises(UserError, match=r"column id is in dataset\.categorical and in another list"):
         table(passengers, "target=lived", "numeric=[id]", "categorical=[id]")

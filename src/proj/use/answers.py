@@ -120,4 +120,4 @@ def write_label_issues(answers: Answers, data, part: str, folder: Path, name: st
     are = agree(doubtful, "is", "are")
     say(f"{file}: {doubtful:,} of {how_many(len(labels), 'example')} {are} predicted as another class than labelled")
     if part == "train":
-        say("The model may have learned wrong labels, since it was trained on them: dataset.folds=5 finds more.")
+        say("The model may have learned wrong labels, being trained on them: cross-validation finds more.")

@@ -36,6 +36,20 @@ def chosen_columns(table: Table, target: int, settings: dict[str, Any], trained:
     return {places[name]: kind_of(column) for name, column in trained.items() if name in places}  # in the model's order
 
 
+def without_effect(table: Table, target: int, settings: dict[str, Any]) -> list[str]:
+    """A remark for each column that a setting lists as one of the KINDS, although the column is no input."""
+    roles = {target: "the target"}
+    for key in OF_SPLIT:
+        if settings[key] is not None:
+            roles.setdefault(find_column(table, key, settings[key]), f"the column of dataset.{key}")
+    listed = [(find_column(table, setting, key), setting) for setting in KINDS for key in settings[setting]]
+    return [
+        f"{table.names[place]}: it is {roles[place]} and no input, so dataset.{setting} has no effect on it"
+        for place, setting in listed
+        if place in roles
+    ]
+
+
 def dropped_columns(table: Table, settings: dict[str, Any]) -> list[int]:
     return [find_column(table, "drop", key) for key in settings["drop"]]
 

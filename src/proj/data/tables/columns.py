@@ -10,7 +10,7 @@ import numpy as np
 
 from proj.config.words import typed
 from proj.data.tables.cells import Count, count, is_missing, values
-from proj.data.tables.chosen_columns import KINDS, OF_SPLIT, chosen_columns, is_index
+from proj.data.tables.chosen_columns import KINDS, OF_SPLIT, chosen_columns, is_index, without_effect
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import DATE_PARTS, parts_of
 from proj.data.tables.dates import date_remarks, doubt_words, find_form, moments
@@ -22,7 +22,7 @@ from proj.data.tables.header import check_second_header, describe_gaps, describe
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubt_groups, doubts, id_evidence
 from proj.data.tables.text_table import Table
-from proj.data.tables.texts import measure_text
+from proj.data.tables.texts import hold_sentences, measure_text
 from proj.errors import UserError
 
 IMAGE_FILE = re.compile(r".+\.(jpe?g|png|webp|gif|bmp|tiff?|heic|avif)", re.I)
@@ -64,6 +64,7 @@ class Columns:
             self.found[place] = Finding({}, NUMBERING, "numeric") if is_numbering else self._take(place, kind)
         numbers = {place: column for place, column in self._taken().items() if kind_of(column) == "numbers"}
         if not self.trained:
+            self.notes += without_effect(self.table, self.target, self.settings)
             self.notes += check_second_header(self.table, [*numbers], self.rows)
             self.notes += describe_totals(self.table, self.target, self.rows)
             self.notes += describe_gaps(self.table, self.target, [*self.kinds])
@@ -146,6 +147,8 @@ class Columns:
             found.left_out, found.setting = "almost no word occurs twice", "categorical"
             if is_text:
                 found.left_out, found.setting = "it is free text", "text"
+            elif hold_sentences(everywhere):
+                found.left_out, found.setting = "almost none of its texts occurs twice", "text"
             if all(map(IMAGE_FILE.fullmatch, islice(everywhere, 50))):
                 found.left_out = "it names images (dataset=image_folder dataset.labels=… trains on them, docs/data.md)"
             elif all(map(SEVERAL.fullmatch, islice(everywhere, 50))):

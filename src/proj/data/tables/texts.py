@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from unicodedata import normalize
 
 import torch
@@ -11,11 +12,21 @@ from torch import Tensor
 from proj.data.tables.one_column import Column
 
 WORD = re.compile(r"\w\w+")  # of two characters or more, as scikit-learn's CountVectorizer finds words
+LETTERS = re.compile(r"[^\W\d_]{2,}")
 
 
 def words_in(cell: str) -> set[str]:
     """The different words of a text, in lower case."""
     return {*WORD.findall(normalize("NFC", cell).casefold())}
+
+
+def hold_sentences(cells: Iterable[str]) -> bool:
+    """Whether different cells, such as headings or names with titles, hold three words on average, and most of them
+    share one with another cell. A thousand of them are looked at."""
+    found = [{*map(str.casefold, LETTERS.findall(cell))} for cell in islice(cells, 1000)]
+    tally = Counter(chain.from_iterable(found))
+    shared = sum(any(tally[word] > 1 for word in words) for words in found)
+    return sum(map(len, found)) >= 3 * len(found) and 2 * shared > len(found)
 
 
 def measure_text(name: str, cells: Column, most: int) -> dict:
