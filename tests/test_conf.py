@@ -5,13 +5,14 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from proj.config.check_values import NAMES
-from proj.config.compose import CONF
+from proj.config.compose import CONF, configure
 
 
 def options(group: str) -> list[str]:
@@ -79,3 +80,8 @@ def test_every_file_of_conf_says_in_its_first_comment_what_it_is_for():
 def test_conf_names_the_activations_that_a_model_takes():
     (line,) = re.findall("^activation: .*", (CONF / "model/mlp.yaml").read_text(encoding="utf-8"), re.M)
     assert {*re.findall(r"[A-Z]\w+", line)} == {*NAMES["activation"]}
+
+
+@pytest.mark.parametrize(("words", "rate"), (([], 0.07), (["optimizer=adamw"], 0.005), (["optimizer.lr=0.2"], 0.2)))
+def test_a_rate_for_one_optimizer_of_a_pair_is_none_for_another_optimizer(words, rate):
+    assert configure("dataset=fashion_mnist", "model=whitened_cnn", *words).optimizer.lr == rate
