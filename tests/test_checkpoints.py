@@ -5,6 +5,7 @@ import json
 import math
 import re
 import shutil
+import traceback
 from collections import OrderedDict
 from pathlib import Path
 
@@ -331,3 +332,14 @@ def test_no_callback_deletes_a_checkpoint_from_which_the_run_goes_on(tmp_path):
         (tmp_path / name).touch()
         AtomicCheckpointIO(tmp_path).remove_checkpoint(str(tmp_path / name))
     assert {file.name for file in tmp_path.iterdir()} == {"last.ckpt", "previous.ckpt"}
+
+
+def test_the_error_of_a_checkpoint_that_cannot_be_written_holds_no_view_of_a_buffer(tmp_path):
+    """Python 3.12 crashes once such an error is collected as garbage together with what refers to it."""
+    (tmp_path / "x.ckpt").mkdir()
+    with pytest.raises(OSError) as caught:
+        AtomicCheckpointIO().save_checkpoint({"state": torch.zeros(9)}, f"{tmp_path}/x.ckpt")
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    held = [value for frame in frames[1:] for value in frame.f_locals.values()]
+    assert any(isinstance(value, bytes) for value in held)
+    assert not any(isinstance(value, memoryview) for value in held)

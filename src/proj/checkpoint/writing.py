@@ -89,7 +89,7 @@ class AtomicCheckpointIO(CheckpointIO):
 
     def __init__(self, folder: Path | None = None) -> None:
         self.run = folder and RunFolder(folder.resolve())
-        self.waiting: memoryview | None = None  # the content of a best.ckpt that is not written yet
+        self.waiting: bytes | None = None  # the content of a best.ckpt that is not written yet
 
     def _is_resumed_from(self, path: Path) -> bool:
         return bool(self.run) and self.run.is_resumed_from(path)
@@ -107,9 +107,9 @@ class AtomicCheckpointIO(CheckpointIO):
                     "plain values in a callback's state_dict and in the network's arguments, or leave them out of "
                     "save_hyperparameters. What was saved before is intact."
                 )
-        content = buffer.getbuffer()
+        content = buffer.getvalue()  # without a copy. Python 3.12 crashes if a `getbuffer` is in an error's traceback
         if self.run and Path(path).resolve() == self.run.best:
-            self.waiting = content if content.nbytes <= SMALL else None  # replaces an earlier one, which was worse
+            self.waiting = content if len(content) <= SMALL else None  # replaces an earlier one, which was worse
             if self.waiting:
                 return
         self.teardown()

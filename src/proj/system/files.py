@@ -40,7 +40,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
+def write_atomically(path: Path, content: bytes | str) -> None:
     """Replace the file by `content`, flushed to the disk, or leave the old one as it is. Text is written in UTF-8.
 
     Raises OSError, with the name of the file, where there is no room or no permission.
