@@ -190,6 +190,8 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
 
 @refusals(
     ("hydra.job.chdir=true", "hydra.job.chdir is set by this program"),
+    ("dataset_model=foo", "dataset_model follows from dataset, model and optimizer: leave dataset_model=foo out"),
+    ("dataset_model_optimizer=foo", "follows from dataset, model and optimizer"),
     ("hydra/launcher=joblib", "hydra/launcher=joblib works only in a sweep: add -m"),
     ("isolate=true", "isolate=true works only in a sweep: add -m"),
     ("-m hydra.run.dir=x", "a sweep's folder is hydra.sweep.dir="),

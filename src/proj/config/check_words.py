@@ -26,6 +26,10 @@ OF_A_RUN = {
 }
 
 
+# Groups of conf/ whose option follows from other groups: any other would take away what suits the pair.
+FOLLOWS = ("dataset_model", "dataset_model_optimizer")
+
+
 def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
     """Raises UserError for a word that this program sets itself, or that fits one of the patterns in `others`."""
     for word in [*overrides.task, *overrides.hydra]:
@@ -33,6 +37,8 @@ def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
         for name in with_above(key):
             if name in SETTINGS and SETTINGS[name].instead:
                 raise UserError(refusal(name))
+        if key in FOLLOWS:
+            raise UserError(f"{key} follows from dataset, model and optimizer: leave {word} out.")
         for pattern, why in others.items():
             if re.match(pattern, key) and value not in ("null", "false"):
                 raise UserError(f"{word} {why}.")
