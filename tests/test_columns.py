@@ -11,14 +11,15 @@ import torch
 from PIL import Image
 from support.images import load_photos
 from support.runs import make
-from support.tables import read_rows, write_rows
+from support.tables import numbers, read_rows, write_rows
 
 from proj.config.words import typed
 from proj.data.facts import Facts
+from proj.data.tables.answers import find_truth
 from proj.data.tables.columns import Columns
 from proj.data.tables.date_forms import moment
 from proj.data.tables.date_parts import parts_of
-from proj.data.tables.encode import find_truth
+from proj.data.tables.word_column import WordColumn
 from proj.errors import UserError
 from proj.system.run_folder import RunFolder
 from proj.training.run import train
@@ -85,7 +86,7 @@ IDS = {
 def test_a_running_id_is_left_out_until_a_setting_asks_for_it(table, capsys, cells):
     assert taken(table(cells))["a"] == "left out"
     assert "left out, since it numbers the rows: a\n    'dataset.numeric=[a]' keeps it\n" in capsys.readouterr().out
-    assert [one["name"] for one in table(cells, words=["numeric=[a]"]).columns] == ["a", "x"]
+    assert [one.name for one in table(cells, words=["numeric=[a]"]).columns] == ["a", "x"]
 
 
 def test_numbers_that_are_different_are_an_id_where_the_name_says_so(table):
@@ -100,7 +101,7 @@ def test_numbers_that_may_be_ids_or_are_not_told_apart_are_said(table, tmp_path,
     ids = [int(number) for number in np.random.default_rng(0).permutation(10**6)[:59]]
     write_rows(tmp_path / "t.csv", [[number, ids[0], "pq"[i % 2]] for i, number in enumerate([*ids, ids[0]])])
     data = make("csv", f"data_dir={tmp_path}/t.csv", "target=-1", "batch_size=4")
-    assert [one["name"] for one in data.columns] == ["column 0"]
+    assert [one.name for one in data.columns] == ["column 0"]
     assert """nearly all of them different: 'dataset.drop=["column 0"]' leaves""" in capsys.readouterr().out
     table([10**17 + 10**12 * (i % 7) + i for i in range(60)], [f"{i % 7}.5e17" for i in range(60)], [*ids, 5])
     (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("a: ", "b: ", "c: "))]
@@ -182,7 +183,7 @@ def test_an_empty_column_between_others_is_said_to_separate_two_tables(table, ca
 def test_a_column_that_has_values_outside_the_training_part_alone_is_left_out(table, capsys, cell):
     lines = [*map(int, table(range(60)).numbers["test"])]
     cells = [cell.format(lines.index(line) + 1) if line in lines else "" for line in range(2, 62)]
-    assert [one["name"] for one in table(cells).columns] == ["x"]
+    assert [one.name for one in table(cells).columns] == ["x"]
     assert "left out, since it is empty in the training rows: a\n" in capsys.readouterr().out
 
 
@@ -190,7 +191,7 @@ def test_a_number_that_all_training_rows_have_is_one_deviation_from_others(table
     lines = [*map(int, table(range(60)).numbers["test"])]
     for number in (0.1, 0.7, 12.3):
         column = table([5 if line in lines else number for line in range(2, 62)]).columns[0]
-        assert column["std"] == 1
+        assert column.std == 1
 
 
 DAY = "It was a long day, and number {} of those that I remember"
@@ -220,13 +221,13 @@ def test_words_that_hardly_come_twice_and_texts_are_left_out_until_a_setting_ask
     assert f"it is free text: g, j\n    {how}\n" in said
     assert f"{SHORT}: h\n    'dataset.text=[h]' keeps it, with an input for each of its frequent words\n" in said
     asked = table(*columns, words=["categorical=[a,b,c,d,e,f,g,h,i,j]"]).columns
-    assert [one["name"] for one in asked] == [*"abcdefghij", "x"]
+    assert [one.name for one in asked] == [*"abcdefghij", "x"]
 
 
 def test_a_word_that_comes_often_among_others_is_kept(table):
     cells = ["nothing" if i % 4 else f"Note {i}" for i in range(60)]
-    assert table(cells).columns[0]["categories"] == ["nothing"]
-    assert table(cells, words=["categorical=[a]"]).columns[0]["categories"] == ["nothing"]
+    assert table(cells).columns[0].categories == ["nothing"]
+    assert table(cells, words=["categorical=[a]"]).columns[0].categories == ["nothing"]
 
 
 FORMS = {
@@ -256,14 +257,14 @@ def test_dates_become_numbers_of_those_parts_that_vary_also_in_predict(table, ne
     cells = [f"{day:{how}}" for day in DAYS]
     data = table(["" if i % 10 == 3 else cell for i, cell in enumerate(cells)])
     column = data.columns[0]
-    assert column["date"] == form
+    assert column.date == form
     at = ["hour"] if "%H" in how or "%I" in how else []
     wanted = at if form == "hour:minute" else ["year", "month", "day", "weekday", *at]
-    assert [part["name"] for part in column["parts"]] == wanted
+    assert [part.name for part in column.parts] == wanted
     first, *missing = (x[: len(wanted)] for x in new(f'x,a\n1,"{cells[0]}"\n1,\n1,NULL\n', data.columns))
     right = {"year": 2021, "month": 3, "day": 5, "weekday": 4, "hour": 14.5}
-    for value, part in zip(first.tolist(), column["parts"], strict=True):
-        assert value == pytest.approx((right[part["name"]] - part["mean"]) / part["std"], abs=1e-5)
+    for value, part in zip(first.tolist(), column.parts, strict=True):
+        assert value == pytest.approx((right[part.name] - part.mean) / part.std, abs=1e-5)
     assert not torch.cat(missing).any()
 
 
@@ -287,7 +288,7 @@ def test_classes_and_words_whose_accents_are_stored_in_two_ways_are_one(table, c
     forms = [unicodedata.normalize(form, "Bär") for form in ("NFC", "NFD")]
     data = table([forms[i // 2 % 2] if i % 3 else "Kuh" for i in range(60)], classes=[*forms, "Kuh"])
     assert [unicodedata.normalize("NFC", name) for name in data.class_names] == ["Bär", "Kuh"]
-    assert len(data.columns[0]["categories"]) == 2
+    assert len(data.columns[0].categories) == 2
     assert "differ only in spelling" not in capsys.readouterr().out
 
 
@@ -306,8 +307,8 @@ def test_months_have_their_names_in_other_languages(table, names):
     cells = [forms[i // 12 % 4].format(day.day, names.split()[day.month - 1], day.year) for i, day in enumerate(days)]
     cells = [unicodedata.normalize(("NFC", "NFD")[(i + i // 12) % 2], cell) for i, cell in enumerate(cells)]
     column, names = table(cells).columns[0], ["year", "month", "day", "weekday"]
-    assert column["date"] == "1. Januar 2000" and [part["name"] for part in column["parts"]] == names
-    found = [datetime(1970, 1, 1) + timedelta(seconds=moment(cell, column["date"])) for cell in cells]
+    assert column.date == "1. Januar 2000" and [part.name for part in column.parts] == names
+    found = [datetime(1970, 1, 1) + timedelta(seconds=moment(cell, column.date)) for cell in cells]
     assert found == days
 
 
@@ -375,9 +376,9 @@ def test_ordinals_and_numbered_labels_are_no_amounts(table, capsys, labels):
 def test_seconds_and_milliseconds_since_1970_become_dates_where_there_is_no_doubt(table, capsys, unit):
     cells = [int((day - datetime(1970, 1, 1)).total_seconds()) * unit for day in DAYS]
     data = table(cells, names=["created_at"])
-    assert [part["name"] for part in data.columns[0]["parts"]] == ["year", "month", "day", "weekday", "hour"]
+    assert [part.name for part in data.columns[0].parts] == ["year", "month", "day", "weekday", "hour"]
     assert "'dataset.numeric=[created_at]' reads it as numbers" in capsys.readouterr().out
-    assert "mean" in table(cells, names=["created_at"], words=["numeric=[created_at]"]).columns[0]
+    assert table(cells, names=["created_at"], words=["numeric=[created_at]"]).columns[0].kind == "numbers"
     assert taken(table(cells))["a"] == ("numbers" if unit == 1 else "dates")  # the name does not say it
     assert taken(table(cells, words=["dates=[a]"]))["a"] == "dates"
     assert taken(table([cells[0] + i % 50 for i in range(60)], names=["time"]))["time"] == "numbers"  # of one day
@@ -393,8 +394,8 @@ def test_days_as_excel_numbers_them_are_dates_where_the_name_says_so(table, new,
     data = table(cells, names=["order_date"])
     assert "'dataset.numeric=[order_date]' reads it as numbers" in capsys.readouterr().out
     column, written = data.columns[0], table([f"{day:%Y-%m-%d %H:%M}" for day in days], names=["order_date"])
-    for part, same in zip(column["parts"], written.columns[0]["parts"], strict=True):
-        assert part["name"] == same["name"] and part["mean"] == pytest.approx(same["mean"], abs=0.01)
+    for part, same in zip(column.parts, written.columns[0].parts, strict=True):
+        assert part.name == same.name and part.mean == pytest.approx(same.mean, abs=0.01)
     one, same, missing = new("x,order_date\n1,45400.5\n1,2024-04-18 12:00\n1,\n", [column])
     assert torch.equal(one, same) and one.any() and not missing.any()
     assert taken(table(["1960", *cells[1:]], names=["order_date"]))["order_date"] != "dates"
@@ -410,8 +411,8 @@ def test_a_day_that_can_be_a_month_is_refused_until_a_setting_says_it(table):
         table(cells)
     for first, month in (("true", range(1, 8)), ("false", range(1, 13))):
         column = table(cells, words=[f"day_first={first}"]).columns[0]
-        assert column["parts"][0]["mean"] == pytest.approx(np.mean(month), abs=0.5)
-    assert table([*cells[:-1], "25/01/2021"]).columns[0]["date"] == "day.month.year"  # one that tells of all
+        assert column.parts[0].mean == pytest.approx(np.mean(month), abs=0.5)
+    assert table([*cells[:-1], "25/01/2021"]).columns[0].date == "day.month.year"  # one that tells of all
 
 
 def test_a_cell_that_is_no_date_is_refused_or_missing_as_a_setting_says(table, new):
@@ -428,7 +429,7 @@ def test_a_cell_that_is_no_date_is_refused_or_missing_as_a_setting_says(table, n
         new("x,a\n1,1.2.2021\n2,\n3,3.2.2021\n", data.columns)
     data = table([*cells[:30], *(["soon", "late", "12"] * 10)], words=["dates=[a]"])
     assert taken(data)["a"] == "dates" and len(new("x,a\n1,2021-02-30\n", data.columns)) == 1
-    assert "categories" in table([f"2021-0{1 + i % 3}-01" for i in range(60)], words=["categorical=[a]"]).columns[0]
+    assert table([f"2021-0{1 + i % 3}-01" for i in range(60)], words=["categorical=[a]"]).columns[0].kind == "words"
     with pytest.raises(UserError, match=r"column x has no date in the training rows: leave it out of dataset.dates"):
         table(cells, words=["dates=[x]"])
 
@@ -445,7 +446,7 @@ def test_a_date_that_says_that_there_is_no_end_is_none(table, new, form, never):
     rows = [["a", "x"], [never, 1], ["", 1]]
     first, second = new(rows, data.columns)
     assert torch.equal(first, second)
-    old = [{name: value for name, value in column.items() if name != "no_end"} for column in data.columns]
+    old = [replace(data.columns[0], no_end=False), *data.columns[1:]]
     if form == "%Y-%m-%d":  # an older model goes on with what it learned
         first, second = new(rows, old)
         assert not torch.equal(first, second)
@@ -468,8 +469,8 @@ def test_dates_that_spreadsheets_and_databases_write_may_stand_among_others(
     iso, local = (f"{DAYS[0]:%Y-%m-%d}", f"{DAYS[1]:%Y-%m-%d}"), [f"{day:{form}}" for day in DAYS]
     cells = [f"{day:%Y-%m-%d}" if (i % every == 1) == is_iso_rare else local[i] for i, day in enumerate(DAYS)]
     data, plain = (table(rows, words=["day_first=false"]) for rows in (cells, [f"{day:%Y-%m-%d}" for day in DAYS]))
-    assert data.columns[0]["date"] != plain.columns[0]["date"]
-    assert data.columns[0]["parts"] == plain.columns[0]["parts"]
+    assert data.columns[0].date != plain.columns[0].date
+    assert data.columns[0].parts == plain.columns[0].parts
     assert "a: dates in two forms, " in capsys.readouterr().out
     rows = [x.tolist() for x in new([["a", "x"], *([cell, 1] for cell in (*iso, *local[:2]))], data.columns)]
     assert rows[:2] == rows[2:] and rows[0] != rows[1]
@@ -530,8 +531,7 @@ def test_a_test_file_and_a_new_table_that_have_day_and_month_the_other_way_round
 def test_a_model_of_before_takes_dates_of_another_form_for_missing_ones_as_it_did(table, new):
     days = [f"{day:%d.%m.%Y}" for day in DAYS]
     today = table(["2021-03-05" if i % 3 else day for i, day in enumerate(days)], words=["dates=[a]"])
-    added = {"iso", "no_end"}
-    old = [{name: value for name, value in column.items() if name not in added} for column in today.columns]
+    old = [replace(today.columns[0], iso=False, no_end=False), *today.columns[1:]]
     told = []
     for cells in (["2021-03-05", days[1]], ["2021-03-05", "2021-03-06"], ["", days[1]]):
         rows = [["a", "x"], *([cell, 1] for cell in cells)]
@@ -539,7 +539,7 @@ def test_a_model_of_before_takes_dates_of_another_form_for_missing_ones_as_it_di
     (now, before), (all_now, all_before), (_, missing) = told
     assert before == missing != now and all_now == all_before and now[0] == all_now[0]
     again = table(days, words=["dates=[a]"], facts=Facts([4], ["p", "q"], False, None, None, old, ""))
-    assert not added & again.columns[0].keys()
+    assert not {"iso", "no_end"} & again.columns[0].to_dict().keys()
 
 
 def test_among_dates_of_two_forms_those_that_can_be_day_or_month_are_refused(table):
@@ -560,10 +560,10 @@ def test_what_is_taken_for_a_missing_date_is_said(table, capsys):
 def test_durations_become_hours_though_they_are_longer_than_a_day(table, new):
     hours, days = ([f"{i * 7 % 50}{word}" for i in range(60)] for word in (":12:30", " days 03:30"))
     data = table(hours, days, [f"{i % 24}:15" for i in range(60)])
-    parts = [column["parts"] for column in data.columns[:3]]
-    assert [[part["name"] for part in some] for some in parts] == [["hours"], ["hours"], ["hour"]]
+    parts = [column.parts for column in data.columns[:3]]
+    assert [[part.name for part in some] for some in parts] == [["hours"], ["hours"], ["hour"]]
     one, missing = (x[:3] for x in new('x,a,b,c\n1,36:30:00,"2 days, 06:00:00",0:15\n1,,,\n', data.columns))
-    wanted = [(hours - part["mean"]) / part["std"] for hours, (part,) in zip((36.5, 54, 0.25), parts, strict=True)]
+    wanted = [(hours - part.mean) / part.std for hours, (part,) in zip((36.5, 54, 0.25), parts, strict=True)]
     assert one.tolist() == pytest.approx(wanted) and not missing.any()
 
 
@@ -625,19 +625,19 @@ def test_years_of_two_digits_that_are_far_in_the_future_are_said(table, capsys, 
 def test_yes_and_no_become_one_number_also_in_predict(table, new, words):
     data = table([(*words, "")[i * i % 3 if i % 5 else 2] for i in range(60)])
     column = data.columns[0]
-    assert len(data.columns) == data.input_shape[0] == 2 and 0 < column["mean"] < 1
+    assert len(data.columns) == data.input_shape[0] == 2 and 0 < column.mean < 1
     yes, *missing = (x[0].item() for x in new(f"x,a\n1,{words[0].lower()}\n1,\n1,maybe\n", data.columns))
-    assert yes == pytest.approx((1 - column["mean"]) / column["std"]) and missing == [0, 0]
+    assert yes == pytest.approx((1 - column.mean) / column.std) and missing == [0, 0]
     others = ("yes", "TRUE", "1", "1.0", "Vrai"), ("no", "False", "0", "0.0", "nein")  # as other programs write them
     rows = [["x", "a"], *([1, cell] for cell in (*others[0], *others[1]))]
     found = [x[0].item() for x in new(rows, data.columns)]
-    assert found == [yes] * 5 + [pytest.approx(-column["mean"] / column["std"])] * 5
+    assert found == [yes] * 5 + [pytest.approx(-column.mean / column.std)] * 5
 
 
 def test_other_words_and_a_single_answer_stay_words(table):
     assert find_truth(["yes", "no"]) == ["no", "yes"] and find_truth(["yes", "true"]) is None
     for cells, more in (((["yes", ""]), []), (["yes", "no", "unknown"], []), (["yes", "no"], ["categorical=[a]"])):
-        assert "categories" in table([cells[i % len(cells)] for i in range(60)], words=more).columns[0]
+        assert table([cells[i % len(cells)] for i in range(60)], words=more).columns[0].kind == "words"
 
 
 def test_a_column_of_0_and_1_takes_yes_and_no_in_predict_and_any_other_column_refuses_them(table, new, capsys):
@@ -645,10 +645,10 @@ def test_a_column_of_0_and_1_takes_yes_and_no_in_predict_and_any_other_column_re
     data = table(ones, [0.1 * i % 1 for i in range(60)], [i % 4 for i in range(60)])
     rows = [["x", "a", "b", "c"], *([1, cell, 0, 0] for cell in ("yes", "no", "TRUE", "n/a", 1))]
     yes, no, true, missing, one = (x.tolist() for x in new(rows, data.columns))
-    column = next(column for column in data.columns if column["name"] == "a")
+    column = next(column for column in data.columns if column.name == "a")
     assert yes == true == one and (yes[0], no[0], missing[0]) == (
-        pytest.approx((1 - column["mean"]) / column["std"]),
-        pytest.approx(-column["mean"] / column["std"]),
+        pytest.approx((1 - column.mean) / column.std),
+        pytest.approx(-column.mean / column.std),
         0,
     )
     said = capsys.readouterr().err
@@ -660,15 +660,14 @@ def test_a_column_of_0_and_1_takes_yes_and_no_in_predict_and_any_other_column_re
 
 def test_a_training_that_took_yes_and_dates_for_words_is_read_as_it_was(table):
     cells = [["no", "yes"][i * i % 3 % 2] for i in range(60)], [f"2021-0{1 + i % 3}-01" for i in range(60)], range(60)
-    words = [{"name": "a", "categories": ["no", "yes"]}, {"name": "b", "categories": ["2021-01-01", "2021-02-01"]}]
-    number = [{"name": name, "mean": 0.0, "std": 1.0} for name in "cx"]
-    data = table(*cells, facts=Facts([6], ["p", "q"], False, None, None, [*words, *number], ""))
-    assert [one["name"] for one in data.columns] == [*"abcx"]
-    assert ["categories" in one for one in data.columns] == [True, True, False, False]
+    words = [WordColumn("a", ["no", "yes"]), WordColumn("b", ["2021-01-01", "2021-02-01"])]
+    data = table(*cells, facts=Facts([6], ["p", "q"], False, None, None, [*words, *numbers("c", "x")], ""))
+    assert [one.name for one in data.columns] == [*"abcx"]
+    assert [one.kind for one in data.columns] == ["words", "words", "numbers", "numbers"]
     new = table(*cells, words=["numeric=[c]"])
     again = table(*cells, facts=new.facts)
     assert again.columns == new.columns and again.checksum() == new.checksum()
-    assert [sorted(one) for one in new.columns[:2]] == [
+    assert [sorted(one.to_dict()) for one in new.columns[:2]] == [
         ["mean", "name", "std", "truth"],
         ["date", "name", "no_end", "parts"],
     ]
@@ -768,7 +767,7 @@ def test_a_column_is_taken_for_the_same_in_all_folds(table):
     folds = [table(groups, doubtful, later, words=[*words, f"fold={fold}"]) for fold in range(3)]
     assert [taken(data)["b"] for data in folds] == ["words"] * 3  # also beside the fold of the four words
     assert {taken(data)["c"] for data in folds} <= {"dates", "left out"}
-    x = [data.columns[-1]["mean"] for data in folds]
+    x = [data.columns[-1].mean for data in folds]
     assert len({*x}) == 3  # each measured in its own training part
 
 

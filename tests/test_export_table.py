@@ -16,7 +16,11 @@ from support.tables import encode, write_rows
 
 from proj.checkpoint.file import load_model
 from proj.config.compose import configure
+from proj.data.tables.answers import AnswerColumn
+from proj.data.tables.date_column import DateColumn
 from proj.data.tables.date_parts import DATE_PARTS, date_parts
+from proj.data.tables.number_column import NumberColumn
+from proj.data.tables.word_column import WordColumn
 from proj.training.run import train
 from proj.use.export import describe_inputs, export
 from proj.use.prediction import predict
@@ -107,8 +111,8 @@ def test_ten_thousand_rows_get_the_classes_of_predict(mixed, whole, tmp_path, ca
 
 
 def test_a_file_names_the_kinds_of_columns_that_its_table_has(whole):
-    numbers = RawColumns([{"name": "length", "mean": 0.0, "std": 1.0}])
-    assert "words" not in describe_inputs(torch.zeros(1, 1), (), numbers)
+    columns = RawColumns([NumberColumn("length", 0.0, 1.0)])
+    assert "words" not in describe_inputs(torch.zeros(1, 1), (), columns)
     assert "numbers as float64 (batch), words as strings (batch)" in whole[2]
 
 
@@ -145,7 +149,7 @@ def test_without_its_data_a_table_is_compared_on_random_cells(mixed, tmp_path, m
 
 
 def test_a_missing_answer_is_missing_too_where_the_file_is_compared_with_the_network():
-    columns = RawColumns([{"name": "a", "truth": ["no", "yes"], "mean": 0.6, "std": 0.5}])
+    columns = RawColumns([AnswerColumn("a", 0.6, 0.5, ["no", "yes"])])
     x = encode([["yes"], ["no"], ["?"]], columns.columns)
     assert x[2] == 0 and torch.equal(columns(columns.undo(x)), x)
 
@@ -156,20 +160,20 @@ def test_where_the_file_is_measured_a_missing_date_is_missing_and_each_weekday_i
     same = {} if constant == "none" else {constant: 2023 if constant == "year" else 9}
     seconds = torch.tensor([day.replace(**same).timestamp() for day in days], dtype=torch.float64)
     means = dict(zip(DATE_PARTS, date_parts(seconds).mean(0).tolist(), strict=True))
-    parts = [{"name": name, "mean": means[name], "std": 2.0} for name in DATE_PARTS[:4] if name != constant]
-    columns = RawColumns([{"name": "day", "date": "ymd", "parts": parts}])
+    parts = [NumberColumn(name, means[name], 2.0) for name in DATE_PARTS[:4] if name != constant]
+    columns = RawColumns([DateColumn("day", "year-month-day", parts)])
     x = columns(torch.tensor([[nan], *seconds[:, None].tolist()], dtype=torch.float64))
     assert not x[0].any() and torch.equal(columns(columns.undo(x)), x)
 
 
 def test_an_exported_file_knows_codes_as_pandas_writes_them_beside_missing_ones():
-    assert texts({"categories": ["7", "7.0", "12", "13.0", "a"]}) == {
+    assert texts(WordColumn("code", ["7", "7.0", "12", "13.0", "a"])) == {
         **{"7": 0, "7.0": 1, "12": 2, "12.0": 2, "13": 3, "13.0": 3, "a": 4}
     }
 
 
 def test_an_exported_file_knows_words_however_their_accents_are_stored_as_predict_does():
-    known = texts({"categories": ["K\u00f6ln", "Tu\u0308r"]})
+    known = texts(WordColumn("place", ["K\u00f6ln", "Tu\u0308r"]))
     assert known == {"K\u00f6ln": 0, "Ko\u0308ln": 0, "T\u00fcr": 1, "Tu\u0308r": 1}
 
 

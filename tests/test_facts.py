@@ -2,6 +2,7 @@
 
 import functools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,11 @@ from support.tables import encode, write_rows
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.facts import FORMAT, Facts
+from proj.data.tables.answers import AnswerColumn
+from proj.data.tables.date_column import DateColumn
+from proj.data.tables.number_column import NumberColumn
+from proj.data.tables.texts import TextColumn
+from proj.data.tables.word_column import WordColumn
 from proj.errors import UserError
 from proj.models.logits import calibrated_logits
 from proj.training.run import train
@@ -240,6 +246,25 @@ def test_a_checkpoint_of_a_newer_format_is_refused(trained, tmp_path):
         checkpoint["proj"]["format"] = "2"
     with pytest.raises(UserError, match=r"new.ckpt is not a checkpoint of this project"):
         load_checkpoint(tmp_path / "new.ckpt")
+
+
+COLUMNS = {
+    "number": NumberColumn("a", 0.5, 2.0),
+    "amount": NumberColumn("a", 0.5, 2.0, unit="kg", lenient=True, limits=True, decimal=","),
+    "answer": AnswerColumn("a", 0.5, 2.0, ["no", "yes"]),
+    "date": DateColumn("a", "year-month-day", [NumberColumn("month", 6.0, 3.0)], no_end=True),
+    "word": WordColumn("a", ["x", "y"]),
+    "text": TextColumn("a", ["red", "sky"]),
+}
+
+
+@pytest.mark.parametrize("column", COLUMNS.values(), ids=COLUMNS)
+def test_a_column_of_each_kind_is_stored_in_plain_values_and_comes_back(column):
+    stored = Facts([column.width], ["p", "q"], False, None, None, [column], "").to_dict()
+    assert Facts.from_dict(json.loads(json.dumps(stored))).columns == [column]
+    given = replace(column, name="b").to_dict() | {"of_a_newer_version": 1}  # a datamodule may give a dictionary, too
+    assert Facts([column.width], ["p", "q"], False, None, None, [given], "").columns == [replace(column, name="b")]
+    assert "unit" not in COLUMNS["number"].to_dict()  # what says nothing is not stored, as in older versions
 
 
 def test_facts_that_describe_no_input_are_refused(digits):

@@ -105,7 +105,7 @@ def test_a_patient_is_on_one_side_and_no_input_with_folds_and_without(patients):
     tested, checksums = [], set()
     for words in ([], *([f"folds=4 fold={fold}"] for fold in range(4))):
         data = by_patient(patients, *" ".join(words).split())
-        assert [column["name"] for column in data.columns] == ["a", "b"]
+        assert [column.name for column in data.columns] == ["a", "b"]
         sides = {part: [lines[int(line) - 1].split(",")[2] for line in examples(data, part)] for part in data.splits}
         assert sum(len(set(names)) for names in sides.values()) == 30 and sum(map(len, sides.values())) == 90
         if words:

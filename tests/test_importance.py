@@ -16,10 +16,11 @@ import proj.use.evaluation
 import proj.use.importance
 from proj.config.compose import configure
 from proj.data.datamodule import Split
+from proj.data.tables.word_column import WordColumn
 from proj.training.run import train
 from proj.use.importance import importance, leaks, means_and_intervals, print_importance
 
-COLUMNS = [*numbers("noise"), {"name": "word", "categories": ["a", "b", "c"]}]
+COLUMNS = [*numbers("noise"), WordColumn("word", ["a", "b", "c"])]
 
 
 class ByWord(nn.Module):

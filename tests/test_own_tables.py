@@ -14,16 +14,16 @@ import proj.config
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.class_names import ordered
 from proj.data.rare_classes import rows_with_class
+from proj.data.tables.number_column import NumberColumn
 from proj.data.tables.table_file import Reading
 from proj.data.tables.table_files import find_tables, open_tables
+from proj.data.tables.word_column import WordColumn
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.inputs import read_tables
 from proj.use.prediction import predict
 
-COLUMNS = [{"name": "age", "mean": 30.0, "std": 10.0}, {"name": "port", "categories": ["C", "Q", "S"]}]
-
-COLUMNS += [{"name": "fare", "mean": 0.0, "std": 1.0}]
+COLUMNS = [NumberColumn("age", 30.0, 10.0), WordColumn("port", ["C", "Q", "S"]), NumberColumn("fare", 0.0, 1.0)]
 
 
 def test_numbers_are_standardised_and_words_become_an_input_each():
@@ -38,7 +38,7 @@ def test_a_missing_number_becomes_the_mean_and_a_missing_or_unknown_word_no_word
 
 
 def test_a_whole_number_among_words_is_the_same_with_and_without_a_decimal_place():
-    columns = [{"name": "code", "categories": ["1010", "2020.0", "-3", "a.0", "7", "7.0", "1.5"]}]
+    columns = [WordColumn("code", ["1010", "2020.0", "-3", "a.0", "7", "7.0", "1.5"])]
     given, places = ["1010.0", "2020", "2020,0", "-3.0", "a", "7.0", "1", "1010.00", "1,010"], [0, 1, 1, 2, None, 5]
     for row, place in zip(encode([[cell] for cell in given], columns).tolist(), [*places, *[None] * 3], strict=True):
         assert row == [float(place == at) for at in range(7)]
@@ -48,10 +48,10 @@ def test_a_whole_number_among_words_is_the_same_with_and_without_a_decimal_place
 def test_the_columns_of_iris_encode_its_rows(load, standardize):
     data = load("iris", f"dataset.standardize={standardize}")
     first = data.splits["train"].inputs[:1]
-    raw = first * torch.tensor([c["std"] for c in data.columns]) + torch.tensor([c["mean"] for c in data.columns])
+    raw = first * torch.tensor([c.std for c in data.columns]) + torch.tensor([c.mean for c in data.columns])
     rows = [[f"{value:.1f}" for value in raw[0].tolist()]]  # as in the file: millimetres
     assert torch.allclose(encode(rows, data.columns), first, atol=1e-6)
-    assert [c["name"] for c in data.columns] == ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+    assert [c.name for c in data.columns] == ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ def table(file: Path, *overrides: str):
 def test_a_table_becomes_standardised_numbers_and_words(passengers, capsys):
     data = table(passengers, "target=lived", "drop=[id]")
     assert data.class_names == ["no", "yes"] and data.input_shape == (5,)
-    assert [column["name"] for column in data.columns] == ["age", "port", "column 4"]
-    assert data.columns[1]["categories"] == ["C", "Q", "S"]
+    assert [column.name for column in data.columns] == ["age", "port", "column 4"]
+    assert data.columns[1].categories == ["C", "Q", "S"]
     assert [len(split.targets) for split in data.splits.values()] == [58, 10, 12]
     assert all(split.targets.bincount().diff() == 0 for split in data.splits.values())
     x = data.splits["train"].inputs
@@ -92,7 +92,7 @@ def test_validation_and_test_change_neither_the_columns_nor_the_scale(passengers
     before = table(passengers, *words)
     lines = passengers.read_text().splitlines()
     for name in ("val", "test"):
-        ids = before.splits[name].inputs[:, 0] * before.columns[0]["std"] + before.columns[0]["mean"]
+        ids = before.splits[name].inputs[:, 0] * before.columns[0].std + before.columns[0].mean
         for i in ids.round().int().tolist():
             lines[1 + i] = f"{i},1000,X,name,5,{lines[1 + i].split(',')[-1]}"
     passengers.write_text("\n".join(lines))
@@ -111,10 +111,10 @@ def test_another_training_seed_leaves_the_parts_and_another_split_seed_changes_t
 
 def test_numbers_that_are_names_become_words_the_most_frequent_ones(passengers):
     data = table(passengers, "target=lived", "drop=[id,name]", "categorical=[age,column 4]")
-    assert data.columns[2] == {"name": "column 4", "categories": ["0", "1", "2", "3", "4"]}
+    assert data.columns[2].to_dict() == {"name": "column 4", "categories": ["0", "1", "2", "3", "4"]}
     words = ("drop=[id,name]", "categorical=[-2]", "max_categories=2")
     data = table(passengers, "target=lived", *words)
-    assert [len(column.get("categories", "1")) for column in data.columns] == [1, 2, 2]
+    assert [column.width for column in data.columns] == [1, 2, 2]
 
 
 @pytest.mark.parametrize(("target", "separator"), (("-1", ","), ("4", ";"), ("-1", "\t"), ("4", "|")))
@@ -149,7 +149,7 @@ def two_classes(tmp_path: Path, row, separator=";", count=40):
 )
 def test_a_comma_in_a_number_is_what_the_table_makes_clear(tmp_path, row, separator, least, most):
     column = two_classes(tmp_path, row, separator).columns[0]
-    assert column["name"] == "x0" and least < column["mean"] < most
+    assert column.name == "x0" and least < column.mean < most
 
 
 @pytest.mark.parametrize("cells", ("1,234 999 1", "1,234 5,678 1", "1.234 999 0,5", "1.234 5.678 0,5", "1,234 999 0,5"))
@@ -162,7 +162,7 @@ def test_a_number_that_can_be_read_in_two_ways_is_refused(tmp_path, cells):
 def test_decimal_commas_of_a_table_without_header_are_not_its_separators(tmp_path):
     rows = [[f"{i},5", f"{i},25", "ab"[i % 2]] for i in range(40)]
     data = table(write_rows(tmp_path / "t.csv", rows, ";"), "target=-1", "batch_size=8")
-    assert data.input_shape == (2,) and all("mean" in column for column in data.columns)
+    assert data.input_shape == (2,) and all(column.kind == "numbers" for column in data.columns)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_the_last_rows_are_tested_and_those_before_validated_however_dates_are_w
     data = load(tmp_path / "t.csv")
     whole = [*range(100)]
     assert parts(data, rows) == {"train": whole[:72], "val": whole[72:85], "test": whole[85:]}
-    assert [column["name"] for column in data.columns] == ["x"]  # the order is no input
+    assert [column.name for column in data.columns] == ["x"]  # the order is no input
     first, last = write(DAYS[85]), write(DAYS[99])
     assert f"in the order of when: train {write(DAYS[0])} to " in (said := capsys.readouterr().out)
     assert f", test {first} to {last}\n" in said
@@ -89,7 +89,7 @@ def test_what_the_columns_hold_follows_from_the_training_rows_and_the_others_are
     rows = [[f"k{i // 25}", i * i % 37, day.date(), "pq"[i % 2]] for i, day in enumerate(DAYS)]
     write_rows(tmp_path / "t.csv", [["patient_id", "a", "when", "y"], *rows])
     data = load(tmp_path / "t.csv", "drop=[]")
-    assert data.columns[0]["categories"] == ["k0", "k1", "k2"]
+    assert data.columns[0].categories == ["k0", "k1", "k2"]
     assert "the val part: column patient_id: 10 of 13 rows have a word" in (said := capsys.readouterr().out)
     assert "dataset.group" not in said  # which cannot be had beside the order
 

@@ -41,7 +41,7 @@ def test_the_sets_of_a_table_are_those_that_its_column_names(tmp_path, words, co
     data = load(file, f"split={column}")
     wanted = {name: [row for row, its in enumerate(SETS) if its == name] for name in spelled}
     assert rows_of(data) == wanted
-    assert [one["name"] for one in data.columns] == ["x"]  # the column is no input
+    assert [one.name for one in data.columns] == ["x"]  # the column is no input
     assert rows_of(load(file, f"split={column}", facts=data.facts)) == wanted  # as resume and evaluate do
 
 
@@ -57,8 +57,8 @@ def test_means_and_words_are_those_of_the_training_rows_and_the_other_sets_are_c
     rows = [[f"k{name}", row * row % 37 + (name != "train"), name, "pq"[row % 2]] for row, name in enumerate(SETS)]
     write_rows(tmp_path / "t.csv", [["place", "x", "set", "y"], *rows])
     data = load(tmp_path / "t.csv", "drop=[]", "categorical=[place]")
-    assert data.columns[0]["categories"] == ["ktrain"]
-    assert data.columns[1]["mean"] == pytest.approx(sum(row * row % 37 for row in range(60)) / 60)
+    assert data.columns[0].categories == ["ktrain"]
+    assert data.columns[1].mean == pytest.approx(sum(row * row % 37 for row in range(60)) / 60)
     assert "set=test: column place: none of its words ('ktest') is one of the training's" in capsys.readouterr().out
 
 

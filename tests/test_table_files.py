@@ -186,7 +186,7 @@ def test_the_first_sheet_is_read_and_the_others_are_named(load, tmp_path, capsys
     rows = [excel("len", "y"), *(excel(i * i % 7, "pq"[i % 2]) for i in range(40))]
     write(tmp_path, t__xlsx=workbook(Info=[excel("read me")], Data=rows), one__xlsx=workbook(Other=rows))
     for sheet in ("Data", "1"):
-        assert load("t.xlsx", f"sheet={sheet}").columns[0]["name"] == "len"
+        assert load("t.xlsx", f"sheet={sheet}").columns[0].name == "len"
         assert "dataset.sheet" not in capsys.readouterr().out
     with pytest.raises(UserError, match=r"dataset.target=y is no column"):
         load("t.xlsx")
@@ -400,7 +400,7 @@ def test_files_that_are_named_as_parts_are_these_parts(load, tmp_path, capsys, n
     assert all(f"{tmp_path}/in/{test}.csv:{i + 2}" == data.example("test", i) for i in range(8))
     assert "parts: train is " in capsys.readouterr().out
     training = torch.tensor([i * i % 17 + i / 10 for i in range(40)], dtype=torch.float64)
-    assert data.columns[0]["mean"] == pytest.approx(float(training.mean()))  # of the training file alone
+    assert data.columns[0].mean == pytest.approx(float(training.mean()))  # of the training file alone
 
 
 def test_a_part_without_a_file_is_drawn_from_the_training_file(load, tmp_path, capsys):
@@ -436,7 +436,7 @@ def test_a_split_that_cannot_be_taken_is_one_sentence(load, tmp_path, test, word
 
 def test_a_long_text_is_a_cell(load, tmp_path):
     write(tmp_path, t__csv=flowers() + f"1.5,{'x' * 200_000},p\n")
-    assert load("t.csv").columns[1]["categories"] == ["a", "b"]
+    assert load("t.csv").columns[1].categories == ["a", "b"]
 
 
 def test_a_table_is_split_without_a_copy_of_its_inputs(load, tmp_path):
@@ -595,7 +595,7 @@ def test_the_rows_below_the_first_of_merged_cells_have_its_value():
 def test_the_names_of_a_parquet_files_columns_are_not_doubted_where_they_are_numbers(load, tmp_path, capsys):
     columns = {"0": [i * i % 37 for i in range(60)], "1": ["pq"[i % 2] for i in range(60)]}
     pa.parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
-    assert load("csv", f"data_dir={tmp_path}/t.parquet", "target=1").columns[0]["name"] == "0"
+    assert load("csv", f"data_dir={tmp_path}/t.parquet", "target=1").columns[0].name == "0"
     assert "first row" not in capsys.readouterr().out
 
 
@@ -916,7 +916,7 @@ def test_apostrophes_around_all_cells_are_quotation_marks(load, tmp_path, capsys
 def test_apostrophes_in_cells_are_of_their_texts(load, tmp_path, cells):
     rows = [f"{cells[i % 2]},{i * i % 37},{'pq'[i // 2 % 2]}" for i in range(60)]
     (tmp_path / "t.csv").write_text("\n".join(["a,x,y", *rows, ""]), encoding="utf-8")
-    assert load("csv", f"data_dir={tmp_path}/t.csv", "target=y").columns[0]["categories"] == sorted(cells)
+    assert load("csv", f"data_dir={tmp_path}/t.csv", "target=y").columns[0].categories == sorted(cells)
 
 
 def test_an_apostrophe_that_is_not_closed_below_quoted_cells_is_named(load, tmp_path):
@@ -933,7 +933,7 @@ def test_a_list_of_photos_in_place_of_a_table_of_their_properties_is_told_what_t
     with pytest.raises(UserError, match=r"has no column to learn y from \(image: it names images"):
         load("csv", f"data_dir={tmp_path}/a.csv", "target=y")
     write_rows(tmp_path / "b.csv", [["image", "x", "y"], *([NAMES[i], i % 7, "pq"[i % 2]] for i in range(60))])
-    assert [one["name"] for one in load("csv", f"data_dir={tmp_path}/b.csv", "target=y").columns] == ["x"]
+    assert [one.name for one in load("csv", f"data_dir={tmp_path}/b.csv", "target=y").columns] == ["x"]
     assert f"left out, since {how}: image" in " ".join(capsys.readouterr().out.split())
 
 

@@ -6,6 +6,7 @@ import shlex
 import sys
 import tracemalloc
 import unicodedata
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_a_number_is_read_however_it_is_written_also_in_predict(table, predict, 
     data = table(column(*cells, separator=separator))
     one, two = READ[cells]
     read = sorted({round(x, 5) for split in data.splits.values() for x in split.inputs[:, 0].tolist()})
-    mean, std = data.columns[0]["mean"], data.columns[0]["std"]
+    mean, std = data.columns[0].mean, data.columns[0].std
     assert read == pytest.approx(sorted((value - mean) / std for value in (one, two)), abs=1e-4)
     for cell, value in zip(cells, (one, two), strict=True):  # a file that shows nothing but this number
         cell = f'"{cell}"' if separator in cell else cell
@@ -109,19 +110,19 @@ def test_a_number_is_read_however_it_is_written_also_in_predict(table, predict, 
 
 @pytest.mark.parametrize("cells", ("5 kg;6 g", "5 kg;6", "940xx;606xx", "A11;A12", "5 kg;null kg", "1,5 l;2,50;none"))
 def test_words_that_hold_numbers_of_several_kinds_stay_words(table, cells):
-    assert "categories" in table(column(*cells.split(";"))).columns[0]
+    assert table(column(*cells.split(";"))).columns[0].kind == "words"
 
 
 def test_a_unit_that_is_a_word_is_said_and_asked_of_other_tables(table, predict, capsys):
     data = table(column("5 kg", "1.234 kg", "7 kg", "1,5 kg"))
     assert "a: numbers in kg: 'dataset.categorical=[a]' reads all as words" in capsys.readouterr().out
-    assert data.columns[0]["unit"] == "kg" and data.columns[0]["mean"] > 100  # commas are decimal marks, beyond doubt
+    assert data.columns[0].unit == "kg" and data.columns[0].mean > 100  # commas are decimal marks, beyond doubt
     for cell, sentence in (("5", "'5' is among numbers in kg"), ("5 g", "'5 g' is no number in kg")):
         with pytest.raises(UserError, match=sentence):
             predict(f"a;b\n{cell};1\n", data.columns)
     table(column("1.234 kg", "999 kg"))
     assert "1.234 kg in column a is read as 1.234, which dataset.decimal=comma changes" in capsys.readouterr().out
-    assert "categories" in table(column("5 kg", "6 kg"), "categorical=[a]").columns[0]
+    assert table(column("5 kg", "6 kg"), "categorical=[a]").columns[0].kind == "words"
 
 
 MISSING = ("-", "–", "—", ".", "#DIV/0!", "#N/A", "#WERT!", "#NAME?", "#NV", "<NA>", "NaT", "unknown", "n.a.", "-nan")
@@ -130,10 +131,10 @@ MISSING = ("-", "–", "—", ".", "#DIV/0!", "#N/A", "#WERT!", "#NAME?", "#NV",
 def test_what_stands_for_no_number_is_missing_and_said(table, predict):
     data = table(beside([(word, "1.5", "2") for word in MISSING]))
     for place, word in enumerate(MISSING):
-        assert 1.5 < data.columns[place]["mean"] < 2
+        assert 1.5 < data.columns[place].mean < 2
         said = f"c{place}: numbers, and 33% count as missing ({word!r}): 'dataset.categorical=[c{place}]'"
         assert any(said in note for note in data.notes)
-    names = ";".join(column["name"] for column in data.columns)
+    names = ";".join(column.name for column in data.columns)
     assert predict(f"{names}\n{';'.join(MISSING)};1\n", data.columns)["2"][:-1] == [0] * len(MISSING)
 
 
@@ -153,7 +154,7 @@ def test_a_remark_that_holds_for_many_columns_is_printed_once(table, predict, ca
     said = [line for line in capsys.readouterr().out.splitlines() if "count as missing" in line]
     assert len(said) == lines and said[0].startswith("c0: numbers, and 33% count as missing ('-')")
     assert said[0].endswith("The same goes for 13 more columns: c1, c2, c3, c4, c5, …") == (columns == 14)
-    names = ";".join(column["name"] for column in data.columns)
+    names = ";".join(column.name for column in data.columns)
     predict("\n".join([names, *[";" * columns] * 5]), data.columns)
     assert capsys.readouterr().err.count("no row has a value") == 1  # of the column b, too
 
@@ -166,7 +167,7 @@ def test_words_and_names_are_the_same_however_their_accents_are_stored(table, pr
     assert stored != text and predict(stored, data.columns) == predict(text, data.columns)
     assert "none of its words" not in capsys.readouterr().err
     other = table(stored.replace(";y\n", ";ä\n"), "target=ä", "drop=[Größe]")
-    assert [column["name"] for column in other.columns] == ["b"] and other.class_names == ["p", "q"]
+    assert [column.name for column in other.columns] == ["b"] and other.class_names == ["p", "q"]
 
 
 @pytest.mark.parametrize(("trained", "given"), (("1010", "1010.0"), ("1010.0", "1010")))
@@ -234,14 +235,14 @@ def test_characters_that_nobody_sees_are_no_part_of_numbers_and_dates(table, cap
 def test_numbers_in_parentheses_or_before_a_minus_are_said_to_be_negative(table, capsys, cell):
     data = table(column(cell, "13", "-"))
     assert (
-        abs(data.columns[0]["mean"]) < 13
+        abs(data.columns[0].mean) < 13
         and f"a: {cell} and the like are negative numbers: 'dataset.c" in capsys.readouterr().out
     )
 
 
 def test_the_usual_words_for_a_missing_number_need_no_remark(table):
     data = table(beside([(word, "1.5", "2") for word in ("?", "n/a", "NULL", "None", "NaN", "")]))
-    assert all("mean" in column for column in data.columns) and data.notes == []
+    assert all(column.kind == "numbers" for column in data.columns) and data.notes == []
 
 
 def test_a_column_of_numbers_and_others_is_words_and_a_sentence_says_so(table, predict):
@@ -250,7 +251,7 @@ def test_a_column_of_numbers_and_others_is_words_and_a_sentence_says_so(table, p
     data = table(text)
     numeric = table(text, f"numeric=[{','.join(names)}]")
     for place, (word, name) in enumerate(zip(words, names, strict=True)):
-        assert word in data.columns[place]["categories"] and 13 < numeric.columns[place]["mean"] < 14
+        assert word in data.columns[place].categories and 13 < numeric.columns[place].mean < 14
         said = f"others not ({word!r}): 'dataset.numeric=[{name}]' reads them as numbers"
         assert any(note.startswith(f"{name}: ") and said in note for note in data.notes)
         assert any(note.startswith(f"{name}: ") and f"count as missing ({word!r})" in note for note in numeric.notes)
@@ -263,7 +264,7 @@ def test_a_limit_among_numbers_is_read_as_such_and_said(table, predict, capsys, 
     """As laboratories write what is below or above what they can measure, and surveys the last of their numbers."""
     point = "." if "," not in limit else ","
     data = table(column(limit, f"13{point}5", f"14{point}5"))
-    assert data.columns[0]["mean"] == pytest.approx(11, rel=0.05)
+    assert data.columns[0].mean == pytest.approx(11, rel=0.05)
     assert f"a: limits count as the number itself ({limit!r}; 20 cells): 'dataset.cat" in capsys.readouterr().out
     limited, plain = (predict(f"a;b\n{cell};1\n", data.columns)["2"] for cell in (limit, "5"))
     assert limited == plain
@@ -298,23 +299,23 @@ def test_what_is_said_is_wrapped_at_the_terminals_width_but_for_words_to_copy(ta
 
 def test_limits_with_a_unit_are_numbers_in_it(table, predict, capsys):
     data = table(column("<5 mg/l", "13 mg/l", "14 mg/l"))
-    assert data.columns[0]["unit"] == "mg/l" and data.columns[0]["mean"] == pytest.approx(11, rel=0.05)
+    assert data.columns[0].unit == "mg/l" and data.columns[0].mean == pytest.approx(11, rel=0.05)
     said = capsys.readouterr().out
     assert "a: limits count as the number itself ('<5 mg/l'; 20 cells)" in said and "a: numbers in mg/l: " in said
     limited, plain = (predict(f"a;b\n{cell};1\n", data.columns)["2"] for cell in ("<5 mg/l", "5 mg/l"))
     assert limited == plain
-    assert "categories" in table(column("<18 years", ">=65 years", "20 years")).columns[0]
+    assert table(column("<18 years", ">=65 years", "20 years")).columns[0].kind == "words"
 
 
 def test_groups_of_which_most_are_limits_are_words(table, predict, capsys):
     text = column("<18", ">=65", "20")
-    assert table(text).columns[0]["categories"] == ["20", "<18", ">=65"]
+    assert table(text).columns[0].categories == ["20", "<18", ">=65"]
     said = capsys.readouterr().out
     assert "a: read as words, although 33% are numbers, others not ('<18', '>=65'): 'dataset.num" in said
     assert "reads them as numbers, and limits as the number itself\n" in said
     columns = table(text, "numeric=[a]").columns
-    assert columns[0]["mean"] == pytest.approx((18 + 65 + 20) / 3, rel=0.2)
-    older = [{key: value for key, value in columns[0].items() if key != "limits"}, columns[1]]
+    assert columns[0].mean == pytest.approx((18 + 65 + 20) / 3, rel=0.2)
+    older = [replace(columns[0], limits=False), columns[1]]
     new = "a;b\n<18;1\n"
     assert predict(new, columns)["2"][0] < 0 == predict(new, older)["2"][0]  # for which a limit is missing
 
@@ -338,10 +339,10 @@ def test_what_is_ambiguous_is_refused(table, cells, sentence):
 def test_a_setting_tells_the_decimal_mark(table, predict):
     for decimal, mean in (("point", 1075), ("comma", 475.6)):
         data = table(column("1,200", "950"), f"decimal={decimal}")
-        assert data.columns[0]["mean"] == pytest.approx(mean, abs=40)
+        assert data.columns[0].mean == pytest.approx(mean, abs=40)
         (x,) = predict('a;b\n"1,200";1\n', data.columns).values()
         value = {"point": 1200, "comma": 1.2}[decimal]
-        assert x[0] == pytest.approx((value - data.columns[0]["mean"]) / data.columns[0]["std"], abs=1e-4)
+        assert x[0] == pytest.approx((value - data.columns[0].mean) / data.columns[0].std, abs=1e-4)
     with pytest.raises(UserError, match=r"'1.5' is no number with a decimal comma"):
         table(column("1.5", "950"), "decimal=comma")
 
@@ -411,7 +412,7 @@ def flowers(header: list | None, rows: int = 60, index: bool = False) -> str:
 def test_a_header_of_numbers_is_no_example(table, predict, capsys, header, target):
     data = table(flowers(header), f"target={target}" if target != "3" else 'target="3"')
     assert sum(len(split.targets) for split in data.splits.values()) == 60 and data.class_names == ["0", "1", "2"]
-    assert [one["name"] for one in data.columns] == [str(name) for name in header[:2]]
+    assert [one.name for one in data.columns] == [str(name) for name in header[:2]]
     assert "is taken for names of the columns: dataset.header=false" in capsys.readouterr().out or target == "3"
     assert list(predict(flowers(header), data.columns)) == [str(line) for line in range(2, 62)]
 
@@ -419,7 +420,7 @@ def test_a_header_of_numbers_is_no_example(table, predict, capsys, header, targe
 def test_a_name_of_a_column_may_be_a_class_where_another_stands_above_numbers(table):
     text = flowers(["width", "length", "y"]).replace(",0\n", ",y\n")
     data = table(text, "target=-1")
-    assert data.class_names == ["1", "2", "y"] and [one["name"] for one in data.columns] == ["width", "length"]
+    assert data.class_names == ["1", "2", "y"] and [one.name for one in data.columns] == ["width", "length"]
 
 
 def test_a_header_is_what_the_setting_says(table):
@@ -431,13 +432,13 @@ def test_a_header_is_what_the_setting_says(table):
 @pytest.mark.parametrize("name", ("", "Unnamed: 0"))
 def test_an_unnamed_column_that_numbers_the_rows_is_left_out_and_named(table, capsys, name):
     data = table(flowers([name, "a", "b", "y"], index=True))
-    assert [one["name"] for one in data.columns] == ["a", "b"]
+    assert [one.name for one in data.columns] == ["a", "b"]
     said = f"left out, since it numbers the rows: {name or 'column 0'}\n    'dataset.numeric=["
     assert said in capsys.readouterr().out
     kept = table(flowers([name, "a", "b", "y"], index=True), "numeric=[0]")
     assert len(kept.columns) == 3
     old = table(flowers([name, "a", "b", "y"], index=True), facts=kept.facts)  # of a version that took it
-    assert [one["name"] for one in old.columns] == [one["name"] for one in kept.columns]
+    assert [one.name for one in old.columns] == [one.name for one in kept.columns]
 
 
 @pytest.mark.parametrize(
@@ -445,7 +446,7 @@ def test_an_unnamed_column_that_numbers_the_rows_is_left_out_and_named(table, ca
 )
 def test_a_named_column_that_numbers_a_few_rows_is_left_out(table, name, taken):
     data = table(flowers([name, "a", "b", "y"], rows=15, index=True))
-    assert [one["name"] for one in data.columns] == [name] * taken + ["a", "b"]
+    assert [one.name for one in data.columns] == [name] * taken + ["a", "b"]
 
 
 @pytest.mark.parametrize("names", (",", "Unnamed: 0,Unnamed: 1"))
@@ -458,7 +459,7 @@ def test_a_table_whose_target_alone_has_a_name_is_read_again_as_in_the_training(
 @pytest.mark.parametrize("ends", (("", ","), (",", ","), (",", "")))
 def test_separators_at_the_ends_of_lines_make_no_column(table, ends):
     text = "\n".join([f"a,b,y{ends[0]}", *(f"{i % 7},{i % 5},{'pq'[i % 2]}{ends[1]}" for i in range(40))])
-    assert [one["name"] for one in table(text).columns] == ["a", "b"]
+    assert [one.name for one in table(text).columns] == ["a", "b"]
     if ends[0]:
         with pytest.raises(UserError, match=r"has no class in column 3: name another"):
             table(text, "target=-1")
@@ -509,7 +510,7 @@ def test_milliseconds_since_1970_are_told_apart(table, predict):
     times = [1_700_000_000_000 + 37 * i * i % 1000 for i in range(60)]
     data = table("\n".join(["t,y", *(f"{time},{'pq'[i % 2]}" for i, time in enumerate(times))]))
     x = torch.cat([split.inputs for split in data.splits.values()])[:, 0]
-    mean, std = data.columns[0]["mean"], data.columns[0]["std"]
+    mean, std = data.columns[0].mean, data.columns[0].std
     assert sorted(x.tolist()) == pytest.approx(sorted((time - mean) / std for time in times), abs=1e-5)
     made = torch.tensor([*predict("t\n" + "\n".join(map(str, times)), data.columns).values()])
     exact = Standardize(data.columns)
@@ -552,10 +553,10 @@ def test_a_quotation_mark_that_is_not_closed_takes_no_rows_along(table, predict,
 def test_empty_columns_are_left_out_and_named_unless_a_setting_names_them(table, capsys):
     text = "\n".join(["a;b;e f;c;y;", *(f";{i % 7};NA;1;{'pq'[i % 2]};" for i in range(40))])
     data = table(text, "drop=[c]")
-    assert [one["name"] for one in data.columns] == ["b"]
+    assert [one.name for one in data.columns] == ["b"]
     assert "left out, since it is empty in the training rows: a, e f, column 5\n" in capsys.readouterr().out
     assert {"column": "a", "taken for": "left out", "missing": "100.00%"}.items() <= data.described[0].items()
-    assert [one["name"] for one in table(text, facts=data.facts).columns] == ["b"]
+    assert [one.name for one in table(text, facts=data.facts).columns] == ["b"]
     for setting, what in (("numeric", "number"), ("categorical", "word"), ("dates", "date")):
         with pytest.raises(UserError, match=f"a has no {what} in the training .*: leave it out of dataset.{setting}"):
             table(text, f"{setting}=[a]")
@@ -567,7 +568,7 @@ def test_the_word_that_takes_a_cell_among_numbers_for_an_empty_one_is_said(table
     text = column(*map(str, range(29)), "lost")
     with pytest.raises(UserError, match=r"'lost' is no number; .* or train with 'dataset.numeric=\[a\]', which"):
         table(text)
-    assert table(text, "numeric=[a]").columns[0]["lenient"]
+    assert table(text, "numeric=[a]").columns[0].lenient
 
 
 @pytest.mark.parametrize(
@@ -595,7 +596,7 @@ def test_a_file_whose_lines_are_in_quotes_as_a_whole_is_told_from_one_of_a_singl
 @pytest.mark.parametrize("encoding", ("utf-8", "utf-16-le"))
 def test_a_mark_of_the_byte_order_is_no_part_of_the_first_name_where_the_encoding_is_said(table, encoding):
     text = "\ufeff" + column("1", "2", "3").replace("a;b;y", '"a";b;y')
-    assert [one["name"] for one in table(text.encode(encoding), f"encoding={encoding}").columns] == ["a", "b"]
+    assert [one.name for one in table(text.encode(encoding), f"encoding={encoding}").columns] == ["a", "b"]
 
 
 def test_a_remark_shows_the_beginning_of_a_long_word(table, capsys):
@@ -608,7 +609,7 @@ def test_a_remark_shows_the_beginning_of_a_long_word(table, capsys):
 )
 def test_numbers_in_marks_that_say_nothing_are_read(table, cells, mean):
     data = table(column(*cells))
-    assert data.columns[0]["mean"] == pytest.approx(mean, rel=0.1)
+    assert data.columns[0].mean == pytest.approx(mean, rel=0.1)
 
 
 def test_words_that_differ_in_quotation_marks_alone_are_said(table, capsys):

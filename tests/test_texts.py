@@ -7,7 +7,7 @@ from support.runs import make
 from support.tables import write_rows
 
 from proj.data.tables.one_column import WholeColumn
-from proj.data.tables.texts import encode_text, measure_text, words_in
+from proj.data.tables.texts import TextColumn, measure_text, words_in
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.inputs import read_tables
@@ -35,20 +35,21 @@ def test_the_words_of_a_text_are_found_whatever_their_case_and_however_their_acc
 
 def test_a_text_becomes_one_input_for_each_word_that_occurs_in_most_cells():
     cells = WholeColumn(["red red red", "a blue sky", "Blue, red and green", "", "the blue sky"])
-    assert measure_text("a", cells, 3) == {"name": "a", "text": ["blue", "red", "sky"]}
-    assert measure_text("a", cells, 1)["text"] == ["blue"]  # in three cells, and red in two, once three times
+    assert measure_text("a", cells, 3) == TextColumn("a", ["blue", "red", "sky"])
+    assert measure_text("a", cells, 1).text == ["blue"]  # in three cells, and red in two, once three times
     expected = [[0, 1, 0], [1, 0, 1], [1, 1, 0], [0, 0, 0], [1, 0, 1]]
-    assert encode_text(cells, ["blue", "red", "sky"]).tolist() == expected
-    assert encode_text(cells.take(torch.tensor([2, 3]).numpy()), ["sky", "red"]).tolist() == [[0, 1], [0, 0]]
+    assert measure_text("a", cells, 3).encode(cells, str, ".", ".").tolist() == expected
+    some = cells.take(torch.tensor([2, 3]).numpy())
+    assert TextColumn("a", ["sky", "red"]).encode(some, str, ".", ".").tolist() == [[0, 1], [0, 0]]
 
 
 def test_words_are_taken_from_the_training_rows_and_the_run_says_how_many(messages, capsys):
     (column,) = columns_of(messages, "text=[message]", "max_words=5")
-    assert len(column["text"]) == 5 and {*column} == {"name", "text"}
+    assert len(column.text) == 5 and {*column.to_dict()} == {"name", "text"}
     assert "words of texts: message (5)" in capsys.readouterr().out
     data = make("csv", f"data_dir={messages}", "target=kind", "text=[message]", "batch_size=8")
-    assert "won" in data.columns[0]["text"] and "39" not in data.columns[0]["text"]
-    assert data.input_shape == (len(data.columns[0]["text"]) + 1,)
+    assert "won" in data.columns[0].text and "39" not in data.columns[0].text
+    assert data.input_shape == (len(data.columns[0].text) + 1,)
     assert data.described[0]["missing"] in ("0.00%", "1.72%") and "won" in data.described[0]["holds"]
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from proj.data.tables.encode import encode_column
+from proj.data.tables.column_kinds import column_from
+from proj.data.tables.number_column import NumberColumn
 from proj.data.tables.one_column import WholeColumn
 
 
@@ -20,12 +21,14 @@ def read_rows(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
-def encode(rows: list[list[str]], columns: list[dict]) -> torch.Tensor:
-    """(B, F): the inputs for rows of cells, which are in the order of `columns` and have decimal points."""
+def encode(rows: list[list[str]], columns: list) -> torch.Tensor:
+    """(B, F): the inputs for rows of cells, which are in the order of `columns` and have decimal points. columns: as a
+    datamodule has them, or as a checkpoint stores them."""
     cells = [WholeColumn([row[place] for row in rows]) for place in range(len(columns))]
-    return torch.cat([encode_column(*pair, str, ".", ".") for pair in zip(cells, columns, strict=True)], 1)
+    pairs = zip(cells, map(column_from, columns), strict=True)
+    return torch.cat([column.encode(given, str, ".", ".") for given, column in pairs], 1)
 
 
-def numbers(*names: str, **more) -> list[dict]:
-    """The descriptions of columns of numbers, which become inputs as they are."""
-    return [{"name": name, "mean": 0.0, "std": 1.0, **more} for name in names]
+def numbers(*names: str, **more) -> list[NumberColumn]:
+    """Columns of numbers, which become inputs as they are."""
+    return [NumberColumn(name, 0.0, 1.0, **more) for name in names]

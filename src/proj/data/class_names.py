@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from proj.data.table_parts import part_of_rows
+from proj.data.tables.answers import WHOLE_WORDS
 from proj.data.tables.cells import common_word, number
-from proj.data.tables.encode import WHOLE_WORDS
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.plain_numbers import plain_number
 from proj.data.tables.text_table import Table

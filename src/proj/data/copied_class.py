@@ -8,8 +8,8 @@ from torch import Tensor
 from proj.config.words import typed
 from proj.data.copies import marks_of
 from proj.data.tables.cells import is_missing
-from proj.data.tables.columns import EVIDENCE
-from proj.data.tables.encode import kind_of, width
+from proj.data.tables.finding import EVIDENCE
+from proj.data.tables.input_column import InputColumn
 from proj.data.tables.text_table import Table
 from proj.wording import agree
 
@@ -23,13 +23,19 @@ KINDS = ("value", "range", "filled", "finer", "code")  # of columns that reveal 
 
 
 def describe_copied_class(
-    table: Table, columns: dict[int, dict], target: int, dropped: list[int], rows: np.ndarray, x: Tensor, y: np.ndarray
+    table: Table,
+    columns: dict[int, InputColumn],
+    target: int,
+    dropped: list[int],
+    rows: np.ndarray,
+    x: Tensor,
+    y: np.ndarray,
 ) -> list[str]:
     """Warnings of columns that reveal the class, one for each kind of `how_it_tells`: in some, each class has a value
     or a range of its own; some are filled in for certain classes only, such as a cause of death; and some reveal all
     classes together, as a one-hot code does. There are none for a table of a few rows, which may do so by chance.
 
-    columns: their descriptions by index; `target` and `dropped` are indices, too. rows: the indices of the examples.
+    columns: by index; `target` and `dropped` are indices, too. rows: the indices of the examples.
     x: (N, F) their inputs. y: (N,) their classes.
     """
     if len(y) < EVIDENCE:
@@ -37,8 +43,9 @@ def describe_copied_class(
     found: dict[str, dict] = {how: {} for how in KINDS}
     everywhere = np.arange(len(y))
     some = everywhere[:: max(1, len(y) // SAMPLE)]
-    for (place, column), inputs in zip(columns.items(), x.split([*map(width, columns.values())], 1), strict=True):
-        cells, kind = table.columns[place].take(rows), kind_of(column)
+    widths = [column.width for column in columns.values()]
+    for (place, column), inputs in zip(columns.items(), x.split(widths, 1), strict=True):
+        cells, kind = table.columns[place].take(rows), column.kind
         for chosen in (some, everywhere):  # most columns are ruled out by the sample already
             if cells.numbers is None:
                 known = ~cells.take(chosen).each(is_missing, bool)

@@ -20,8 +20,9 @@ from proj.data.table_parts import Examples, given_parts, groups_of_rows, refuse_
 from proj.data.tables.chosen_columns import SETTINGS, dropped_columns
 from proj.data.tables.column_list import NOTES, list_columns
 from proj.data.tables.columns import Columns
-from proj.data.tables.encode import encode_table, width
+from proj.data.tables.encode import encode_table
 from proj.data.tables.header import is_unnamed
+from proj.data.tables.input_column import InputColumn
 from proj.data.tables.named_column import find_column, how_to_separate, why_absent
 from proj.data.tables.new_table import unlike_training
 from proj.data.tables.table_file import Reading
@@ -82,12 +83,12 @@ class CSVDataModule(InMemoryDataModule):
         self.max_categories, self.sheet, self.encoding = max_categories, sheet, encoding
         self.group, self.order, self.split, self.split_seed = group, order, split, split_seed
         self.fractions = {"test": test_fraction, "val": val_fraction}
-        self.trained: dict[str, dict] = {}  # the columns of an earlier training, by name; see `take`
+        self.trained: dict[str, InputColumn] = {}  # the columns of an earlier training, by name; see `take`
         self.notes: list[str] = []
 
     def take(self, facts: Facts) -> None:
         """Read the file as an earlier training did, whose version may have inferred something else about a column."""
-        self.trained = {column["name"]: column for column in facts.columns or []}
+        self.trained = {column.name: column for column in facts.columns or []}
         self.class_names = facts.class_names  # their order is kept
         if self.trained:
             self.header = not all(map(is_unnamed, {*self.trained, facts.target} - {None}))
@@ -118,8 +119,7 @@ class CSVDataModule(InMemoryDataModule):
         self.columns = [*columns.values()]
         order = torch.cat([parts[name] for name in PARTS])  # so that each part is a slice of one tensor
         x, y = encode_table(table, columns, examples.rows[order], self.decimal), targets[order]
-        self.input_shape = tuple(x.shape[1:])
-        sizes = [len(parts[name]) for name in PARTS]
+        self.input_shape, sizes = tuple(x.shape[1:]), [len(parts[name]) for name in PARTS]
         pieces = zip(PARTS, x.split(sizes), y.split(sizes), strict=True)
         self.splits = {name: Split(inputs, targets) for name, inputs, targets in pieces}
         for part, what in given.items():  # its rows were not used to infer what the columns hold
@@ -131,7 +131,7 @@ class CSVDataModule(InMemoryDataModule):
             dropped = dropped_columns(table, settings)
             say(*describe_copied_class(table, columns, target, dropped, examples.rows[order], x, y.numpy()))
         train, test = self.splits["train"].inputs, self.splits["test"].inputs
-        say(*describe_classes(self.class_names), *describe_copies(train, test, [*map(width, self.columns)]))
+        say(*describe_classes(self.class_names), *describe_copies(train, test, [one.width for one in self.columns]))
 
     def _examples(self, table: Table, target: int, parts_of_files: list[str]) -> tuple[Examples, dict[str, str]]:
         """(The rows whose classes are learnt, for each part that is not drawn what it is, such as a file); prints what
@@ -161,12 +161,12 @@ class CSVDataModule(InMemoryDataModule):
         say(*lines)
         return examples.take(~(too_few | labels.holds(absent))), given
 
-    def load_all(self, columns: list[dict], class_names: list[str]) -> None:
+    def load_all(self, columns: list[InputColumn], class_names: list[str]) -> None:
         """Make all rows of classes that the model knows the test part, encoded as in the model's training. Raises
         UserError for a missing column, and if there is no such row."""
         self.fractions = {}  # nothing is drawn
         table, target, _ = self._read()
-        names, labels = [column["name"] for column in columns], table.columns[target]
+        names, labels = [column.name for column in columns], table.columns[target]
         if missing := [name for name in names if name not in table.names]:
             how = why_absent(table, missing[0], f".{nearest(missing[0], table.names)}")
             raise UserError(f"{self.file} has no column {missing[0]!r}, which the model takes{how}")
@@ -179,7 +179,7 @@ class CSVDataModule(InMemoryDataModule):
         notes = [describe_unknown(self.left_out, "the model")] if self.left_out else []
         if without := int(labels.holds([""]).sum()):
             notes.append(f"rows without {self.target} left out: {without:,}")
-        by_place = {table.names.index(column["name"]): column for column in columns}
+        by_place = {table.names.index(column.name): column for column in columns}
         x = encode_table(table, by_place, rows, self.decimal, notes)
         say(*notes, *unlike_training(table, by_place, x, rows))
         self.input_shape, self.columns, self.class_names = tuple(x.shape[1:]), columns, class_names

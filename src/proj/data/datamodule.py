@@ -17,6 +17,7 @@ from proj.data.facts import Facts
 from proj.data.features import pick_view
 from proj.data.loaded import Split, check_loaded
 from proj.data.splitting import draw_parts, stratified
+from proj.data.tables.input_column import InputColumn
 from proj.errors import UserError
 from proj.system.ranks import say
 from proj.wording import how_many
@@ -73,13 +74,13 @@ class InMemoryDataModule(LightningDataModule):
         self.splits: dict[str, Split] = {}
         self.input_shape: tuple[int, ...] = ()
         self.class_names: list[str] = []
-        self.columns: list[dict] | None = None  # of a table, their descriptions, see `encode_column`
+        self.columns: list[InputColumn] | None = None  # of a table
         self.described: list[dict[str, str]] = []  # of a table, the rows of columns.csv, see `list_columns`
 
     def load(self) -> None:
         raise UserError(f"{type(self).__name__} does not say how it loads its splits: write its `load`.")
 
-    def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
+    def load_all(self, columns: list[InputColumn] | None, class_names: list[str]) -> None:
         """Make all examples the test part, for a model that was trained on other data.
 
         columns, class_names: the model's, as stored in its `contents`; a table is encoded by them.

@@ -1,6 +1,7 @@
 """How an image or a row of a table becomes a network's input; stored in every checkpoint."""
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,10 +11,10 @@ from torch import Tensor, nn
 
 from proj.data.class_names import classes_among, spelling
 from proj.data.photos.image_file import MAX_PIXELS, fit_image, open_image
-from proj.data.tables.date_forms import FORMS
-from proj.data.tables.date_parts import DATE_PARTS
-from proj.data.tables.encode import kind_of, width
-from proj.data.tables.timestamps import SINCE_1970
+from proj.data.tables.answers import AnswerColumn
+from proj.data.tables.column_kinds import column_from
+from proj.data.tables.input_column import InputColumn
+from proj.data.tables.number_column import NumberColumn
 from proj.errors import UserError
 from proj.system.ranks import say
 from proj.wording import how_many
@@ -31,7 +32,7 @@ class Facts:
     drawings: whether the images are light drawings on black, such as MNIST's. If so, an image file is inverted if its
         border is light, and padded to the input's aspect ratio; if not, the middle of the image is cut out.
     mean, std: for each channel, of pixels in 0..1; None if the datamodule makes its inputs in another way.
-    columns: the descriptions of a table's columns, see `encode_column`; None if the datamodule does not give them.
+    columns: those of a table that become inputs; None if the datamodule does not give them.
     data: the checksum of the training's data.
     levels: the values that become black and white in pixels of more than 8 bits: "I" for integers, "F" for floats. A
         kind that did not occur in the training is missing here, and each file is then scaled by its own values. It is
@@ -45,17 +46,23 @@ class Facts:
     drawings: bool
     mean: list[float] | None
     std: list[float] | None
-    columns: list[dict] | None
+    columns: list[InputColumn] | None
     data: str
     levels: dict[str, list[float]] | None = None
     target: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.columns is not None:
+            object.__setattr__(self, "columns", [*map(column_from, self.columns)])
 
     @property
     def kind(self) -> str:
         return "image" if len(self.input_shape) == 3 else "table"
 
     def to_dict(self) -> dict[str, Any]:
-        return {"format": FORMAT, "kind": self.kind, **asdict(self)}
+        stored = {field.name: getattr(self, field.name) for field in fields(self)}
+        stored["columns"] = self.columns and [column.to_dict() for column in self.columns]
+        return {"format": FORMAT, "kind": self.kind, **stored}
 
     @classmethod
     def from_dict(cls, contents: dict[str, Any]) -> "Facts":
@@ -83,13 +90,13 @@ class Facts:
             return False
         if not all(is_list_of(numbers, int, float) and len(numbers) == self.input_shape[0] for numbers in scale):
             return False
-        if self.columns is not None and not (is_list_of(self.columns, dict) and all(map(is_column, self.columns))):
+        if self.columns == []:
             return False
         return all(is_list_of(pair, int, float) and pair[0] < pair[1] for pair in (self.levels or {}).values())
 
     def refuse_other_inputs(self) -> None:
         """Raises UserError if the columns do not make the inputs: a datamodule of the user's own may add some."""
-        made = sum(map(width, self.columns or []))
+        made = sum(column.width for column in self.columns or [])
         if self.columns is not None and [made] != list(self.input_shape):
             raise UserError(
                 f"the columns of the training's table make {how_many(made, 'input')}, and the network takes "
@@ -119,9 +126,8 @@ class Facts:
         """The module that makes inputs from pixels or from a table's numbers; None if the inputs need more."""
         if self.mean:
             return Normalize(self.mean, self.std)
-        if self.columns and {*map(kind_of, self.columns)} == {"numbers"}:
-            return Standardize(self.columns)
-        return None
+        numbers = [column for column in self.columns or [] if isinstance(column, NumberColumn)]
+        return Standardize(numbers) if numbers and len(numbers) == len(self.columns or []) else None
 
     def pixels(self, x: Tensor) -> Tensor:
         """Undo the normalisation: float32 inputs (B, C, H, W) -> uint8 pixels (B, H, W, 1 or 3)."""
@@ -133,20 +139,6 @@ class Facts:
 def is_list_of(values: Any, *kinds: type) -> bool:
     """Whether `values` is a list or tuple with at least one value, and all of these types."""
     return isinstance(values, list | tuple) and bool(values) and all(type(value) in kinds for value in values)
-
-
-def is_column(column: dict) -> bool:
-    """Whether this is a valid description of a column, see `encode_column`."""
-    if (words := column.get("categories", column.get("text"))) is not None:
-        return isinstance(words, list | tuple) and is_list_of([column["name"], *words], str)
-    if "parts" in column:
-        known = column["date"] in (*FORMS, *SINCE_1970) and {part["name"] for part in column["parts"]} <= {*DATE_PARTS}
-        flat = all("parts" not in part and is_column(part) for part in column["parts"])
-        return known and flat and is_list_of([column["name"]], str)
-    if "truth" in column and not (is_list_of(column["truth"], str) and len(column["truth"]) == 2):
-        return False
-    marks = isinstance(column.get("unit", ""), str) and column.get("decimal", ".") in (".", ",")
-    return marks and is_list_of([column["name"]], str) and is_list_of([column["mean"], column["std"]], int, float)
 
 
 def is_drawn(dataset: dict[str, Any]) -> bool:
@@ -205,10 +197,10 @@ class Standardize(nn.Module):
     seconds since 1970.
     """
 
-    def __init__(self, columns: list[dict]) -> None:
+    def __init__(self, columns: Sequence[NumberColumn | AnswerColumn]) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor([column["mean"] for column in columns], dtype=torch.float64))
-        self.register_buffer("std", torch.tensor([column["std"] for column in columns], dtype=torch.float64))
+        self.register_buffer("mean", torch.tensor([column.mean for column in columns], dtype=torch.float64))
+        self.register_buffer("std", torch.tensor([column.std for column in columns], dtype=torch.float64))
         coarse = bool((self.mean.abs() > 1000 * self.std).any())  # float32 would be off by 1e-4 deviations or more
         self.dtype = torch.float64 if coarse else torch.float32
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 
 from proj.data.class_names import classes_among
+from proj.data.tables.answers import find_truth
 from proj.data.tables.cells import is_missing, is_no_number, is_number, number
-from proj.data.tables.encode import find_truth
 from proj.data.tables.one_column import Column
 from proj.data.tables.text_table import Table
 from proj.errors import UserError

@@ -4,11 +4,12 @@ import numpy as np
 
 from proj.data.part_names import PARTS
 from proj.data.table_parts import refuse_lacking
-from proj.data.tables.cells import values
-from proj.data.tables.dates import date_remarks, find_form, moments
+from proj.data.tables.date_column import DateColumn, date_remarks
+from proj.data.tables.dates import find_form
 from proj.data.tables.dates_of_files import doubt_files
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.named_column import find_column
+from proj.data.tables.number_column import NumberColumn
 from proj.data.tables.row_numbers import doubt_far
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
@@ -67,17 +68,19 @@ def sort_keys(
         return table.line(rows[row])
 
     form = None if cells.numbers is not None else find_form(name, cells, day_first, True, line)
-    column = {"name": name, "lenient": True, "date": form, "iso": True}  # a cell that cannot be read becomes NaN
+    column: DateColumn | NumberColumn  # lenient, so that a cell which cannot be read becomes NaN
     if form:
-        found = moments(column, cells, line)
+        column = DateColumn(name, form, [], lenient=True, iso=True)
+        found = column.moments(cells, line)
     else:
+        column = NumberColumn(name, 0.0, 1.0, lenient=True)
         mark = decimal_marks(table, {place: column}, decimal, notes)[place]
-        found = values(column, cells, line, mark, MARKS.get(decimal, ".,"))
+        found = column.values(cells, line, mark, MARKS.get(decimal, ".,"))
     if np.isnan(found).all():
         such = f"{name} holds no dates or numbers, such as 2024-01-31, by which to sort the rows"
         raise UserError(f"{such} (its first cell is {cells.at(0)!r}): name another column, dataset.order=…")
     kind = f"date ({form})" if form else "number"
     refuse_lacking(table, place, rows[np.isnan(found)], f"{kind} in {name}", "to sort the rows (dataset.order)")
-    if form:
+    if isinstance(column, DateColumn):
         return found, [*date_remarks(column, cells, found), *doubt_files(column, found, table, rows)]
     return found, [*notes, *doubt_far(name, found, "{:.10g}".format)]

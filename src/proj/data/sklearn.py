@@ -14,6 +14,7 @@ from torch.utils.data import random_split
 from proj.data.datamodule import InMemoryDataModule, Split, checksum_of
 from proj.data.images import ImageDataModule
 from proj.data.splitting import draw_parts, stratified
+from proj.data.tables.number_column import NumberColumn
 from proj.errors import UserError
 
 
@@ -66,7 +67,7 @@ class IrisDataModule(InMemoryDataModule):
         features = (features - mean) / std
         measures = ("sepal_length", "sepal_width", "petal_length", "petal_width")
         scales = zip(measures, mean.tolist(), std.tolist(), strict=True)
-        self.columns = [{"name": name, "mean": m, "std": s} for name, m, s in scales]
+        self.columns = [NumberColumn(*scale) for scale in scales]
         self.splits = {name: Split(features[self.numbers[name]], targets[self.numbers[name]]) for name in names}
 
 

@@ -1,18 +1,21 @@
 """Remarks on the words of a table: on those of its columns, and on the names of its classes."""
 
+from collections.abc import Sequence
+
 from proj.data.class_names import describe_alike, describe_lists
 from proj.data.part_names import describe_part_words
 from proj.data.tables.cells import is_no_number
+from proj.data.tables.input_column import InputColumn
+from proj.data.tables.word_column import WordColumn
 
 
-def describe_words(columns: list[dict]) -> list[str]:
-    """Remarks on words that differ only in spelling, and on those that name parts, such as train and test. columns: the
-    descriptions of the table's columns."""
+def describe_words(columns: Sequence[InputColumn]) -> list[str]:
+    """Remarks on the words of columns that differ only in spelling, or that name parts, such as train and test."""
     notes = list[str]()
     for column in columns:
-        name, words = column["name"], column.get("categories", [])
-        notes += describe_alike(f"{name}: words", words)
-        notes += describe_part_words(name, words, "it is an input like any other")
+        if isinstance(column, WordColumn):
+            notes += describe_alike(f"{column.name}: words", column.categories)
+            notes += describe_part_words(column.name, column.categories, "it is an input like any other")
     return notes
 
 

@@ -17,7 +17,8 @@ from proj.config.words import typed
 from proj.data.batches import counter_seed
 from proj.data.datamodule import Split
 from proj.data.facts import Facts
-from proj.data.tables.encode import width
+from proj.data.tables.input_column import InputColumn
+from proj.data.tables.number_column import NumberColumn
 from proj.models import Classifier
 from proj.reports.verdicts import interval_of_mean
 from proj.system.names import one_line
@@ -35,13 +36,13 @@ FEWEST_TO_ASK = 30  # with fewer test examples, a column's own accuracy is too u
 def columns_that_matter(model: Classifier, test: Split, facts: Facts, accuracy: float, train: Split | None) -> dict:
     """What evaluation.json says about the columns: `importance`, and `leaks`, which is empty without a training part.
     model: from a checkpoint, so that its logits are calibrated. test, accuracy: examples, and its accuracy on them."""
-    columns = facts.columns or [{"name": f"input {place}"} for place in range(facts.input_shape[0])]
+    columns = facts.columns or [NumberColumn(f"input {place}", 0.0, 1.0) for place in range(facts.input_shape[0])]
     test = Split(*(tensor.cpu() for tensor in test))
     found = importance(model, test.inputs.to(model.dtype), test.targets, columns)
     return {"importance": found, "leaks": leaks(found, train, test, columns, accuracy) if train else {}}
 
 
-def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[dict]) -> list[dict[str, Any]]:
+def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[InputColumn]) -> list[dict[str, Any]]:
     """A row for each column, the one that matters most first: how much the log loss rises and the accuracy falls once
     it is shuffled, and over how many examples and shuffles this is the mean. If WORK does not suffice for all columns,
     only those with the largest `influence` are measured.
@@ -69,7 +70,7 @@ def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[dict]
             x[:, parts[place]] = kept[torch.randperm(size, generator=draws)]
             worse = worse + losses(model, x, targets) / shuffles
         x[:, parts[place]] = kept
-        measured = {"column": columns[place]["name"], "rows": size, "shuffles": shuffles}
+        measured = {"column": columns[place].name, "rows": size, "shuffles": shuffles}
         found.append(measured | means_and_intervals(worse))
     return sorted(found, key=lambda row: row["log_loss"], reverse=True)
 
@@ -85,9 +86,9 @@ def means_and_intervals(worse: Tensor) -> dict[str, float]:
     return {name: round(value, 6) for name, value in figures.items()}
 
 
-def inputs_of(columns: list[dict]) -> list[Tensor]:
+def inputs_of(columns: list[InputColumn]) -> list[Tensor]:
     """For each column, the indices of its inputs among the network's inputs."""
-    widths = [width(column) for column in columns]
+    widths = [column.width for column in columns]
     return list(torch.arange(sum(widths)).split(widths))
 
 
@@ -106,7 +107,9 @@ def influence(model: nn.Module, x: Tensor, targets: Tensor) -> Tensor:
     return (gradient * (x - x.mean(0))).abs().sum(0)
 
 
-def leaks(found: list[dict], train: Split, test: Split, columns: list[dict], accuracy: float) -> dict[str, float]:
+def leaks(
+    found: list[dict], train: Split, test: Split, columns: list[InputColumn], accuracy: float
+) -> dict[str, float]:
     """The columns that may leak the class, each with the accuracy that a decision tree reaches from it alone: at least
     95 % of what the model gains over always naming the most frequent class. Only the ten columns that matter most are
     tried.
@@ -119,7 +122,7 @@ def leaks(found: list[dict], train: Split, test: Split, columns: list[dict], acc
         return {}
     from sklearn.tree import DecisionTreeClassifier  # here, since the import takes 1.6 s
 
-    parts, alone = {column["name"]: part for column, part in zip(columns, inputs_of(columns), strict=True)}, {}
+    parts, alone = {column.name: part for column, part in zip(columns, inputs_of(columns), strict=True)}, {}
     rows = torch.randperm(len(train.targets), generator=torch.Generator().manual_seed(0))[:MOST_ROWS]
     for name in [row["column"] for row in found[:SHOWN]]:
         tree = DecisionTreeClassifier(min_samples_leaf=5, random_state=0)

@@ -20,6 +20,7 @@ from proj.data.photos.images_in_folder import files_in, is_image, listed_counts
 from proj.data.tables.cells import is_number
 from proj.data.tables.encode import encode_table
 from proj.data.tables.header import has_header
+from proj.data.tables.input_column import InputColumn
 from proj.data.tables.named_column import find_columns, why_absent
 from proj.data.tables.new_table import unlike_training
 from proj.data.tables.table_file import Reading, open_table
@@ -104,7 +105,7 @@ def read_images(files: list[str], facts, invert: str, max_pixels: int, skipped: 
 
 def read_tables(
     files: list[str],
-    columns: list[dict] | None,
+    columns: list[InputColumn] | None,
     training: Mapping = {},
     sheet: str = "",
     encoding: str = "",
@@ -137,13 +138,13 @@ def read_tables(
             yield Example(name, inputs[place])
 
 
-def encoded_rows(file: str, columns: list[dict], how: Reading, id: str) -> tuple[Sequence[str], torch.Tensor]:
+def encoded_rows(file: str, columns: list[InputColumn], how: Reading, id: str) -> tuple[Sequence[str], torch.Tensor]:
     """(The names of the N rows of a file, their inputs (N, F)). id: see `read_tables`. Raises UserError."""
     try:
         table = open_table(file, how)
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror}).") from None
-    places = find_model_columns([column["name"] for column in columns], table)
+    places = find_model_columns([column.name for column in columns], table)
     say(*table.notes, file=sys.stderr)
     notes, taken, rows = list[str](), dict(zip(places, columns, strict=True)), np.arange(len(table.lines))
     try:

@@ -10,11 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from proj.data.facts import Standardize
+from proj.data.tables.answers import AnswerColumn, answer_codes
+from proj.data.tables.date_column import DateColumn
 from proj.data.tables.date_forms import DURATION, FAR
 from proj.data.tables.date_parts import DATE_PARTS, date_parts
-from proj.data.tables.encode import answer_codes
+from proj.data.tables.input_column import InputColumn
+from proj.data.tables.number_column import NumberColumn
 from proj.data.tables.one_column import plain_word
+from proj.data.tables.texts import TextColumn
 from proj.data.tables.timestamps import EXCEL, EXCEL_1970, SINCE_1970, since_1970
+from proj.data.tables.word_column import WordColumn
 from proj.errors import UserError
 
 
@@ -27,25 +32,26 @@ class RawColumns(nn.Module):
     and a word that the training did not have, has the code NaN. Raises UserError for a column of texts.
     """
 
-    def __init__(self, columns: list[dict]) -> None:
+    def __init__(self, columns: Sequence[InputColumn]) -> None:
         super().__init__()
-        for name in (column["name"] for column in columns if "text" in column):
-            cannot = f"an exported file cannot look for the words of a text (column {name})"
+        for column in columns:
+            if not isinstance(column, TextColumn):
+                continue
+            cannot = f"an exported file cannot look for the words of a text (column {column.name})"
             raise UserError(f"{cannot}: add raw=false, and give it 1 or 0 for each of them, docs/checkpoints.md.")
         self.columns = columns
-        numbers = [part for column in columns for part in column.get("parts", [column]) if "categories" not in part]
-        self.standardize = Standardize(numbers)
+        self.standardize = Standardize([part for column in columns for part in standardised_parts(column)])
         self.standardize.dtype = torch.float64
-        self.dates = {place: column for place, column in enumerate(columns) if "parts" in column}
+        self.dates = {place: column for place, column in enumerate(columns) if isinstance(column, DateColumn)}
         # For each input of the network: the index of its source, counted over the codes followed by the parts of all
         # dates; and the code for which the input is 1 (of a word), or NaN if the input is a number.
         inputs, first = [], len(columns)  # `first`: the index of the first part of the next date
         for place, column in enumerate(columns):
-            if "parts" in column:
-                inputs += [(first + DATE_PARTS.index(part["name"]), nan) for part in column["parts"]]
+            if isinstance(column, DateColumn):
+                inputs += [(first + DATE_PARTS.index(part.name), nan) for part in column.parts]
                 first += len(DATE_PARTS)
-            elif "categories" in column:
-                inputs += [(place, float(code)) for code in range(len(column["categories"]))]
+            elif isinstance(column, WordColumn):
+                inputs += [(place, float(code)) for code in range(column.width)]
             else:
                 inputs.append((place, nan))
         places, codes = torch.tensor(inputs, dtype=torch.float64).T
@@ -73,13 +79,13 @@ class RawColumns(nn.Module):
             largest = words[:, self.words == place].max(1)
             cells[:, place] = torch.where(largest.values > 0, self.codes[self.words == place][largest.indices], nan)
         for place, column in enumerate(self.columns):
-            if "truth" in column:
+            if isinstance(column, AnswerColumn):
                 answers = cells[:, place]  # the encoding replaces a missing one by the mean
-                cells[:, place] = torch.where(answers == column["mean"], nan, answers.round().clamp(0, 1))
+                cells[:, place] = torch.where(answers == column.mean, nan, answers.round().clamp(0, 1))
         cells, parts = cells.tensor_split([len(self.columns)], 1)
         of_dates = parts.reshape(len(x), len(self.dates), len(DATE_PARTS)).unbind(1)
         for (place, column), of_date in zip(self.dates.items(), of_dates, strict=True):
-            means = [(DATE_PARTS.index(part["name"]), part["mean"]) for part in column["parts"]]
+            means = [(DATE_PARTS.index(part.name), part.mean) for part in column.parts]
             missing = torch.stack([of_date[:, index] == mean for index, mean in means]).all(0)
             cells[:, place] = torch.where(missing, nan, code_of(of_date, column))
         return cells
@@ -90,7 +96,7 @@ class RawColumns(nn.Module):
         for column, values in zip(self.columns, cells.T, strict=True):
             words = {code: text for text, code in (texts(column) or {}).items()}
             named = np.array([words.get(code, "") for code in values.tolist()], object)
-            given[column["name"]] = named if words else values.numpy()
+            given[column.name] = named if words else values.numpy()
         return given
 
     def as_inputs(self, model: Any) -> Any:
@@ -99,7 +105,7 @@ class RawColumns(nn.Module):
         prefix with which no column's name begins."""
         from onnx import TensorProto, compose, helper  # here, since only the extra proj[export] installs it
 
-        names, prefix = [column["name"] for column in self.columns], "/"
+        names, prefix = [column.name for column in self.columns], "/"
         while any(name.startswith(prefix) for name in names):
             prefix += "/"
         outputs = [unused_name(one.name, names) for one in model.graph.output]
@@ -128,17 +134,17 @@ class RawColumns(nn.Module):
         return model
 
 
-def seconds_of(codes: Tensor, column: dict) -> Tensor:
+def seconds_of(codes: Tensor, column: DateColumn) -> Tensor:
     """The codes (B,) of a column of dates as seconds since 1970; NaN for a missing date, and for one without an end."""
-    form = column["date"]
+    form = column.date
     seconds = since_1970(codes, form) if form in SINCE_1970 else codes
-    return torch.where(seconds >= FAR, nan, seconds) if column.get("no_end") else seconds
+    return torch.where(seconds >= FAR, nan, seconds) if column.no_end else seconds
 
 
-def code_of(parts: Tensor, column: dict) -> Tensor:
+def code_of(parts: Tensor, column: DateColumn) -> Tensor:
     """The codes (B,) of a column of dates, from their parts (B, len(DATE_PARTS)) as `date_parts` gives them. A year,
     month or day that is no input of the network is replaced by one with which the weekday is right."""
-    form, given = column["date"], [part["name"] for part in column["parts"]]
+    form, given = column.date, [part.name for part in column.parts]
     if form == DURATION:
         return (3600 * parts[:, -1]).round()
     choices = {"year": range(2000, 2028, 4), "month": range(1, 13), "day": range(1, 8)}  # leap years have every day
@@ -158,16 +164,23 @@ def days_of(parts: Tensor) -> Tensor:
     return torch.from_numpy(months.astype("datetime64[D]").astype("int64")) + day - 1
 
 
-def texts(column: dict) -> dict[str, float] | None:
+def texts(column: InputColumn) -> dict[str, float] | None:
     """The code of each text that a cell of the column may hold; None if the exported file takes numbers there."""
-    if "truth" in column:
-        return answer_codes(column["truth"])
-    if "categories" not in column:
+    if isinstance(column, AnswerColumn):
+        return answer_codes(column.truth)
+    if not isinstance(column, WordColumn):
         return None
-    words = {word: float(code) for code, word in enumerate(column["categories"])}
+    words = {word: float(code) for code, word in enumerate(column.categories)}
     plain = {plain_word(word): code for word, code in words.items()}
     plain |= {normalize("NFD", word): code for word, code in plain.items()}  # accents stored apart, as macOS does
     return plain | {f"{word}.0": code for word, code in plain.items() if word.isdecimal()} | words
+
+
+def standardised_parts(column: InputColumn) -> Sequence[NumberColumn | AnswerColumn]:
+    """The numbers of a column that are standardised: those of a date's parts, or its own."""
+    if isinstance(column, DateColumn):
+        return column.parts
+    return [column] if isinstance(column, NumberColumn | AnswerColumn) else []
 
 
 def unused_name(name: str, taken: Sequence[str]) -> str:

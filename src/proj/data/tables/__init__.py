@@ -14,17 +14,24 @@ named_column.py    looks up a column by a setting, and a model's columns by thei
 chosen_columns.py  decides which columns become inputs, and which settings apply to them
 finding.py         what was inferred about a column, and why it is left out
 columns.py         infers what each column holds, and measures it on the training part
+input_column.py    a column as a network takes it: the base class of the five kinds
+column_kinds.py    makes a column of any kind from its description in a checkpoint
+number_column.py   columns of numbers
+number_remarks.py  remarks on columns only some of whose cells are numbers
+answers.py         columns of two answers, such as no and yes
+word_column.py     columns of words, with one input for each
+texts.py           columns of free text, with one input for each frequent word
+date_column.py     columns of dates, which are split into year, month, weekday and so on
 column_list.py     tells the user how each column is used
 cells.py           parses a cell: a number, a word, or a missing value
 decimal_marks.py   decides whether a column has decimal points or commas
-dates.py           detects columns of dates, and converts their cells to seconds
+dates.py           detects columns of dates, and the form in which they are written
 dates_of_files.py  doubts whether one of several files has day and month the other way round
 date_forms.py      the formats of dates and times, and a parser for each
 date_parts.py      splits a date into year, month, weekday and so on
 timestamps.py      numbers that are times: since 1970, or Excel's days
 row_numbers.py     detects columns that number the rows, such as ids
 joined_notes.py    joins the remarks that say the same of many columns
-encode.py          turns each column into inputs of a network
-texts.py           finds the words in columns of free text
+encode.py          turns the rows of a table into inputs of a network
 new_table.py       compares a new table with the columns of the training, and warns of differences
 """

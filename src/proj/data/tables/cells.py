@@ -7,15 +7,13 @@ decimal mark, and `values` then parses the whole column.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, NoReturn
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
-from proj.config.words import typed
 from proj.data.tables.one_column import Column
 from proj.data.tables.plain_numbers import MISSING, plain_number
-from proj.errors import UserError
 
 # Further words that mark a missing number, beside MISSING; nd and nv come from Italian and German spreadsheets.
 NO_NUMBER = {"-", "--", "---", "–", "—", "−", ".", "..", "…", "<na>", "<null>", "(null)", "\\n", "nat", "-nan", "nil"}
@@ -161,58 +159,3 @@ def count(cells: Column) -> Count:
     if not units and (unit := common_word(words)):
         return Count(words.total(), Counter(), missing, unit, limits=limits)
     return Count(units.total(), words, missing, max(units, key=units.get, default=""), negative, limits - words)
-
-
-def values(
-    column: dict, cells: Column, line: Callable[[int], str], decimal: str = ".", marks: Sequence[str] = ".,"
-) -> np.ndarray:
-    """(N,) float64, the numbers in the cells of a column; NaN for a missing one.
-
-    column: its description, see `encode_column`. If it is "lenient", a cell without a number counts as missing, and so
-        does a limit such as <5 unless it has "limits", since older versions did not parse limits.
-    line: maps a cell's index to its line in the file. decimal: the mark of ambiguous numbers. marks: those of others.
-    Raises UserError for the first cell that holds no number, or a number in another unit than the column's "unit".
-    """
-    name, unit, lenient = (column.get(key, "") for key in ("name", "unit", "lenient"))
-    if cells.numbers is not None and decimal in marks and cells.mark in ("", decimal) and not unit:
-        return cells.numbers
-    as_python_does = decimal == "." and "." in marks and not unit
-    number_of: dict[str, float] = {}
-    for cell, _, place in cells.different():
-        value = plain_number(cell) if as_python_does else None
-        if value is None and is_no_number(cell):
-            value = np.nan
-        elif value is None and not (LIMIT.search(cell) and lenient and "limits" not in column):
-            read = number(cell, unit)
-            if read and read.unit == unit and read.mark in ("", "?", *marks):
-                value = read.value(decimal)
-        if value is not None and not abs(value) >= 3e38:
-            number_of[cell] = value
-        elif not lenient:
-            refuse_cell(f"row {line(place)}, column {name}", cell, unit, marks, name, cells)
-    return cells.each(lambda cell: number_of.get(cell, np.nan))
-
-
-def refuse_cell(where: str, cell: str, unit: str, marks: Sequence[str], name: str, cells: Column) -> NoReturn:
-    """Raises UserError for a cell of a column of numbers that cannot be used as one. where: its place in the file. The
-    message names the likelier remedy first: few different values, several words, or a letter behind a number, as in a
-    house number, suggest that the column holds labels."""
-    read = number(cell, unit)
-    if read and read.unit != unit:
-        kind = f"in {unit}" if unit else f"without {read.unit}"
-        raise UserError(f"{where}: {cell!r} is among numbers {kind}: write all numbers of a column in one unit.")
-    kind = f" in {unit}" if unit else ""
-    if read and abs(read.value(".")) >= 3e38:
-        kind = " below 3e38"
-    if marks == ",":
-        kind = " with a decimal comma"
-    different = [word for word, *_ in cells.different()]
-    others = [word for word in different if not (is_number(word) or is_no_number(word))]
-    labels = len(others) > 2 or 10 * len(different) < len(cells) or re.fullmatch(r"\d+ ?[a-zA-Z]", cell)
-    as_words, as_numbers = (typed(f"dataset.{setting}", name, listed=True) for setting in ("categorical", "numeric"))
-    ways = [
-        "empty the cell if its value is unknown, delete the row if it is a note, or train with "
-        f"{as_numbers}, which treats such cells as empty",
-        f"train with {as_words} if the column holds labels",
-    ]
-    raise UserError(f"{where}: {cell!r} is no number{kind}; {'; or '.join(ways[::-1] if labels else ways)}.")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from proj.data.tables.encode import kind_of
 from proj.data.tables.header import is_counting, is_unnamed
+from proj.data.tables.input_column import InputColumn
 from proj.data.tables.named_column import find_column
 from proj.data.tables.row_numbers import ID
 from proj.data.tables.text_table import Table
@@ -15,8 +15,10 @@ KINDS = {"numeric": "numbers", "categorical": "words", "text": "texts", "dates":
 SETTINGS = (*OF_SPLIT, *KINDS, "drop", "max_categories", "max_words", "decimal", "day_first")
 
 
-def chosen_columns(table: Table, target: int, settings: dict[str, Any], trained: dict[str, dict]) -> dict[int, str]:
-    """The index of each column that may become an input, with its kind (see `kind_of`), or "" if it is to be inferred.
+def chosen_columns(
+    table: Table, target: int, settings: dict[str, Any], trained: dict[str, InputColumn]
+) -> dict[int, str]:
+    """The index of each column that may become an input, with its `InputColumn.kind`, or "" to infer it.
 
     The target, the columns of OF_SPLIT, those in `dataset.drop` and, with `trained`, all columns that it lacks
     are left out. The arguments are those of `Columns`. Raises UserError if a column is in the lists of two KINDS.
@@ -33,7 +35,7 @@ def chosen_columns(table: Table, target: int, settings: dict[str, Any], trained:
     if not trained:
         return kinds
     places = {table.names[place]: place for place in kinds}
-    return {places[name]: kind_of(column) for name, column in trained.items() if name in places}  # in the model's order
+    return {places[name]: column.kind for name, column in trained.items() if name in places}  # in the model's order
 
 
 def without_effect(table: Table, target: int, settings: dict[str, Any]) -> list[str]:

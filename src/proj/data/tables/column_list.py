@@ -3,7 +3,9 @@
 from proj.config.words import typed
 from proj.data.tables.chosen_columns import KINDS
 from proj.data.tables.columns import Columns
-from proj.data.tables.encode import kind_of, width
+from proj.data.tables.date_column import DateColumn
+from proj.data.tables.finding import Finding
+from proj.data.tables.input_column import InputColumn
 from proj.data.tables.joined_notes import joined
 from proj.system.ranks import say
 from proj.wording import how_many
@@ -15,11 +17,16 @@ HEADINGS = {"numbers": "numbers", "truth": "yes or no", "dates": "dates", "words
 KEPT = {"categorical": ", each whole cell as one word", "text": ", with an input for each of its frequent words"}
 
 
-def taken_for(column: dict) -> str:
+def taken_for(column: InputColumn) -> str:
     """A column's name with the inputs that it becomes, such as `port (3)` for three words or `when (year, month)`."""
-    parts = ", ".join(part["name"] for part in column.get("parts", []))
-    becomes = str(width(column)) if kind_of(column) in ("words", "texts") else parts
-    return f"{column['name']} ({becomes})" if becomes else column["name"]
+    if isinstance(column, DateColumn):
+        return f"{column.name} ({', '.join(part.name for part in column.parts)})"
+    return f"{column.name} ({column.width})" if column.kind in ("words", "texts") else column.name
+
+
+def heading_of(found: Finding) -> str:
+    """What the list says a column was taken for."""
+    return HEADINGS[found.column.kind] if found.column and not found.left_out else "left out"
 
 
 def row_of(whole: Columns, place: int) -> dict[str, str]:
@@ -30,17 +37,16 @@ def row_of(whole: Columns, place: int) -> dict[str, str]:
     if place not in whole.found:
         return row | {"why": "a setting leaves it out"}
     found = whole.found[place]
-    kind = "left out" if found.left_out else HEADINGS[kind_of(found.column)]
-    why = found.left_out or (f"written as {found.column['date']}" if "date" in found.column else "")
+    why = found.left_out or (f"written as {found.column.date}" if isinstance(found.column, DateColumn) else "")
     missing = "" if found.missing is None else f"{found.missing:.2%}"
-    return row | {"taken for": kind, "why": why, "missing": missing, "holds": found.holds}
+    return row | {"taken for": heading_of(found), "why": why, "missing": missing, "holds": found.holds}
 
 
 def list_columns(whole: Columns) -> list[dict[str, str]]:
     """Print how the columns are used, once they are measured; return a row of columns.csv for each of them."""
     names, lists = whole.table.names, {heading: list[int]() for heading in HEADINGS.values()}
     for place, found in sorted(whole.found.items(), key=lambda one: (bool(one[1].left_out), one[0])):
-        heading = f"left out, since {found.left_out}" if found.left_out else HEADINGS[kind_of(found.column)]
+        heading = heading_of(found) + (f", since {found.left_out}" if found.left_out else "")
         lists.setdefault(heading, []).append(place)
     for heading, places in lists.items():
         if not places:

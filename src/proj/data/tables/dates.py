@@ -1,24 +1,17 @@
-"""Detects columns of dates and times and the form in which they are written, and converts their cells to seconds."""
+"""Detects columns of dates and times, and the form in which they are written."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
-from time import time
 
 import numpy as np
 
 from proj.config.words import typed
-from proj.data.tables.cells import examples_of, is_missing
 from proj.data.tables.date_forms import DAY_FIRST, FORMS, HOURS, ISO, MONTH_FIRST, PLAIN, is_no_date, moment
-from proj.data.tables.date_parts import parts_of
 from proj.data.tables.one_column import Column
 from proj.data.tables.plain_numbers import plain_number
-from proj.data.tables.row_numbers import doubt_far
-from proj.data.tables.timestamps import EXCEL, SINCE_1970, is_likely, since_1970
+from proj.data.tables.timestamps import EXCEL, SINCE_1970, is_likely
 from proj.errors import UserError
-from proj.wording import percent
 
-TEN_YEARS = 10 * 365.25 * 86_400  # seconds
 # Names of columns of Excel's days: date begins or ends a word; amounts are as large (consolidated_debt, Datenvolumen).
 DATES = re.compile(r"(?i:(\b|_)date(?!n)|(?<!candi)(?<!man)(?<!up)(?<!vali)dates?(?![^\W\d_])|datum|fecha)|[a-z]Date")
 TIMES = re.compile(r"time|date|stamp|epoch|unix|created|updated|(\b|_)(at|ts|when)\b|zeit|datum", re.I)
@@ -32,38 +25,6 @@ AS_WORDS = {
 }
 
 
-def moments(column: dict, cells: Column, line: Callable[[int], str]) -> np.ndarray:
-    """(N,) float64, the cells of a column of dates in seconds since 1970; NaN for a missing one.
-
-    Dates of the form `ISO` are unambiguous, so they are accepted beside dates of any other. column, line: see `values`.
-    Raises UserError for the first cell that is no date of the column's form, and for timestamps in another unit.
-    """
-    name, form, known = column["name"], column["date"], dict[str, float]()
-    if form in SINCE_1970:
-        refuse_other_unit(name, form, cells, line)
-        if cells.numbers is not None:
-            return since_1970(cells.numbers, form)
-    different, no_end = cells.different(), column.get("no_end", False)
-    read = moment_of_column
-    if column.get("lenient") and not column.get("iso"):  # older versions took ISO dates only if all cells were such
-        all_iso = all(is_no_date(cell, no_end) or moment(cell, ISO) is not None for cell, *_ in different)
-        read = moment_of_column if all_iso else moment
-    for cell, _, place in different:
-        found = np.nan if is_no_date(cell, no_end) else read(cell, form)
-        if found is None and not column.get("lenient"):
-            said = f"row {line(place)}, column {name}: {cell!r} is not a date"
-            others = [word for word, *_ in different if word != cell and not is_no_date(word, no_end)]
-            if others and all(read(word, form) is None for word in others):  # the whole table is of another form
-                raise UserError(f"{said} as in the training ({form}), nor are the others: write all of them that way.")
-            swapped = {DAY_FIRST: MONTH_FIRST, MONTH_FIRST: DAY_FIRST}.get(form)
-            if swapped and moment(cell, swapped) is not None:
-                raise UserError(f"{said} as the others are ({form}), but {swapped}: write all of them as 2020-01-31.")
-            how = f"delete the row if it is a note, or train with {typed('dataset.dates', name, listed=True)}"
-            raise UserError(f"{said} as the others are ({form}): empty the cell if it is unknown, {how}.")
-        known[cell] = np.nan if found is None else found
-    return cells.each(lambda cell: known.get(cell, np.nan))
-
-
 def moment_of_column(cell: str, form: str) -> float | None:
     """`moment` of a cell, which may also be of the form `ISO` whatever the form of its column is."""
     found = moment(cell, form)
@@ -72,23 +33,11 @@ def moment_of_column(cell: str, form: str) -> float | None:
     return found
 
 
-def refuse_other_unit(name: str, form: str, cells: Column, line: Callable[[int], str]) -> None:
-    """Raises UserError if the first number is a timestamp, but not in the unit that the training had."""
-    places = ends_of(cells)
-    units = units_at([cells.at(place) for place in places])
-    if units and form not in units:
-        unit = units[0] if units[0] == EXCEL else f"{units[0]} since 1970"
-        raise UserError(
-            f"row {line(places[0])}, column {name}: {cells.at(places[0])!r} is a time in {unit}, and the training's "
-            f"are in {form}: write all of them in one unit."
-        )
-
-
 def find_form(name: str, cells: Column, day_first: bool | None, asked: bool, line: Callable[[int], str]) -> str | None:
     """The form of a column's dates; None if the column holds something else.
 
     asked: whether a setting says that the column holds dates. day_first: whether 1/2/2000 is in February; None infers
-    it from the other cells. line: see `values`.
+    it from the other cells. line: see `NumberColumn.values`.
     Raises UserError for a cell such as 1/2/2000 if `day_first` is None and the other cells do not decide it.
     """
     least = 0.0 if asked else 0.95  # the share of the different cells that must be dates of one form
@@ -186,32 +135,3 @@ def are_since_1970(name: str, cells: Column, unit: str) -> bool:
     a_day = high - low > 86_400 * SINCE_1970[unit]
     is_named = bool((DATES if unit == EXCEL else TIMES).search(name))
     return bool(a_day and (is_named or (unit not in ("seconds", EXCEL) and not (numbers % 1).any())))
-
-
-def date_remarks(column: dict, cells: Column, seconds: np.ndarray) -> list[str]:
-    """Remarks on dates in another form, on cells that are taken for missing, on years of two digits that are read as of
-    the far future, and on a frequent date such as 1900-01-01 that may mark missing ones.
-    seconds: those of the column's cells, see `moments`."""
-    if cells.numbers is not None:
-        return []
-    name, form = column["name"], column["date"]
-    words = [one for one in cells.different() if not is_missing(one[0])]
-    none = Counter({word: times for word, times, place in words if np.isnan(seconds[place])})
-    may_be_iso = [one for one in words if form != ISO and one[0][:4].isdecimal()]
-    iso = Counter({word: times for word, times, _ in may_be_iso if moment(word, form) is None}) - none
-    total, notes = sum(times for _, times, _ in words), []
-    if iso:
-        of_iso, days = cells.holds(iso), parts_of(seconds)["day"]
-        such = f"{examples_of(iso)}, the others as {form}"
-        # A spreadsheet of another country turns 3/4/2024 into 2024-03-04, but leaves 13/4/2024, with a day above 12.
-        swapped = np.nanmax(days[of_iso]) <= 12 < np.nanmin(days[~of_iso]) and min(of_iso.sum(), (~of_iso).sum()) > 5
-        doubt = "; none of the first has a day above 12: are day and month swapped?" if swapped else ""
-        notes.append(f"{name}: dates in two forms, {percent(iso.total() / total)} as {such}{doubt}")
-    if none:
-        notes.append(f"{name}: dates, and {percent(none.total() / total)} count as missing ({examples_of(none)})")
-    ahead = Counter({word: times for word, times, place in words if seconds[place] > time() + TEN_YEARS})
-    if short := Counter({word: times for word, times in ahead.items() if not re.search(r"\d{4}", word)}):
-        such = f"years of two digits are read as 1969 to 2068 ({examples_of(short)})"
-        notes.append(f"{name}: {such}: write four if not so")
-    found = seconds[~np.isnan(seconds)]
-    return [*notes, *doubt_far(name, found, lambda end: cells.at(int(np.flatnonzero(seconds == end)[0])))]

@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple, NoReturn
 
 from proj.data.tables.cells import number
+from proj.data.tables.number_column import NumberColumn
 from proj.data.tables.one_column import WholeColumn
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
@@ -68,10 +69,12 @@ def decimal_mark(column: Evidence, everywhere: set[str], trained: str, refuse: C
     return found.get(",") or found["."]
 
 
-def decimal_marks(table: Table, columns: dict[int, dict], decimal: str | None, notes: list[str]) -> dict[int, str]:
+def decimal_marks(
+    table: Table, columns: dict[int, NumberColumn], decimal: str | None, notes: list[str]
+) -> dict[int, str]:
     """The decimal mark of each column of numbers, by column index.
 
-    columns: the descriptions of these columns; their "decimal" is the mark that they had in the training.
+    columns: these columns by index; their `decimal` is the mark that they had in the training.
     decimal: "point" or "comma" if the user has set it; with None, remarks on doubtful decisions are added to `notes`.
     Raises UserError if the numbers of a column are ambiguous and nothing decides.
     """
@@ -79,17 +82,17 @@ def decimal_marks(table: Table, columns: dict[int, dict], decimal: str | None, n
     if decimal:
         return marks
     with_marks = [place for place in columns if table.columns[place].mark]
-    found = {place: evidence(table.columns[place], columns[place].get("unit", "")) for place in with_marks}
+    found = {place: evidence(table.columns[place], columns[place].unit) for place in with_marks}
     everywhere = set().union(*(column.marks for column in found.values()))
     for place, column in found.items():
-        name, trained = columns[place]["name"], columns[place].get("decimal", "")
+        name, trained = columns[place].name, columns[place].decimal
         marks[place] = decimal_mark(column, everywhere, trained, partial(refuse_doubtful, table, place, name))
         why = "as in the training" if trained else "as the other columns have it"
         if not trained and marks[place] == "." and "," not in column.doubtful:
             why = "which dataset.decimal=comma changes" if column.has_unmarked and not everywhere else ""
         if column.doubtful and not column.marks and why:
             cell = table.columns[place].at(min(column.doubtful.values()))
-            read = number(cell, columns[place].get("unit", "")).value(marks[place])
+            read = number(cell, columns[place].unit).value(marks[place])
             notes.append(f"{cell} in column {name} is read as {read:g}, {why}")
     return marks
 

@@ -5,13 +5,18 @@ from collections import Counter
 import numpy as np
 from torch import Tensor
 
+from proj.data.tables.answers import AnswerColumn, answer_codes
 from proj.data.tables.cells import count, examples_of, is_no_number
+from proj.data.tables.date_column import DateColumn
 from proj.data.tables.dates_of_files import doubt_new_dates
-from proj.data.tables.encode import answer_codes, kind_of, remarks, width, words_of
+from proj.data.tables.input_column import InputColumn
 from proj.data.tables.joined_notes import joined
+from proj.data.tables.number_column import NumberColumn
+from proj.data.tables.number_remarks import number_remarks
 from proj.data.tables.one_column import Column, WholeColumn
 from proj.data.tables.text_table import Table
-from proj.data.tables.texts import words_in
+from proj.data.tables.texts import TextColumn, words_in
+from proj.data.tables.word_column import WordColumn, words_of
 from proj.system.names import plain_name
 from proj.wording import agree, first_of, how_many
 
@@ -19,22 +24,21 @@ FAR, ENOUGH = 10, 5  # standard deviations from the training's mean that are too
 SCALED, MANY = 8, 20  # the factor that suggests another unit; the fewest numbers whose spread is reliable
 
 
-def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, rows: np.ndarray) -> list[str]:
+def unlike_training(table: Table, columns: dict[int, InputColumn], encoded: Tensor, rows: np.ndarray) -> list[str]:
     """Warnings of columns that differ from those of the training.
 
     They are about numbers in another unit, or many numbers far from the training's; limits such as <5; dates whose day
     and month seem to be swapped; words that are unknown or spelled differently; a third answer in a column of two; and
     columns in which all cells are missing.
-    columns: the descriptions of the columns by index. rows: indices of rows. encoded: their inputs, see `encode_table`.
+    columns: the training's, by index in the table. rows: indices of rows. encoded: their inputs, see `encode_table`.
     """
-    notes, widths = [], [*map(width, columns.values())]
+    notes, widths = [], [column.width for column in columns.values()]
     for (place, column), inputs in zip(columns.items(), encoded.split(widths, 1), strict=True):
-        cells, name = table.columns[place].take(rows), f"column {column['name']}"
-        if kind_of(column) == "numbers":
-            takes_limits = "limits" in column or "lenient" not in column  # lenient columns of older versions do not
-            if cells.numbers is None and takes_limits:
-                notes += remarks(name, count(cells), True, "numbers")
-            far, (mean, std) = inputs.abs() > FAR, (column["mean"], column["std"])
+        cells, name = table.columns[place].take(rows), f"column {column.name}"
+        if isinstance(column, NumberColumn):
+            if cells.numbers is None and column.takes_limits:
+                notes += number_remarks(name, count(cells), True, "numbers")
+            far, (mean, std) = inputs.abs() > FAR, (column.mean, column.std)
             its = f"far from the training's, {mean:.4g} ± {std:.2g}"
             if is_in_another_unit(column, inputs):
                 about = mean + float(inputs[inputs != 0].median()) * std
@@ -42,18 +46,18 @@ def unlike_training(table: Table, columns: dict[int, dict], encoded: Tensor, row
             elif far.sum() >= max(ENOUGH, 0.02 * len(far)):  # of any numbers, up to 1 % can be 10 deviations away
                 such = f"{int(far.sum()):,} numbers such as {cells.at(int(far.flatten().nonzero()[0]))} are {its}"
                 notes.append(f"{name}: {such}: if they mark missing values, empty these cells")
-        if kind_of(column) == "dates":
+        if isinstance(column, DateColumn):
             notes += [f"{name}: {note}" for note in doubt_new_dates(column, inputs)]
-        known, truth = column.get("categories", []), column.get("truth", [])
-        notes += [f"{name}: {note}" for note in (unknown_words(cells, known, truth) if known or truth else [])]
-        if kind_of(column) == "texts" and not inputs.any() and any(map(words_in, cells)):
+        if isinstance(column, WordColumn | AnswerColumn):
+            notes += [f"{name}: {note}" for note in unknown_words(cells, column)]
+        if isinstance(column, TextColumn) and not inputs.any() and any(map(words_in, cells)):
             notes.append(f"{name}: the model knows none of its words")
         if len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any():  # missing cells are encoded as 0
             notes.append(f"{name}: no row has a value")
-    return joined(notes, [column["name"] for column in columns.values()])
+    return joined(notes, [column.name for column in columns.values()])
 
 
-def is_in_another_unit(column: dict, inputs: Tensor) -> bool:
+def is_in_another_unit(column: NumberColumn, inputs: Tensor) -> bool:
     """Whether the numbers of a column seem to be in another unit than in the training, as 0.5 instead of 50 %: their
     median is far from the training's mean, or mean and spread have both changed by a similar, large factor.
     inputs: the standardised numbers, 0 for a missing one."""
@@ -62,27 +66,29 @@ def is_in_another_unit(column: dict, inputs: Tensor) -> bool:
         return False
     if abs(float(found.median())) > FAR:
         return True
-    if len(found) < MANY or not column["mean"]:
+    if len(found) < MANY or not column.mean:
         return False
     spread = float(found.std())
-    mean = 1 + float(found.mean()) * column["std"] / column["mean"]
+    mean = 1 + float(found.mean()) * column.std / column.mean
     low, high = min(mean, spread), max(mean, spread)
     return 0 < high < 3 * low and not 1 / SCALED < high < SCALED
 
 
-def unknown_words(cells: Column, known: list[str], truth: list[str]) -> list[str]:
-    """A warning if most words of a column are not `known`, or if one differs from a known word only in case or accents.
-    truth: the two answers of a column that has answers instead of categories; it warns of any other word."""
-    counts, all_known = words_of(cells), known or [*answer_codes(truth)]
+def unknown_words(cells: Column, column: WordColumn | AnswerColumn) -> list[str]:
+    """A warning if the model does not know most words of a column, or if one differs from a word that it knows only in
+    case or accents. In a column of two answers it warns of any other word."""
+    answers = isinstance(column, AnswerColumn)
+    known = column.truth if answers else column.categories
+    counts, all_known = words_of(cells), [*answer_codes(known)] if answers else known
     among = dict(zip(counts, WholeColumn([*counts]).among(all_known), strict=True)) if counts else {}
     strange = Counter({word: times for word, times in counts.items() if among[word] < 0})
     if not strange:
         return []
     some, missing = examples_of(strange), "counts as missing"
     if len(strange) == len(counts):
-        others = first_of([*map(repr, known or truth)], 3)
+        others = first_of([*map(repr, known)], 3)
         return [f"none of its words ({some}) is one of the training's ({others}), so all are missing"]
-    if truth:
+    if answers:
         return [f"{some} is neither of its two answers, and {missing}"]
     plain = {*map(plain_name, known)}
     if 2 * strange.total() < counts.total() and not any(plain_name(word) in plain for word in strange):

@@ -2,13 +2,15 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import chain, islice
 from unicodedata import normalize
 
 import torch
 from torch import Tensor
 
+from proj.data.tables.input_column import InputColumn, are_words
 from proj.data.tables.one_column import Column
 
 WORD = re.compile(r"\w\w+")  # of two characters or more, as scikit-learn's CountVectorizer finds words
@@ -29,8 +31,33 @@ def hold_sentences(cells: Iterable[str]) -> bool:
     return sum(map(len, found)) >= 3 * len(found) and 2 * shared > len(found)
 
 
-def measure_text(name: str, cells: Column, most: int) -> dict:
-    """The description of a column of texts for `encode_column`. cells: those of the training part.
+@dataclass(frozen=True)
+class TextColumn(InputColumn):
+    """Free text. text: the words with an input, which is 1 for a cell that holds the word, and else 0."""
+
+    text: list[str]
+
+    kind = "texts"
+
+    def _is_sound(self) -> bool:
+        return are_words(self.text)
+
+    @property
+    def width(self) -> int:
+        return len(self.text)
+
+    def encode(self, cells: Column, line: Callable[[int], str], decimal: str, marks: str) -> Tensor:
+        places, codes = {word: place for place, word in enumerate(self.text)}, cells.codes
+        found = {code: words_in(cells.words[code]) for code in {*codes.tolist()}}
+        held = {code: [places[word] for word in there if word in places] for code, there in found.items()}
+        encoded = torch.zeros(len(codes), self.width)
+        for row, code in zip(encoded.numpy(), codes.tolist(), strict=True):
+            row[held[code]] = 1
+        return encoded
+
+
+def measure_text(name: str, cells: Column, most: int) -> TextColumn:
+    """A column of texts with its words. cells: those of the training part.
 
     most: the maximum number of words; those that occur in the most cells are taken, if they occur in two or more.
     """
@@ -38,15 +65,4 @@ def measure_text(name: str, cells: Column, most: int) -> dict:
     for cell, times, _ in cells.different():
         for word in sorted(words_in(cell)):  # sorted, since the order decides between equally frequent ones
             tally[word] += times
-    return {"name": name, "text": sorted(word for word, times in tally.most_common(most) if times > 1)}
-
-
-def encode_text(cells: Column, words: Sequence[str]) -> Tensor:
-    """(B, F) float32: 1 where a cell holds a word, else 0, for B cells and F words."""
-    places, codes = {word: place for place, word in enumerate(words)}, cells.codes
-    found = {code: words_in(cells.words[code]) for code in {*codes.tolist()}}
-    held = {code: [places[word] for word in there if word in places] for code, there in found.items()}
-    encoded = torch.zeros(len(codes), len(words))
-    for row, code in zip(encoded.numpy(), codes.tolist(), strict=True):
-        row[held[code]] = 1
-    return encoded
+    return TextColumn(name, sorted(word for word, times in tally.most_common(most) if times > 1))
