@@ -15,7 +15,7 @@ from support.tables import numbers, read_rows, write_rows
 
 from proj.config.words import typed
 from proj.data.facts import Facts
-from proj.data.tables.answers import find_truth
+from proj.data.tables.answers import find_answers
 from proj.data.tables.columns import Columns
 from proj.data.tables.date_forms import moment
 from proj.data.tables.date_parts import parts_of
@@ -542,6 +542,16 @@ def test_a_model_of_before_takes_dates_of_another_form_for_missing_ones_as_it_di
     assert not {"iso", "no_end"} & again.columns[0].to_dict().keys()
 
 
+def test_a_model_of_before_keeps_the_inputs_of_its_columns(table):
+    """Its version stored no decimal mark, and here fewer parts of a date."""
+    cells = [f"{day:%Y-%m-%d}" for day in DAYS], [f"{i},5 kg" for i in range(60)]
+    today = table(*cells).columns
+    assert today[1].unit == "kg" and today[1].decimal == "," and len(today[0].parts) > 2
+    before = [replace(today[0], parts=today[0].parts[:2]), replace(today[1], decimal=""), *today[2:]]
+    facts = Facts([sum(one.width for one in before)], ["p", "q"], False, None, None, before, "")
+    assert table(*cells, facts=facts).columns == before
+
+
 def test_among_dates_of_two_forms_those_that_can_be_day_or_month_are_refused(table):
     cells = [f"{day:%Y-%m-%d}" if i % 2 == 0 else f"0{1 + i % 9}/0{1 + i % 7}/2021" for i, day in enumerate(DAYS)]
     with pytest.raises(UserError, match=r"row 3, column a: '02/02/2021' can be .*dataset.day_first=true or"):
@@ -635,7 +645,7 @@ def test_yes_and_no_become_one_number_also_in_predict(table, new, words):
 
 
 def test_other_words_and_a_single_answer_stay_words(table):
-    assert find_truth(["yes", "no"]) == ["no", "yes"] and find_truth(["yes", "true"]) is None
+    assert find_answers(["yes", "no"]) == ["no", "yes"] and find_answers(["yes", "true"]) is None
     for cells, more in (((["yes", ""]), []), (["yes", "no", "unknown"], []), (["yes", "no"], ["categorical=[a]"])):
         assert table([cells[i % len(cells)] for i in range(60)], words=more).columns[0].kind == "words"
 

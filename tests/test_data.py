@@ -23,6 +23,7 @@ from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts
 from proj.data.images import ImageDataModule, crop_and_flip, partition
 from proj.data.splitting import draw_parts, stratified
+from proj.data.tables.number_column import NumberColumn
 from proj.errors import UserError
 
 ALL = ("iris", "digits", "mnist", "fashion_mnist", "cifar10")
@@ -471,6 +472,30 @@ def own(splits: dict, names=("a", "b"), shape=(3,)) -> InMemoryDataModule:
             self.splits, self.class_names, self.input_shape = splits, names, shape
 
     return Own(batch_size=2, seed=0)
+
+
+def with_columns(columns) -> InMemoryDataModule:
+    x = torch.arange(4.0).view(4, 1)
+    data = own({part: Split(x, torch.tensor([0, 1, 0, 1])) for part in ("train", "val", "test")}, shape=(1,))
+    data.columns = columns
+    return data
+
+
+def test_columns_of_ones_own_may_be_descriptions_with_numpy_numbers():
+    data = with_columns([{"name": "height", "mean": np.float64(1.5), "std": np.float32(0.5)}])
+    data.setup()
+    assert data.facts.columns == [NumberColumn("height", 1.5, 0.5)] and type(data.facts.columns[0].mean) is float
+    again = with_columns([{"name": "height", "mean": 1.5, "std": 0.5}])
+    again.load_all(data.facts.columns, data.class_names)
+    assert again.columns == data.facts.columns
+
+
+@pytest.mark.parametrize("columns", ([{"name": "height"}], ["height"], [{"name": 1, "mean": 0.0, "std": 1.0}]))
+def test_columns_of_ones_own_that_describe_none_are_one_sentence(columns):
+    with pytest.raises(
+        UserError, match=r'Own\.load sets columns that are not such as \{"name": "height", "mean": 1\.7'
+    ):
+        with_columns(columns).setup()
 
 
 @pytest.mark.parametrize(

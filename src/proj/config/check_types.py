@@ -90,11 +90,11 @@ def check_types(cfg: DictConfig, overrides: list[str]) -> None:
         else:
             keys.append(key)
     for key in keys:
-        value, listed = OmegaConf.select(cfg, key), policy(key).range
-        if value is None and listed is STEPS and "epochs" not in cfg.scheduler:  # else OneCycleLR counts the steps
+        value, taken = OmegaConf.select(cfg, key), policy(key).range
+        if value is None and taken is STEPS and "epochs" not in cfg.scheduler:  # else OneCycleLR counts the steps
             raise UserError(f"{key}=null is not {STEPS.words}.")
-        has_range_check = listed and (type(value) in (int, float) or (value is not None and listed in (SIZE, PATH)))
-        if key == "hydra.run.dir" or has_range_check:
+        is_number, may_be_text = type(value) in (int, float), value is not None and taken in (SIZE, PATH)
+        if key == "hydra.run.dir" or (taken and (is_number or may_be_text)):
             continue  # a path may be any text, and `check_ranges` checks the others: composing the defaults takes time
         check_type(key, value, OmegaConf.select(compose_defaults(cfg, *groups), key))
 

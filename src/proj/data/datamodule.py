@@ -15,7 +15,7 @@ from proj.data.class_names import describe_alike
 from proj.data.copies import describe_overlap
 from proj.data.facts import Facts
 from proj.data.features import pick_view
-from proj.data.loaded import Split, check_loaded
+from proj.data.loaded import Split, check_loaded, columns_of
 from proj.data.splitting import draw_parts, stratified
 from proj.data.tables.input_column import InputColumn
 from proj.errors import UserError
@@ -86,6 +86,7 @@ class InMemoryDataModule(LightningDataModule):
         columns, class_names: the model's, as stored in its `contents`; a table is encoded by them.
         """
         self.load()
+        self.columns = columns_of(self)
         inputs, targets = zip(*self.splits.values(), strict=True)
         together = torch.cat if isinstance(inputs[0], Tensor) else inputs[0].together
         numbered = self.numbers.keys() >= self.splits.keys()  # the images of an official test set have no numbers

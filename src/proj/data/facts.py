@@ -51,10 +51,6 @@ class Facts:
     levels: dict[str, list[float]] | None = None
     target: str | None = None
 
-    def __post_init__(self) -> None:
-        if self.columns is not None:
-            object.__setattr__(self, "columns", [*map(column_from, self.columns)])
-
     @property
     def kind(self) -> str:
         return "image" if len(self.input_shape) == 3 else "table"
@@ -72,7 +68,9 @@ class Facts:
         """
         try:
             drawn = contents["drawings"] if "drawings" in contents else is_drawn(contents["config"]["dataset"])
-            facts = cls(**{field.name: contents.get(field.name) for field in fields(cls)} | {"drawings": drawn})
+            columns = None if contents.get("columns") is None else [*map(column_from, contents["columns"])]
+            others = {field.name: contents.get(field.name) for field in fields(cls)}
+            facts = cls(**others | {"drawings": drawn, "columns": columns})
             sound = facts._is_sound()
         except (LookupError, TypeError, ValueError, AttributeError):
             sound = False
@@ -89,8 +87,6 @@ class Facts:
         if len(scale) == 1:
             return False
         if not all(is_list_of(numbers, int, float) and len(numbers) == self.input_shape[0] for numbers in scale):
-            return False
-        if self.columns == []:
             return False
         return all(is_list_of(pair, int, float) and pair[0] < pair[1] for pair in (self.levels or {}).values())
 
@@ -126,8 +122,8 @@ class Facts:
         """The module that makes inputs from pixels or from a table's numbers; None if the inputs need more."""
         if self.mean:
             return Normalize(self.mean, self.std)
-        numbers = [column for column in self.columns or [] if isinstance(column, NumberColumn)]
-        return Standardize(numbers) if numbers and len(numbers) == len(self.columns or []) else None
+        columns = self.columns or []
+        return Standardize(columns) if columns and all(isinstance(one, NumberColumn) for one in columns) else None
 
     def pixels(self, x: Tensor) -> Tensor:
         """Undo the normalisation: float32 inputs (B, C, H, W) -> uint8 pixels (B, H, W, 1 or 3)."""

@@ -164,7 +164,7 @@ class ImageFolderDataModule(ImageDataModule):
         parts = self._parts(targets[numbers], part_of[numbers], together)
         return {name: torch.from_numpy(numbers)[part] for name, part in parts.items()}
 
-    def load_all(self, columns: list[dict] | None, class_names: list[str]) -> None:
+    def load_all(self, columns: None, class_names: list[str]) -> None:
         self.known = class_names
         super().load_all(columns, class_names)
 

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from proj.data.part_names import PARTS
+from proj.data.tables.column_kinds import column_from
+from proj.data.tables.input_column import InputColumn
 from proj.errors import UserError
 from proj.system.ranks import say
 from proj.wording import how_many
@@ -46,6 +48,17 @@ def check_loaded(data: Any, as_kept: bool) -> None:
         check_targets(name, part, split.targets, classes)
     if as_kept and data.kind == "image":
         check_images(data)
+    data.columns = columns_of(data)
+
+
+def columns_of(data: Any) -> list[InputColumn] | None:
+    """The columns of the data. A class of the user's own may give their descriptions, as a checkpoint holds them.
+    Raises UserError for what describes none."""
+    try:
+        return None if data.columns is None else [*map(column_from, data.columns)]
+    except (TypeError, ValueError) as error:
+        example = '{"name": "height", "mean": 1.7, "std": 0.1}'
+        raise UserError(f"{type(data).__name__}.load sets columns that are not such as {example} ({error}).") from error
 
 
 def refuse_other_order(data: Any, part: str, labels: list[Tensor]) -> None:

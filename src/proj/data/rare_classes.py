@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 
 from proj.data.class_names import classes_among
-from proj.data.tables.answers import find_truth
+from proj.data.tables.answers import find_answers
 from proj.data.tables.cells import is_missing, is_no_number, is_number, number
 from proj.data.tables.one_column import Column
 from proj.data.tables.text_table import Table
@@ -85,7 +85,7 @@ def missing_marks(words: Collection[str], columns: Sequence[Column] = ()) -> lis
     """Those of a target's words that mark a missing class rather than name one: NA and the like, if all others are
     numbers, or two answers such as FALSE and TRUE; or if it also stands for a missing number in one of the table's
     `columns`, and two other words are left."""
-    for is_mark, are_classes in ((is_no_number, lambda words: all(map(is_number, words))), (is_missing, find_truth)):
+    for is_mark, are_classes in ((is_no_number, lambda words: all(map(is_number, words))), (is_missing, find_answers)):
         marks = [word for word in words if is_mark(word)]
         if (others := {*words} - {*marks}) and are_classes(others):
             return marks

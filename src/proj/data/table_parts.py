@@ -39,9 +39,8 @@ def part_of_rows(table: Table, rows: np.ndarray, parts_of_files: list[str]) -> n
 def given_parts(
     table: Table, rows: np.ndarray, parts_of_files: list[str], split: str | int | None, parts: Collection[str]
 ) -> tuple[np.ndarray, dict[str, str]]:
-    """(See `part_of_rows`, or what the column `split` says of each row; for each of `parts` that is so given what it
-    is: a file, or a word of that column). Raises UserError if both files and a column say which rows are which part.
-    """
+    """((N,) the index in PARTS of each row's part; for each of `parts` that a file or the column `split` gives, that
+    file or `column=part`). Raises UserError if both files and a column say which rows are which part."""
     files = {part: table.files[parts_of_files.index(part)][0] for part in parts if part in parts_of_files}
     if split is None:
         return part_of_rows(table, rows, parts_of_files), files
@@ -80,7 +79,7 @@ def groups_of_rows(table: Table, rows: np.ndarray, key: str | int) -> np.ndarray
 
 def refuse_lacking(table: Table, place: int, lacking: np.ndarray, what: str, why: str) -> None:
     """Raises UserError if there are rows, of the indices `lacking`, whose cell in the column of index `place` is not
-    what is needed. what: that is it. why: it is needed."""
+    what is needed. what, why: the message says that the row has no <what>, which is needed <why>."""
     if len(lacking):
         cell = table.columns[place].at(lacking[0])
         more = f"like {how_many(len(lacking) - 1, 'more row')}" if len(lacking) > 1 else ""

@@ -181,3 +181,16 @@ class EpochMeans(Counts):
     def compute(self) -> dict[str, float]:
         loss, correct, count = self.sums.tolist()
         return {"train/loss": ratio(loss, count), "train/acc": ratio(correct, count)}
+
+
+def confusion_of(targets: Tensor, predicted: Tensor, classes: int) -> Tensor:
+    """(C, C) int64, how many examples of each true class, in rows, were taken for each class. targets, predicted: (N,)
+    int64."""
+    return torch.bincount(targets * classes + predicted, minlength=classes**2).view(classes, classes)
+
+
+def accuracy_per_class(confusion: Tensor, names: Sequence[str]) -> dict[str, float | None]:
+    """The share of each class's examples that is classified correctly; None for a class without examples.
+    confusion: see `confusion_of`. names: of the classes."""
+    shares = (confusion.diagonal() / confusion.sum(1)).tolist()
+    return {name: None if math.isnan(share) else share for name, share in zip(names, shares, strict=True)}

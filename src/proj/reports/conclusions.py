@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 from proj.reports.compare import Comparison, Row, counted, dataset_of
+from proj.reports.runs import Run
 from proj.reports.table import label, written
 from proj.reports.verdicts import MOST_SEEDS, Verdict, interval_of_mean, interval_of_share, verdicts
 from proj.wording import how_many, share
@@ -13,10 +14,14 @@ SHOWN = 3  # the most rows that sentences compare with the best one; report.json
 ENOUGH = "0,1,2,3,4,5"  # as many seeds usually detect a difference of two standard deviations
 
 
+def finished(row: Row) -> list[Run]:
+    """The finished runs that count for a row."""
+    return [run for run in counted(row["runs"]) if run.status == "finished"]
+
+
 def values_by_seed(row: Row, metric: str, mode: str, as_pairs: bool = False) -> dict[Any, float]:
     """The values of a metric in a row's finished runs, by the runs' `repetition`, or by their `pair`."""
-    runs = [run for run in counted(row["runs"]) if run.status == "finished"]
-    values = [(run, run.value(metric, mode)) for run in runs]
+    values = [(run, run.value(metric, mode)) for run in finished(row)]
     return {run.pair if as_pairs else run.repetition: value for run, value in values if value is not None}
 
 
@@ -41,7 +46,7 @@ def data_of(row: Row) -> set[tuple]:
     """Keys of a row's data. Two rows are on the same data if they have a key in common.
     One key is the checksum. The other is the file or folder with the examples in each part, so that rows with other
     columns or another image size can be compared, although their inputs have another checksum."""
-    runs = [run for run in counted(row["runs"]) if run.status == "finished"]
+    runs = finished(row)
     # With folds, the checksum is that of the whole table, and does not depend on which column is the target.
     learnt = [runs[0].config.get(f"dataset.{key}") for key in ("target", "min_examples") if folds_of(row)]
     chosen = {run.record.get("examples") for run in runs}

@@ -110,12 +110,12 @@ def ratio(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
 def stand_off(tables: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(The difference between the best row and each row, its standard error), both of shape (tables, rows).
     tables: (tables, seeds, rows), NaN for a seed that a row does not have. best: the index of each table's best row."""
-    here = ~np.isnan(tables)
+    has = ~np.isnan(tables)
     leader = np.take_along_axis(tables, best[:, None, None], axis=2)  # (tables, seeds, 1)
-    shared = here & ~np.isnan(leader)
-    own, its, both = here.sum(1), (~np.isnan(leader)).sum(1), shared.sum(1)  # counts of seeds
-    smaller = np.minimum(own, its)
-    paired = both == smaller
+    leader_has = ~np.isnan(leader)
+    seeds, leader_seeds, common = has.sum(1), leader_has.sum(1), (has & leader_has).sum(1)
+    fewer = np.minimum(seeds, leader_seeds)
+    paired = common == fewer  # the row with fewer seeds has none that the other lacks
     mean, variance = mean_and_variance(tables)
     leaders_mean, leaders_variance = mean_and_variance(leader)
     pairs_mean, pairs_variance = mean_and_variance(leader - tables)
@@ -123,12 +123,13 @@ def stand_off(tables: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndar
     # Accuracies on few examples are coarse, and seeds may agree by chance: the square of half the smallest step between
     # two values is added to the variance.
     squared_step = smallest_step(tables) ** 2 / 4
-    squared = np.where(paired, pairs_variance / np.maximum(both, 1), leaders_variance / its + variance / own)
-    squared = squared + squared_step[:, None] / smaller
+    unpaired = leaders_variance / leader_seeds + variance / seeds
+    squared = np.where(paired, pairs_variance / np.maximum(common, 1), unpaired)
+    squared = squared + squared_step[:, None] / fewer
     others = np.arange(tables.shape[2]) != best[:, None]
     # A variance estimated from few seeds is uncertain, so it is shrunk towards the mean over all comparisons.
     typical = (squared * others).sum(1, keepdims=True) / others.sum(1, keepdims=True)
-    squared = ((smaller - 1) * squared + POOLED * typical) / (smaller - 1 + POOLED)
+    squared = ((fewer - 1) * squared + POOLED * typical) / (fewer - 1 + POOLED)
     return np.where(others, difference, 0.0), np.sqrt(squared)
 
 

@@ -23,11 +23,12 @@ ONLY_BEST = {  # with these values of callbacks.best, best.ckpt is its only chec
 
 
 class Best(ModelCheckpoint):
-    """Lightning's callback, called only if it may save, since it copies all metrics before it looks at its own; with
-    `verbose` always, since it then says when it does not save. Lightning would take a first NaN for the best.
+    """Lightning's ModelCheckpoint for the best epoch, with three differences.
 
-    Of epochs with the same score, that with the lowest val/loss is the best. Among few validation examples, many epochs
-    share the best accuracy, and the first of them has hardly been trained.
+    It does nothing for a score that is no improvement, where Lightning would first copy all metrics; only with
+    `verbose` it is called, to say so. A NaN is never the best. Of epochs with the same score, the one with the lowest
+    val/loss is the best: among few validation examples, many epochs share the best accuracy, and the first of them has
+    hardly been trained.
     """
 
     loss = -math.inf  # the val/loss of the best; a run of an older version, which has none, keeps the first
@@ -52,8 +53,10 @@ class Best(ModelCheckpoint):
             return False
         metrics = trainer.callback_metrics  # once, since Lightning computes them each time
         score = metrics.get(self.monitor)
-        if score is None or not math.isfinite(score):
-            return score is None  # of which Lightning's callback says that nothing has measured it
+        if score is None:
+            return True  # Lightning's callback then says that nothing has measured it
+        if not math.isfinite(score):
+            return False
         is_validated = self.monitor.startswith("val/")  # any other metric may come with the loss of an earlier epoch
         loss = float(metrics.get("val/loss", math.inf)) if is_validated else math.inf
         best = self.best_model_score

@@ -1,6 +1,5 @@
 """Writes the results of a run: metrics.json and, for a fold, fold.csv; or status.json if it failed."""
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from proj.config.allowed_classes import resume_command
 from proj.errors import UserError, file_fault
 from proj.models.logits import UNCALIBRATED, calibrated_probabilities, decided
 from proj.models.measuring import run_test
+from proj.models.metrics import accuracy_per_class, confusion_of
 from proj.reports.curves import read_scalars
 from proj.system.files import csv_text, write_atomically
 from proj.system.run_folder import RunFolder
@@ -94,19 +94,17 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
     except UserError as error:
         again = resume_command(Path(trainer.default_root_dir))
         raise UserError(f"{error} The training is saved, and {again} then tests it.") from error
-    shares = (model.confusion.diagonal() / model.confusion.sum(1)).tolist()
-    shares = [None if math.isnan(share) else share for share in shares]  # NaN for a class without examples
+    per_class = accuracy_per_class(model.confusion, data.class_names)
     examples, decision = int(model.confusion.sum()), {}
     if threshold := calibration.get("threshold"):
         logits, targets = logits_of(trainer, "test")
         predicted = decided(calibrated_probabilities(logits, calibration), torch.tensor(threshold["costs"]))
         decision = at_threshold(threshold, data.class_names, predicted, targets)
-        size = data.num_classes
-        model.confusion = (targets * size + predicted).bincount(minlength=size**2).view(size, size)
+        model.confusion = confusion_of(targets, predicted, data.num_classes)
     return {
         **metrics,
         **{f"test/{name}_threshold": value for name, value in decision.items()},
-        "test/acc_per_class": dict(zip(data.class_names, shares, strict=True)),
+        "test/acc_per_class": per_class,
         "test_examples": examples,
         "test_examples_left_out": len(data.splits["test"].targets) - examples,
     }

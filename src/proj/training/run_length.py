@@ -15,10 +15,9 @@ def limited_batches(trainer: Trainer, split: str, available: int) -> int:
     left = min(available, limit) if isinstance(limit, int) else int(available * limit)
     if isinstance(limit, float) and left == 0:
         word = "overfit_batches" if trainer.overfit_batches and split != "test" else f"limit_{split}_batches"
-        batches = "batches" if available > 1 else "batch"
+        batches = how_many(available, f"{split} batch")
         raise UserError(
-            f"trainer.{word}={limit} of {available} {split} {batches} is none: give a number of batches, such as "
-            f"trainer.{word}=1."
+            f"trainer.{word}={limit} of {batches} is none: give a number of batches, such as trainer.{word}=1."
         )
     return left
 

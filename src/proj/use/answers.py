@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from proj.config.monitors import BY_CLASS
 from proj.errors import UserError
 from proj.models.logits import calibrated_logits, decided
+from proj.models.metrics import accuracy_per_class, confusion_of
 from proj.reports.label_issues import label_issues
 from proj.system.files import write_output
 from proj.system.ranks import say
@@ -60,18 +60,14 @@ def figures(results: dict[str, float], answers: Answers, contents: dict, coverag
     """The figures of evaluation.json; the confusion matrix is still a tensor (C, C).
     results: of Lightning's test. contents: the description in the checkpoint. coverage: see `figures_of_sets`."""
     targets, size = answers.targets, answers.logits.shape[1]
-    cells = torch.bincount(targets * size + answers.predicted, minlength=size**2)
-    confusion = cells.view(size, size)  # [right class, predicted class]
+    confusion = confusion_of(targets, answers.predicted, size)
     top3 = answers.logits.topk(min(3, size)).indices
     return {
         **{name: results[f"test/{name}"] for name in ("loss", "acc", *BY_CLASS) if f"test/{name}" in results},
         "top3_acc": (top3 == targets[:, None]).any(1).float().mean().item(),
         "calibration_error": calibration_error(answers.probabilities, targets),
         "calibration_error_before": calibration_error(answers.logits.softmax(1), targets),
-        "acc_per_class": {
-            name: (row[place] / row.sum()).item() if row.sum() else None
-            for place, (name, row) in enumerate(zip(answers.names, confusion, strict=True))
-        },
+        "acc_per_class": accuracy_per_class(confusion, answers.names),
         "confusion": confusion,
         "temperature": answers.temperature,
         "coverage": figures_of_sets(answers, contents, coverage),

@@ -8,7 +8,6 @@ from pathlib import Path
 from proj.config.compose import build, configure
 from proj.data.facts import Facts
 from proj.data.part_names import part_named
-from proj.data.tables.column_kinds import column_from
 from proj.errors import UserError, message_of
 from proj.system.folders import absolute, paths_in
 from proj.system.platform import as_command
@@ -63,7 +62,7 @@ def open_data(
             f"the data has inputs of {given} in {data.num_classes} classes, the model takes {taken} and knows "
             f"{len(facts.class_names)} classes: choose another dataset."
         )
-    if [*map(column_from, data.columns or [])] != (facts.columns or []):
+    if data.columns != facts.columns:
         cure = "choose another dataset, or the table's file: dataset=csv data_dir=…"
         if "data_dir" in chosen and not everything:
             named = [] if dataset or data_dir else [f"data_dir={chosen['data_dir']}"]

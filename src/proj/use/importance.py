@@ -52,12 +52,13 @@ def importance(model: nn.Module, x: Tensor, targets: Tensor, columns: list[Input
     """
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(x[:1])
-    affordable = WORK / max(counter.get_total_flops(), 1) / SHUFFLES  # rows × columns that fit into the budget
+    predictions = WORK / max(counter.get_total_flops(), 1)  # that fit into the budget
+    affordable = predictions / SHUFFLES  # rows × columns, if each column is shuffled SHUFFLES times
     size = int(min(len(x), MOST_ROWS, max(affordable / len(columns), FEWEST_ROWS)))
     draws = torch.Generator().manual_seed(counter_seed(0))
     rows = torch.randperm(len(x), generator=draws)[:size]
     x, targets = x[rows], targets[rows]
-    shuffles = min(SHUFFLES, max(int(affordable * SHUFFLES / (size * min(SHOWN, len(columns)))), 1))
+    shuffles = min(SHUFFLES, max(int(predictions / (size * min(SHOWN, len(columns)))), 1))
     parts, order = inputs_of(columns), list(range(len(columns)))
     if size * len(columns) > affordable:
         strength = influence(model, x, targets)

@@ -43,8 +43,8 @@ class RawColumns(nn.Module):
         self.standardize = Standardize([part for column in columns for part in standardised_parts(column)])
         self.standardize.dtype = torch.float64
         self.dates = {place: column for place, column in enumerate(columns) if isinstance(column, DateColumn)}
-        # For each input of the network: the index of its source, counted over the codes followed by the parts of all
-        # dates; and the code for which the input is 1 (of a word), or NaN if the input is a number.
+        # `forward` first makes one long row: the code of each column, and behind them six parts of each date. For each
+        # input of the network: its place in that row, and the code of its word, or NaN if the input is a number.
         inputs, first = [], len(columns)  # `first`: the index of the first part of the next date
         for place, column in enumerate(columns):
             if isinstance(column, DateColumn):
@@ -59,8 +59,8 @@ class RawColumns(nn.Module):
         self.register_buffer("numbers", places[~words].long())
         self.register_buffer("words", places[words].long())
         self.register_buffer("codes", codes[words])
-        # `forward` computes numbers before words; this index puts them into the order of the network's inputs.
-        self.register_buffer("order", words.long().argsort(stable=True).argsort())
+        numbers_first = words.long().argsort(stable=True)  # as `forward` computes them
+        self.register_buffer("order", numbers_first.argsort())  # puts them into the order of the network's inputs
 
     def forward(self, cells: Tensor) -> Tensor:
         parts = [date_parts(seconds_of(cells[:, place], column)) for place, column in self.dates.items()]

@@ -1,7 +1,9 @@
 """Makes a column of any kind from its description in a checkpoint."""
 
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any
+
+import numpy as np
 
 from proj.data.tables.answers import AnswerColumn
 from proj.data.tables.date_column import DateColumn
@@ -10,9 +12,8 @@ from proj.data.tables.number_column import NumberColumn
 from proj.data.tables.texts import TextColumn
 from proj.data.tables.word_column import WordColumn
 
-Kind = TypeVar("Kind", bound=InputColumn)
-# For each kind a field that the kinds behind it lack.
-KINDS = {"categories": WordColumn, "text": TextColumn, "parts": DateColumn, "truth": AnswerColumn, "mean": NumberColumn}
+# The field that tells a kind; a description without any of these is of numbers.
+KINDS = {"categories": WordColumn, "text": TextColumn, "parts": DateColumn, "truth": AnswerColumn}
 
 
 def column_from(described: Any) -> InputColumn:
@@ -26,9 +27,11 @@ def column_from(described: Any) -> InputColumn:
     return made(kind, described)
 
 
-def made(kind: type[Kind], described: Any) -> Kind:
-    """A column of this kind, without the fields that a newer version may have added. Raises as `column_from` does."""
+def made(kind: type[InputColumn], described: Any) -> InputColumn:
+    """A column of this kind, without the fields that a newer version may have added, and with Python's numbers in place
+    of NumPy's. Raises as `column_from` does."""
     if not isinstance(described, dict):
         raise ValueError(f"{described!r} does not describe a column of a table.")
     known = {field.name for field in fields(kind)}
-    return kind(**{key: value for key, value in described.items() if key in known})
+    given = {key: value for key, value in described.items() if key in known}
+    return kind(**{key: value.item() if isinstance(value, np.generic) else value for key, value in given.items()})

@@ -12,7 +12,7 @@ from proj.wording import how_many
 
 SHOWN = 24  # a table of more columns has its long lists in the file alone, and only counts them in the terminal
 NOTES = 10  # the maximum number of remarks that are printed
-HEADINGS = {"numbers": "numbers", "truth": "yes or no", "dates": "dates", "words": "words", "texts": "words of texts"}
+HEADINGS = {"numbers": "numbers", "answers": "yes or no", "dates": "dates", "words": "words", "texts": "words of texts"}
 # What a setting keeps of a column that is left out otherwise.
 KEPT = {"categorical": ", each whole cell as one word", "text": ", with an input for each of its frequent words"}
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from proj.config.words import typed
-from proj.data.tables.answers import AnswerColumn, find_truth, truth_values
+from proj.data.tables.answers import AnswerColumn, answer_values, find_answers
 from proj.data.tables.cells import Count, count, is_missing
 from proj.data.tables.chosen_columns import KINDS, OF_SPLIT, chosen_columns, is_index, without_effect
 from proj.data.tables.date_column import DateColumn, date_remarks
@@ -85,11 +85,11 @@ class Columns:
     def _keep_ranks(self) -> None:
         """Keep columns of seeming ids: several of the numbers 1 to n, each in another order, are ranks; and if there is
         no other column they are data, since nobody makes a table of ids alone."""
-        numbering = [one for one in self.found.values() if one.id_evidence]
-        shuffled = [one for one in numbering if one.id_evidence == "shuffled"]
+        ids = [found for found in self.found.values() if found.id_evidence]
+        shuffled = [found for found in ids if found.id_evidence == "shuffled"]
         ranks = shuffled if len(shuffled) > 1 else []
-        for one in ranks if self._taken() else numbering:
-            one.left_out = one.setting = ""
+        for found in ranks if self._taken() else ids:
+            found.left_out, found.setting = "", ""
 
     def why_left_out(self) -> str:
         """The end of a message where no column is left."""
@@ -101,24 +101,25 @@ class Columns:
         return f" ({reasons}): {how}" if reasons else ""
 
     def _take(self, place: int, kind: str) -> Finding:
-        """Infer what a column holds. A column of numbers gets its mean and deviation later, in `_measure_numbers`."""
+        """Infer what a column holds: a text if a setting says so, else dates, answers, numbers or words, in this order.
+        A column of numbers gets its mean and deviation later, in `_measure_numbers`."""
         name, cells = self.table.names[place], self.table.columns[place].take(self.rows)
         seen, trained = count(cells), self.trained.get(name)
         is_empty = not (seen.numbers or seen.words or seen.missing or trained)
         if is_empty and not kind:
             return Finding(None, EMPTY, missing=1.0)
         if is_empty or (kind == "numbers" and not trained and not seen.numbers):
-            there = next(setting for setting, its in KINDS.items() if its == kind)
-            raise UserError(f"column {name} has no {kind[:-1]} in the training rows: leave it out of dataset.{there}.")
+            setting = {of: f"dataset.{name}" for name, of in KINDS.items()}[kind]
+            raise UserError(f"column {name} has no {kind[:-1]} in the training rows: leave it out of {setting}.")
         if kind == "texts":
             return self._text(name, cells)
         if kind in ("", "dates") and (dates := self._dates(name, cells, seen, trained, kind)):
             return dates
         truth = trained.truth if isinstance(trained, AnswerColumn) else None
         if not (kind or seen.numbers or seen.missing):
-            truth = find_truth(seen.words)
+            truth = find_answers(seen.words)
         if truth:
-            answers = truth_values(cells, truth)[self.inside]
+            answers = answer_values(cells, truth)[self.inside]
             found = Finding(AnswerColumn(name, *mean_and_std(answers), truth), holds=", ".join(truth))
             found.note_missing(answers)
             return found
@@ -126,13 +127,13 @@ class Columns:
         if not self.trained:
             self.notes += number_remarks(name, seen, numeric, kind)
         if not numeric:
-            if not (self.trained or kind):
+            if not kind:
                 self.notes += doubt_words(name, [*islice(seen.words, 10_000)])
             return self._words(name, cells, kind)
-        lenient = limits = kind == "numbers"
         if isinstance(trained, NumberColumn):
-            lenient, limits = trained.lenient, trained.limits
-        return Finding(NumberColumn(name, 0.0, 1.0, seen.unit, lenient, limits))
+            return Finding(replace(trained, decimal=""))  # the cells decide again, as they did then
+        asked = kind == "numbers"  # by dataset.numeric
+        return Finding(NumberColumn(name, mean=0.0, std=1.0, unit=seen.unit, lenient=asked, limits=asked))
 
     def _words(self, name: str, cells: Column, kind: str) -> Finding:
         everywhere, in_training = words_of(cells), words_of(cells.take(self.inside))
@@ -196,10 +197,9 @@ class Columns:
         found.note_missing(numbers)
         mean, std = mean_and_std(numbers)
         decimal = mark if mark == "," or any("," in text for text in whole.texts) else ""
+        if isinstance(trained := self.trained.get(name), NumberColumn) and not trained.decimal:
+            decimal = ""  # older versions did not store it
         found.column = replace(column, mean=mean, std=std, decimal=decimal)
-        if isinstance(trained := self.trained.get(name), NumberColumn):  # older versions stored neither unit nor mark
-            unit, decimal = column.unit if trained.unit else "", decimal if trained.decimal else ""
-            found.column = replace(found.column, unit=unit, decimal=decimal)
         enough = not (kind or column.unit) and len(self.table.lines) >= EVIDENCE
         if enough and (why := id_evidence(name, everywhere)):
             found.left_out, found.setting, found.id_evidence = NUMBERING, "numeric", why

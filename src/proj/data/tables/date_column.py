@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import time
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -84,7 +84,7 @@ class DateColumn(InputColumn):
             known[cell] = np.nan if found is None else found
         return cells.each(lambda cell: known.get(cell, np.nan))
 
-    def _refuse(self, cell: str, line: str, others: list[str]) -> None:
+    def _refuse(self, cell: str, line: str, others: list[str]) -> NoReturn:
         """Raises UserError for a cell that is no date of the column's form. others: the other different cells."""
         form, said = self.date, f"row {line}, column {self.name}: {cell!r} is not a date"
         if others and all(moment_of_column(word, form) is None for word in others):  # the whole table has another form
@@ -114,11 +114,17 @@ def date_remarks(column: DateColumn, cells: Column, seconds: np.ndarray) -> list
     if cells.numbers is not None:
         return []
     name, form = column.name, column.date
-    words = [one for one in cells.different() if not is_missing(one[0])]
-    none = Counter({word: times for word, times, place in words if np.isnan(seconds[place])})
-    may_be_iso = [one for one in words if form != ISO and one[0][:4].isdecimal()]
-    iso = Counter({word: times for word, times, _ in may_be_iso if moment(word, form) is None}) - none
-    total, notes = sum(times for _, times, _ in words), []
+    times_of, second_of = Counter[str](), dict[str, float]()  # of each different cell that is not empty
+    for word, times, first in cells.different():
+        if not is_missing(word):
+            times_of[word], second_of[word] = times, seconds[first]
+
+    def those(is_such: Callable[[str], bool]) -> Counter[str]:
+        return Counter({word: times for word, times in times_of.items() if is_such(word)})
+
+    none = those(lambda word: np.isnan(second_of[word]))
+    iso = those(lambda word: form != ISO and word[:4].isdecimal() and word not in none and moment(word, form) is None)
+    total, notes = times_of.total(), []
     if iso:
         of_iso, days = cells.holds(iso), parts_of(seconds)["day"]
         such = f"{examples_of(iso)}, the others as {form}"
@@ -128,8 +134,8 @@ def date_remarks(column: DateColumn, cells: Column, seconds: np.ndarray) -> list
         notes.append(f"{name}: dates in two forms, {percent(iso.total() / total)} as {such}{doubt}")
     if none:
         notes.append(f"{name}: dates, and {percent(none.total() / total)} count as missing ({examples_of(none)})")
-    ahead = Counter({word: times for word, times, place in words if seconds[place] > time() + TEN_YEARS})
-    if short := Counter({word: times for word, times in ahead.items() if not re.search(r"\d{4}", word)}):
+    soon = time() + TEN_YEARS
+    if short := those(lambda word: second_of[word] > soon and not re.search(r"\d{4}", word)):
         such = f"years of two digits are read as 1969 to 2068 ({examples_of(short)})"
         notes.append(f"{name}: {such}: write four if not so")
     found = seconds[~np.isnan(seconds)]

@@ -42,13 +42,16 @@ def encode_table(
 
 
 def spell_as_numbers(table: Table, columns: dict[int, NumberColumn]) -> Iterator[str]:
-    """Write answers such as yes and no as 0 and 1 in columns of nothing else, if those of the training held 0 and 1
-    alone: no other numbers from 0 to 1 have that deviation. Yields a remark on each such column."""
+    """If a column held only 0 and 1 in the training, and this table has answers such as yes and no there, write these
+    as 0 and 1. Yields a remark on each such column.
+
+    Mean and deviation tell: numbers from 0 to 1 with the mean m have the variance m (1 - m) only if all are 0 or 1.
+    """
     codes = answer_codes(("0", "1"))
     for place, column in columns.items():
         cells, largest = table.columns[place], column.mean * (1 - column.mean)
         is_binary = largest > 0 and 0.999 < column.std**2 / largest <= 1.5  # the sample's is n / (n - 1) of it
         if is_binary and cells.numbers is None and (cells.holds(codes) | cells.each(is_missing, bool)).all():
-            said = examples_of(words_of(cells) - Counter({"0": len(cells), "1": len(cells)}))
+            said = examples_of(Counter({word: n for word, n in words_of(cells).items() if word not in ("0", "1")}))
             table.columns[place] = WholeColumn([f"{codes[cell]:g}" if cell in codes else "" for cell in cells])
             yield f"column {column.name}: answers such as {said} are read as 1 and 0, as the training has them"

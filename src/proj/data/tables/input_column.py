@@ -16,7 +16,8 @@ class InputColumn:
     """The base class of the kinds of columns: `NumberColumn`, `AnswerColumn`, `DateColumn`, `WordColumn`, `TextColumn`.
 
     name: in the table's header. kind: what the cells hold, in a word. width: the number of inputs that a cell becomes.
-    Raises ValueError for fields of other types than described, which a damaged checkpoint may hold.
+    Raises ValueError for a name that is no text, and for other fields that cannot be what a subclass describes, such as
+    those of a damaged checkpoint.
     """
 
     name: str
@@ -51,8 +52,7 @@ def standardised(numbers: np.ndarray, mean: float, std: float) -> Tensor:
 def mean_and_std(numbers: np.ndarray) -> tuple[float, float]:
     """The mean of a column's numbers in the training part, and their standard deviation, or 1 if all are equal.
 
-    numbers: (N,) float64, NaN if missing. In float32, times in milliseconds since 1970 that are up to two minutes apart
-    would become equal.
+    numbers: (N,) float64, NaN if missing: in float32, milliseconds since 1970 that are a minute apart would be equal.
     """
     found = torch.from_numpy(numbers[~np.isnan(numbers)])
     varied = len(found) > 0 and bool((found != found[0]).any())  # rounding may give equal numbers a tiny deviation

@@ -48,27 +48,34 @@ class NumberColumn(InputColumn):
     def values(self, cells: Column, line: Callable[[int], str], decimal: str = ".", marks: str = ".,") -> np.ndarray:
         """(N,) float64, the numbers in the cells; NaN for a missing one.
 
-        line: maps a cell's index to its line in the file. decimal: the mark of ambiguous numbers such as 1,234. marks:
-        those that other numbers may have. Raises UserError for the first cell that is no number, or has another unit.
+        line: maps a cell's index to its line in the file. decimal: the mark by which an ambiguous number such as 1,234
+        is read. marks: the decimal marks that unambiguous numbers may have.
+        Raises UserError for the first cell that is no number, or has another unit.
         """
-        unit = self.unit
-        if cells.numbers is not None and decimal in marks and cells.mark in ("", decimal) and not unit:
+        if cells.numbers is not None and decimal in marks and cells.mark in ("", decimal) and not self.unit:
             return cells.numbers
-        as_python_does = decimal == "." and "." in marks and not unit
         number_of: dict[str, float] = {}
         for cell, _, place in cells.different():
-            value = plain_number(cell) if as_python_does else None
-            if value is None and is_no_number(cell):
-                value = np.nan
-            elif value is None and (self.takes_limits or not LIMIT.search(cell)):
-                read = number(cell, unit)
-                if read and read.unit == unit and read.mark in ("", "?", *marks):
-                    value = read.value(decimal)
-            if value is not None and not abs(value) >= 3e38:
-                number_of[cell] = value
-            elif not self.lenient:
+            value = self._read(cell, decimal, marks)
+            if value is None and not self.lenient:
                 self._refuse(cell, line(place), cells, marks)
+            number_of[cell] = np.nan if value is None else value
+        # `each` also asks for the words of other rows than these, which are in no cell here.
         return cells.each(lambda cell: number_of.get(cell, np.nan))
+
+    def _read(self, cell: str, decimal: str, marks: str) -> float | None:
+        """The number in a cell, NaN if it marks a missing one; None if it is neither, or too large for float32."""
+        if decimal == "." and "." in marks and not self.unit and (value := plain_number(cell)) is not None:
+            return value  # most cells, fast
+        if is_no_number(cell):
+            return np.nan
+        if LIMIT.search(cell) and not self.takes_limits:
+            return None
+        read = number(cell, self.unit)
+        if not read or read.unit != self.unit or read.mark not in ("", "?", *marks):
+            return None
+        value = read.value(decimal)
+        return value if abs(value) < 3e38 else None
 
     def _refuse(self, cell: str, line: str, cells: Column, marks: str) -> NoReturn:
         """Raises UserError for a cell that cannot be used as a number. The message names the likelier remedy first: few
