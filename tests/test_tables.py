@@ -317,7 +317,10 @@ def test_groups_of_which_most_are_limits_are_words(table, predict, capsys):
     assert columns[0].mean == pytest.approx((18 + 65 + 20) / 3, rel=0.2)
     older = [replace(columns[0], limits=False), columns[1]]
     new = "a;b\n<18;1\n"
-    assert predict(new, columns)["2"][0] < 0 == predict(new, older)["2"][0]  # for which a limit is missing
+    assert predict(new, columns)["2"][0] < 0
+    assert "limits count as the number itself" in capsys.readouterr().err
+    assert predict(new, older)["2"][0] == 0  # for which a limit is missing
+    assert "limits count" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

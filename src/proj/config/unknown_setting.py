@@ -141,7 +141,7 @@ def similar(key: str, above: str, cfg: DictConfig) -> str:
 def elsewhere(key: str, cfg: DictConfig) -> str:
     """The end of a message on a setting that does not exist: suggests others of that name, such as optimizer.lr for lr,
     from the table of settings and from this configuration."""
-    (place, _, name), known = key.rpartition("."), []
+    (place, _, name), of_that_name = key.rpartition("."), []
     if place in GROUPS and name in ("name", "type"):  # model.name=cnn
         return f" Did you mean {place!r}?"
     groups = OmegaConf.to_container(cfg, resolve=False)
@@ -153,23 +153,28 @@ def elsewhere(key: str, cfg: DictConfig) -> str:
     if not place and name not in names | OTHER_NAMES.keys() | LEFT_OUT.keys():
         name = next(iter(get_close_matches(name, names - {*cfg}, n=1, cutoff=0.8)), name)
     if key not in SETTINGS:  # a key in the table is right, but the chosen class does not take it
-        known = [setting for setting in settings if setting.endswith(f".{name}") and setting not in OLD]
-        known = [setting for setting in known if not any(policy(above).instead for above in with_above(setting))]
-    here = [word for setting in known if (word := as_typed(setting, cfg))]
-    if not here and place and get_close_matches(name, map(str, OmegaConf.select(cfg, place) or ()), cutoff=0.9):
+        of_that_name = [
+            setting
+            for setting in settings
+            if setting.endswith(f".{name}")
+            and setting not in OLD
+            and not any(policy(above).instead for above in with_above(setting))
+        ]
+    fitting = [word for setting in of_that_name if (word := as_typed(setting, cfg))]
+    if not fitting and place and get_close_matches(name, map(str, OmegaConf.select(cfg, place) or ()), cutoff=0.9):
         return ""  # trainer.device means trainer.devices
-    if not here:
+    if not fitting:
         argument = as_typed(key, cfg) if place else None  # of a class of the user's own, say
         if name in LEFT_OUT and not argument:
             return f" Leave it out: {LEFT_OUT[name]}."
-        here = [word for word in (OTHER_NAMES.get(name), argument) if word] if name in OTHER_NAMES else []
-    if here:
-        return f" Did you mean {' or '.join(map(repr, here))}?"
-    if not known:
+        fitting = [word for word in (OTHER_NAMES.get(name), argument) if word] if name in OTHER_NAMES else []
+    if fitting:
+        return f" Did you mean {' or '.join(map(repr, fitting))}?"
+    if not of_that_name:
         return ""
-    groups = dict.fromkeys("augment" if "augment" in setting else setting.partition(".")[0] for setting in known)
+    groups = dict.fromkeys("augment" if "augment" in setting else setting.partition(".")[0] for setting in of_that_name)
     others = " or ".join(f"{group}=…" for group in groups)
-    return f" With another {others} there is {' or '.join(map(repr, known))}."
+    return f" With another {others} there is {' or '.join(map(repr, of_that_name))}."
 
 
 def as_typed(key: str, cfg: DictConfig) -> str | None:

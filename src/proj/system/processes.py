@@ -70,15 +70,15 @@ def hear_ctrl_c() -> None:
 
 
 @cache  # once, since an error may pass several places that report it
-def let_the_first_process_report(seconds: float = 5.0) -> None:
+def let_the_first_process_report() -> None:
     """Called before an error is reported: in all but the run's first process, wait until that one has ended, and end.
 
-    It mostly has the same error, and reports it for all. If it has not ended after so many seconds, the error is this
+    It mostly has the same error, and reports it for all. If it has not ended after five seconds, the error is this
     process's own, and the function returns.
     """
     if not rank():
         return
-    parent, end = os.getppid(), time.monotonic() + seconds
+    parent, end = os.getppid(), time.monotonic() + 5
     while os.getppid() == parent and time.monotonic() < end:  # Linux kills this process meanwhile: `die_with_parent`
         time.sleep(0.1)
     if os.getppid() != parent:

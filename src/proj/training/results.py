@@ -145,7 +145,8 @@ def failure_recorded(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if begun is not None and run.record.is_file() and run.record.stat().st_mtime_ns == begun:
+        wrote_nothing = begun is not None and run.record.is_file() and run.record.stat().st_mtime_ns == begun
+        if wrote_nothing:  # it failed before it wrote its run.json, so that the old status stays
             if before:
                 run.failure.write_bytes(before)
             raise

@@ -19,6 +19,7 @@ from proj.system.run_folder import RunFolder
 
 # Seconds after another process's death in which the first one may end by itself: it may be saving a checkpoint.
 PATIENCE = 10.0
+SECONDS = 2.0  # in which a process that is dying has ended: its connections are closed a moment before
 others: list[Popen] = []  # those that Lightning has started for this process's run; empty once the run has ended
 
 
@@ -32,9 +33,9 @@ def observe(run: RunFolder) -> None:
     launcher._launch_process_observer = begin
 
 
-def lost(seconds: float = 2.0) -> Popen | None:
-    """One of the others that has ended by an error or a signal; None if none does within so many seconds."""
-    end = time.monotonic() + seconds  # its connections are closed a moment before it has ended
+def lost() -> Popen | None:
+    """One of the others that has ended by an error or a signal; None if none does within SECONDS."""
+    end = time.monotonic() + SECONDS
     while True:
         for process in others:
             if process.poll():
