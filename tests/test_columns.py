@@ -241,7 +241,7 @@ FORMS = {
     ),
     "day.month.year": ("%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y %H:%M"),
     "month/day/year": ("%m/%d/%Y", "%m/%d/%y", "%m-%d-%Y", "%m/%d/%Y %I:%M %p"),
-    "1 Jan 2000": ("%d %b %Y", "%d-%b-%y", "%a, %d %B %Y %H:%M:%S +0100"),
+    "1 Jan 2000": ("%d %b %Y", "%d-%b-%y", "%d%b%Y:%H:%M:%S", "%a, %d %B %Y %H:%M:%S +0100"),
     "Jan 1, 2000": ("%B %d, %Y", "%a %b %d %Y"),
     "Sat Jan 1 10:00:00 2000": ("%a %b %e %H:%M:%S %Y", "%a %b %d %H:%M:%S +0000 %Y"),
     "2000年1月1日": ("%Y年%m月%d日", "%Y年%m月%d日 %H:%M"),
@@ -315,7 +315,7 @@ def test_months_have_their_names_in_other_languages(table, names):
 AS_WORDS = {
     "quarters": ("Q1 2024", "2023-Q2", "q3/2024"),
     "weeks": ("2024-W05", "2024W06", "2023-W51-1"),
-    "months": ("03/2024", "11.2023", "5-2024"),
+    "months": ("03/2024", "11.2023", "5-2024", "Jan-20", "Nov 2020", "März 2021"),
     "durations": ("1h 30m", "PT1H30M", "P1DT12H", "2 d 3 h", "45min 10s", "PT0.5S"),
     "numbers or codes after a sign of Excel": ('="0012"', "'-12", '="1.5"'),
 }
@@ -552,6 +552,41 @@ def test_a_model_of_before_keeps_the_inputs_of_its_columns(table):
     assert table(*cells, facts=facts).columns == before
 
 
+def test_dates_of_a_new_table_that_cannot_be_read_or_are_far_off_are_said(table, new, capsys):
+    days = [f"{day:%d.%m.%Y}" for day in DAYS]
+    columns = table(days, words=["dates=[a]"]).columns
+    new([["a", "x"], *([f"{day:%B %d, %Y}" if i % 2 else days[i], 1] for i, day in enumerate(DAYS))], columns)
+    assert "column a: 50% count as missing (" in (said := capsys.readouterr().err) and "read as day.month.y" in said
+    new([["a", "x"], *(["01.01.1900" if i % 3 == 0 else day, 1] for i, day in enumerate(days))], columns)
+    assert "column a: 20 dates such as 01.01.1900 are far from the training's years, 2021 ± " in capsys.readouterr().err
+    new([["a", "x"], *([day, 1] for day in days), ["", 1]], columns)
+    assert "column a" not in capsys.readouterr().err
+
+
+def test_words_of_which_most_occur_once_and_those_beyond_the_most_are_said(table, capsys):
+    cells = [f"w{i}" if i % 3 else "often" for i in range(60)]
+    table(cells)
+    assert " words have an input (others occur only once), and 6" in capsys.readouterr().out
+    table([f"w{i % 12}" for i in range(60)], words=["max_categories=4"])
+    assert "a: 4 of 12 words have an input (dataset.max_categories=4), and " in capsys.readouterr().out
+    table([f"w{i % 12}" for i in range(60)])
+    assert "have an input" not in capsys.readouterr().out
+
+
+CODES = {"1 2 -9": ["-9"], "0 1 98 99": ["98", "99"], "-1 0 1": [], "7 8 9": []}
+
+
+@pytest.mark.parametrize(("codes", "told"), CODES.items())
+def test_codes_that_may_mark_a_missing_class_are_said(table, capsys, codes, told):
+    table(range(60), classes=codes.split())
+    assert ("taken as class names" in (said := capsys.readouterr().out)) == bool(told) and ", ".join(told) in said
+
+
+def test_groups_of_which_the_mark_of_a_missing_one_is_a_group_are_said(table, capsys):
+    table([f"p{i}" if i % 4 else "unknown" for i in range(60)], words=["group=a"])
+    assert "groups of a: unknown is one group of 15 rows: if theirs are unknown" in capsys.readouterr().out
+
+
 def test_among_dates_of_two_forms_those_that_can_be_day_or_month_are_refused(table):
     cells = [f"{day:%Y-%m-%d}" if i % 2 == 0 else f"0{1 + i % 9}/0{1 + i % 7}/2021" for i, day in enumerate(DAYS)]
     with pytest.raises(UserError, match=r"row 3, column a: '02/02/2021' can be .*dataset.day_first=true or"):
@@ -662,10 +697,30 @@ def test_a_column_of_0_and_1_takes_yes_and_no_in_predict_and_any_other_column_re
         0,
     )
     said = capsys.readouterr().err
-    assert "column a: answers such as 'yes', 'no', 'TRUE' are read as 1 and 0" in said and said.count("column ") == 1
+    as_given = "column a: answers are read as the training has them, 'yes', 'TRUE' as 1 and 'no' as 0"
+    assert as_given in said and said.count("column ") == 1
+    with pytest.raises(UserError, match="row 3, column a: 'maybe' is no number"):
+        new("x,a,b,c\n1,no,0,0\n1,maybe,0,0\n", data.columns)
     for row in ("1,maybe,0,0", "1,0,yes,0", "1,0,0,yes"):
         with pytest.raises(UserError, match="is no number"):
             new(f"x,a,b,c\n{row}\n1,0,0,0\n", data.columns)
+
+
+def test_other_codes_than_the_0_and_1_of_the_training_are_said(table, new, capsys):
+    ones = table([i % 2 for i in range(60)]).columns
+    new([["a", "x"], *([1 + i % 2, 1] for i in range(10))], ones)
+    assert "column a: 5 cells ('2') are neither 0 nor 1, and the training has these alone" in capsys.readouterr().err
+    new([["a", "x"], *([i % 2, 1] for i in range(10)), ["", 1]], ones)
+    new([["a", "x"], *([i % 4, 1] for i in range(10))], table([i % 4 for i in range(60)]).columns)
+    assert "neither" not in capsys.readouterr().err
+
+
+def test_a_test_file_may_have_yes_and_no_where_the_training_has_1_and_0(tmp_path, capsys):
+    for name, answers in (("train", "01"), ("test", ("no", "yes"))):
+        write_rows(tmp_path / f"{name}.csv", [["a", "y"], *([answers[i * i % 3 % 2], "pq"[i % 2]] for i in range(60))])
+    data = make("csv", f"data_dir={tmp_path}", "target=y", "batch_size=4")
+    assert "column a: answers are read as the training has them, 'yes' as 1 and 'no' as 0" in capsys.readouterr().out
+    assert {*data.splits["test"].inputs.flatten().tolist()} == {*data.splits["train"].inputs.flatten().tolist()}
 
 
 def test_a_training_that_took_yes_and_dates_for_words_is_read_as_it_was(table):

@@ -16,13 +16,17 @@ from support.tables import encode, write_rows
 
 from proj.checkpoint.file import load_model
 from proj.config.compose import configure
+from proj.data.facts import Facts
 from proj.data.tables.answers import AnswerColumn
 from proj.data.tables.date_column import DateColumn
 from proj.data.tables.date_parts import DATE_PARTS, date_parts
 from proj.data.tables.number_column import NumberColumn
+from proj.data.tables.one_column import WholeColumn
+from proj.data.tables.texts import TextColumn
 from proj.data.tables.word_column import WordColumn
+from proj.errors import UserError
 from proj.training.run import train
-from proj.use.export import describe_inputs, export
+from proj.use.export import describe_inputs, export, refuse_unfitting
 from proj.use.prediction import predict
 from proj.use.raw_columns import RawColumns, texts
 
@@ -167,9 +171,16 @@ def test_where_the_file_is_measured_a_missing_date_is_missing_and_each_weekday_i
 
 
 def test_an_exported_file_knows_codes_as_pandas_writes_them_beside_missing_ones():
-    assert texts(WordColumn("code", ["7", "7.0", "12", "13.0", "a"])) == {
-        **{"7": 0, "7.0": 1, "12": 2, "12.0": 2, "13": 3, "13.0": 3, "a": 4}
-    }
+    known = texts(WordColumn("code", ["7", "7.0", "12", "13.0", "a", "-1"]))
+    wanted = {"7": 0, "7.0": 1, "12": 2, "12.0": 2, "13": 3, "13.0": 3, "a": 4, "-1": 5, "-1.0": 5, "12,0": 2}
+    assert {word: known.get(word) for word in wanted} == wanted
+    cells = WholeColumn([*known])  # predict reads all of them in the same way
+    assert cells.among(["7", "7.0", "12", "13.0", "a", "-1"]).tolist() == [*known.values()]
+
+
+def test_an_exported_file_knows_answers_however_their_accents_are_stored():
+    known = texts(AnswerColumn("paid", 0.5, 0.5, ["no", "s\u00ed"]))
+    assert known["s\u00ed"] == known["si\u0301"] == known["1,0"] == 1 and known["NO"] == known["0.0"] == 0
 
 
 def test_an_exported_file_knows_words_however_their_accents_are_stored_as_predict_does():
@@ -181,3 +192,9 @@ def test_numbers_alone_can_be_normalized_and_the_sentence_names_raw(mixed, mista
     sentence = mistake("proj.export", f"ckpt={mixed}", "normalize=true")
     assert "normalize=true is for images, and for tables that hold numbers only: leave it out" in sentence
     assert sentence.endswith("raw=true is for tables with words as well.")
+
+
+def test_a_table_with_texts_is_not_advised_raw_which_refuses_it():
+    facts = Facts([1], ["p", "q"], False, None, None, [TextColumn("note", ["red"])], "")
+    with pytest.raises(UserError, match=r"that hold numbers only: leave it out\.$"):
+        refuse_unfitting(facts, "onnx", True, False, "none")

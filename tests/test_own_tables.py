@@ -286,9 +286,9 @@ def test_a_column_that_is_not_there_is_named_with_the_nearest(passengers, words,
 
 
 def test_a_list_that_names_the_target_or_a_column_of_the_split_is_reported_to_have_no_effect_on_it(passengers, capsys):
-    table(passengers, "target=lived", "group=id", "categorical=[lived,id]")
+    table(passengers, "target=lived", "group=id", "drop=[name]", "categorical=[lived,id,name]")
     said = " ".join(capsys.readouterr().out.split())
-    for column, role in (("lived", "the target"), ("id", "the column of dataset.group")):
+    for column, role in (("lived", "the target"), ("id", "the column of dataset.group"), ("name", "in dataset.drop")):
         assert f"{column}: it is {role} and no input, so dataset.categorical has no effect on it" in said
 
 

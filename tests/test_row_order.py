@@ -65,6 +65,12 @@ def test_rows_of_one_value_stay_together_and_moved_borders_are_said(tmp_path, ca
     ) in capsys.readouterr().out
 
 
+def test_a_date_without_an_end_is_none_by_which_to_sort(tmp_path):
+    table(tmp_path / "t.csv", ["9999-12-31" if i % 5 == 4 else day.date() for i, day in enumerate(DAYS)])
+    with pytest.raises(UserError, match=r"has no date \(year-month-day\) in when \('9999-12-31'; like 19 more rows"):
+        load(tmp_path / "t.csv")
+
+
 def test_beside_a_test_file_the_validation_rows_are_the_last_of_the_training_file(tmp_path, capsys):
     rows = table(tmp_path / "train.csv", map(WRITTEN["2022-11-01"], DAYS[:60]))
     table(tmp_path / "test.csv", map(WRITTEN["2022-11-01"], DAYS[60:]))

@@ -117,7 +117,11 @@ def test_a_unit_that_is_a_word_is_said_and_asked_of_other_tables(table, predict,
     data = table(column("5 kg", "1.234 kg", "7 kg", "1,5 kg"))
     assert "a: numbers in kg: 'dataset.categorical=[a]' reads all as words" in capsys.readouterr().out
     assert data.columns[0].unit == "kg" and data.columns[0].mean > 100  # commas are decimal marks, beyond doubt
-    for cell, sentence in (("5", "'5' is among numbers in kg"), ("5 g", "'5 g' is no number in kg")):
+    for cell, sentence in (
+        ("5", "'5' is among numbers in kg"),
+        ("5 g", "'5 g' is among numbers in kg"),
+        ("11 lb", "'11 lb' is among numbers in kg: write"),
+    ):
         with pytest.raises(UserError, match=sentence):
             predict(f"a;b\n{cell};1\n", data.columns)
     table(column("1.234 kg", "999 kg"))
@@ -240,6 +244,25 @@ def test_numbers_in_parentheses_or_before_a_minus_are_said_to_be_negative(table,
     )
 
 
+@pytest.mark.parametrize("cell", ("12,-", "12,--", "12.–", "12,- €", "€ 12,-"))
+def test_a_price_without_cents_is_not_negative(table, capsys, cell):
+    prices = table(column(cell, *(["7,50 €"] if "€" in cell else ["7,50"])))
+    assert prices.columns[0].mean == pytest.approx(9.75, abs=0.4)
+    assert "negative" not in capsys.readouterr().out
+
+
+def test_amounts_with_a_letter_for_their_size_are_said_to_be_words(table, capsys):
+    table(column("€12.1M", "€565K", "€3M"))
+    assert "a: read as words, although nearly all are numbers (6" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("cells", "are_codes"), ((("1E2", "101", "2E3"), True), (("1E2", "1.5E2", "7"), False)))
+def test_numbers_that_may_be_codes_with_a_letter_are_said(table, capsys, cells, are_codes):
+    table(column(*cells))
+    said = "a: numbers such as 1E2 may be codes: 'dataset.categorical=[a]' reads them as words"
+    assert (said in capsys.readouterr().out) == are_codes
+
+
 def test_the_usual_words_for_a_missing_number_need_no_remark(table):
     data = table(beside([(word, "1.5", "2") for word in ("?", "n/a", "NULL", "None", "NaN", "")]))
     assert all(column.kind == "numbers" for column in data.columns) and data.notes == []
@@ -360,6 +383,8 @@ def test_a_number_that_looks_grouped_is_said(table, capsys):
 def test_a_unit_that_the_training_had_is_needed_in_predict(predict):
     with pytest.raises(UserError, match=r"row 2, column a: '0.05' is among numbers in %"):
         predict("a\n0.05\n", numbers("a", unit="%"))
+    with pytest.raises(UserError, match=r"row 2, column a: '6\.1 mg' is among numbers without mg"):
+        predict("a\n6.1 mg\n", numbers("a"))
     with pytest.raises(UserError, match=r"row 2, column a: '5%' is among numbers without %"):
         predict("a\n5%\n", numbers("a"))
 

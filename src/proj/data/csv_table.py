@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from proj.data.class_names import describe_alike, ordered, spell_as_training, targets_among
+from proj.data.class_names import ordered, spell_as_training, targets_among
 from proj.data.copied_class import describe_copied_class
 from proj.data.copies import describe_copies
 from proj.data.datamodule import InMemoryDataModule, Split
@@ -20,7 +20,7 @@ from proj.data.table_parts import Examples, given_parts, groups_of_rows, refuse_
 from proj.data.tables.chosen_columns import SETTINGS, dropped_columns
 from proj.data.tables.column_list import NOTES, list_columns
 from proj.data.tables.columns import Columns
-from proj.data.tables.encode import encode_table
+from proj.data.tables.encode import encode_table, spell_as_numbers
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.input_column import InputColumn
 from proj.data.tables.named_column import find_column, how_to_separate, why_absent
@@ -28,7 +28,7 @@ from proj.data.tables.new_table import unlike_training
 from proj.data.tables.table_file import Reading
 from proj.data.tables.table_files import describe_files, find_tables, join, open_tables
 from proj.data.tables.text_table import Table, where
-from proj.data.word_remarks import describe_classes, describe_words
+from proj.data.word_remarks import describe_classes, describe_groups, describe_words
 from proj.errors import UserError, nearest
 from proj.system.ranks import say
 
@@ -83,8 +83,7 @@ class CSVDataModule(InMemoryDataModule):
         self.max_categories, self.sheet, self.encoding = max_categories, sheet, encoding
         self.group, self.order, self.split, self.split_seed = group, order, split, split_seed
         self.fractions = {"test": test_fraction, "val": val_fraction}
-        self.trained: dict[str, InputColumn] = {}  # the columns of an earlier training, by name; see `take`
-        self.notes: list[str] = []
+        self.trained, self.notes = dict[str, InputColumn](), list[str]()  # an earlier training's columns, see `take`
 
     def take(self, facts: Facts) -> None:
         """Read the file as an earlier training did, whose version may have inferred something else about a column."""
@@ -118,6 +117,7 @@ class CSVDataModule(InMemoryDataModule):
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from{whole.why_left_out()}.")
         self.columns = [*columns.values()]
         order = torch.cat([parts[name] for name in PARTS])  # so that each part is a slice of one tensor
+        self.notes += spell_as_numbers(table, columns) if given else []  # of files with the other parts
         x, y = encode_table(table, columns, examples.rows[order], self.decimal), targets[order]
         self.input_shape, sizes = tuple(x.shape[1:]), [len(parts[name]) for name in PARTS]
         pieces = zip(PARTS, x.split(sizes), y.split(sizes), strict=True)
@@ -141,7 +141,7 @@ class CSVDataModule(InMemoryDataModule):
         if not len(rows):
             raise UserError(f"{self.file} has no class in {name}: name another column, dataset.target=…")
         groups = None if self.group is None else groups_of_rows(table, rows, self.group)
-        lines += [] if groups is None else describe_alike(f"groups of {self.group}", sorted({*groups}))
+        lines += [] if groups is None else describe_groups(self.group, groups)
         part_of, given = given_parts(table, rows, parts_of_files, self.split, self.fractions)
         if not self.trained:
             refuse_useless(given, self.fractions, self.fold, self.order)

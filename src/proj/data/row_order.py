@@ -70,7 +70,7 @@ def sort_keys(
     form = None if cells.numbers is not None else find_form(name, cells, day_first, True, line)
     column: DateColumn | NumberColumn  # lenient, so that a cell which cannot be read becomes NaN
     if form:
-        column = DateColumn(name, form, [], lenient=True, iso=True)
+        column = DateColumn(name, form, [], lenient=True, no_end=True, iso=True)
         found = column.moments(cells, line)
     else:
         column = NumberColumn(name, 0.0, 1.0, lenient=True)

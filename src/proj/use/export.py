@@ -167,7 +167,8 @@ def compare(exported: Any, given: torch.Tensor, answers: torch.Tensor, where: st
 def refuse_unfitting(facts: Facts, format: str, normalize: bool, raw: bool, quantize: str) -> None:
     """Raises UserError if the options do not fit the model, or each other."""
     if normalize and not raw and not facts.normalizer():
-        words = " raw=true is for tables with words as well." if facts.columns else ""
+        words_too = facts.columns and "texts" not in {column.kind for column in facts.columns}
+        words = " raw=true is for tables with words as well." if words_too else ""
         raise UserError(f"normalize=true is for images, and for tables that hold numbers only: leave it out.{words}")
     if raw and not facts.columns and not (facts.mean and facts.input_shape[0] in (1, 3)):
         what = "grey or coloured pictures, and for tables whose datamodule describes their columns"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from math import nan
 from typing import Any
-from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from proj.data.tables.date_forms import DURATION, FAR
 from proj.data.tables.date_parts import DATE_PARTS, date_parts
 from proj.data.tables.input_column import InputColumn
 from proj.data.tables.number_column import NumberColumn
-from proj.data.tables.one_column import plain_word
+from proj.data.tables.one_column import spellings
 from proj.data.tables.texts import TextColumn
 from proj.data.tables.timestamps import EXCEL, EXCEL_1970, SINCE_1970, since_1970
 from proj.data.tables.word_column import WordColumn
@@ -167,13 +166,10 @@ def days_of(parts: Tensor) -> Tensor:
 def texts(column: InputColumn) -> dict[str, float] | None:
     """The code of each text that a cell of the column may hold; None if the exported file takes numbers there."""
     if isinstance(column, AnswerColumn):
-        return answer_codes(column.truth)
+        return spellings(answer_codes(column.truth))
     if not isinstance(column, WordColumn):
         return None
-    words = {word: float(code) for code, word in enumerate(column.categories)}
-    plain = {plain_word(word): code for word, code in words.items()}
-    plain |= {normalize("NFD", word): code for word, code in plain.items()}  # accents stored apart, as macOS does
-    return plain | {f"{word}.0": code for word, code in plain.items() if word.isdecimal()} | words
+    return spellings({word: float(code) for code, word in enumerate(column.categories)})
 
 
 def standardised_parts(column: InputColumn) -> Sequence[NumberColumn | AnswerColumn]:

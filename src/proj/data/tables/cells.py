@@ -31,12 +31,13 @@ NUMBER = re.compile(
     re.I,
 )
 CODES = "CHF|EUR|USD|GBP|INR|JPY|CNY|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|ZAR|TRY|Rs\\.?|R\\$"  # of currencies
-NEGATIVE = re.compile(r"^\((.+)\)$|^([\d.,' ]+)-$")  # (92) and 92- are -92, as accountants and SAP write it
+NEGATIVE = re.compile(r"^\((.+)\)$|^([\d.,' ]*\d)-$")  # (92) and 92- are -92, as accountants and SAP write it
+EVEN = re.compile(r"(?<=\d)[.,]--?(?=$|[^\d.,-])")  # 12,- and 12.-- are 12, a price without cents
 # <5 is read as 5: a laboratory's notation for "below 5"; and so is 5+, "5 or more" in a survey.
 LIMIT = re.compile(r"^(<|>|≤|≥|<=|>=) ?(?=[-+\d.,])|(?<=\d) ?\+$")
 AROUND = re.compile(r"^'(.+)'$|^(.+)/-$")  # '5' in quotation marks that the CSV reader has left, and rupees as 5/-
-WITH_WORD = re.compile(  # 12.5 kg or CHF 900, but not 940xx, a code whose last digits are hidden
-    rf"(?:(?P<before>{CODES}) ?)?(?P<number>[-+]?[\d.,' ]*\d[.,]?)"
+WITH_WORD = re.compile(  # 12.5 kg, CHF 900 or €12.1M, but not 940xx, a code whose last digits are hidden
+    rf"(?:(?P<before>{CODES}) ?|{SYMBOL} ?)?(?P<number>[-+]?[\d.,' ]*\d[.,]?)"
     r"(?: ?(?P<after>(?!x+$)(?:[^\W\d_]|[°/]){1,10})\.?)?(?:/-)?"
 )
 SHOWS = {  # for each decimal mark, the digits that allow no other: 0,5 or 1.234,5 or 1.234.567 can only have a comma
@@ -64,7 +65,8 @@ def number(cell: str, unit: str = "") -> Number | None:
     if any(map(str.isalpha, unit)) and (parts := number_and_word(cell)) and parts[1] == unit:
         read = number(parts[0])
         return read and read._replace(unit=unit)
-    inside = LIMIT.sub("", AROUND.sub(r"\1\2", cell.translate(PLAIN)))  # without what says nothing about the value
+    # Without what says nothing about the value:
+    inside = LIMIT.sub("", AROUND.sub(r"\1\2", EVEN.sub("", cell.translate(PLAIN))))
     found = NUMBER.fullmatch(NEGATIVE.sub(r"-\1\2", inside))
     if not found or (found["before"] and found["after"]) or (found["sign"] and found["second"]):
         return None
@@ -79,7 +81,7 @@ def number(cell: str, unit: str = "") -> Number | None:
 
 def number_and_word(cell: str) -> tuple[str, str] | None:
     """Split a cell such as "12.5 kg" or "CHF 900" into (the number as text, the word); None for any other cell."""
-    found = WITH_WORD.fullmatch(LIMIT.sub("", cell.translate(PLAIN)))
+    found = WITH_WORD.fullmatch(LIMIT.sub("", EVEN.sub("", cell.translate(PLAIN))))
     words = [word for word in (found["before"], found["after"]) if word] if found else []
     return (found["number"], words[0]) if len(words) == 1 else None
 

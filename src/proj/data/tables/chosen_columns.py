@@ -44,6 +44,8 @@ def without_effect(table: Table, target: int, settings: dict[str, Any]) -> list[
     for key in OF_SPLIT:
         if settings[key] is not None:
             roles.setdefault(find_column(table, key, settings[key]), f"the column of dataset.{key}")
+    for place in dropped_columns(table, settings):
+        roles.setdefault(place, "in dataset.drop")
     listed = [(find_column(table, setting, key), setting) for setting in KINDS for key in settings[setting]]
     return [
         f"{table.names[place]}: it is {roles[place]} and no input, so dataset.{setting} has no effect on it"

@@ -26,7 +26,7 @@ from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubt_groups, doubts, id_evidence
 from proj.data.tables.text_table import Table
 from proj.data.tables.texts import measure_text
-from proj.data.tables.word_column import hardly_recur, measure_words, why_no_categories, words_of
+from proj.data.tables.word_column import doubt_coverage, hardly_recur, measure_words, why_no_categories, words_of
 from proj.errors import UserError
 
 NUMBERING = "it numbers the rows"
@@ -146,6 +146,8 @@ class Columns:
             found.left_out, found.setting = why_no_categories(everywhere)
         elif not kind and len(everywhere) == 1 and everywhere.total() == len(cells):
             found.left_out = CONSTANT
+        elif not self.trained:
+            self.notes += doubt_coverage(column, in_training, self.settings["max_categories"])
         return found
 
     def _text(self, name: str, cells: Column) -> Finding:
@@ -181,7 +183,8 @@ class Columns:
             names = [part.name for part in trained.parts]
         measured = [NumberColumn(part, *mean_and_std(parts[part][self.inside])) for part in names]
         found = Finding(replace(column, parts=measured), "" if names else CONSTANT)
-        found.setting = "numeric" if seen.mostly_numbers else "categorical"
+        if not asked:
+            found.setting = "numeric" if seen.mostly_numbers else "categorical"
         found.note_missing(seconds[self.inside])
         found.holds = f"{np.datetime64(int(low), 's')} to {np.datetime64(int(high), 's')}"
         if column.date == DURATION:

@@ -36,7 +36,9 @@ FORMS = {  # by the name that messages and checkpoints use
     ISO: rf"{YEAR}(?P<mark>[-/.]){MONTH}(?:(?P=mark){DAY}{AT})?",
     DAY_FIRST: rf"{SHORT}{DAY}(?P<mark>[-/.]){MONTH}(?P=mark){ANY_YEAR}{AT}",
     MONTH_FIRST: rf"{SHORT}{MONTH}(?P<mark>[-/]){DAY}(?P=mark){ANY_YEAR}{AT}",
-    "1 Jan 2000": rf"{WEEKDAY}{DAY}(?:\.|st|nd|rd|th)?[ -]?{NAME},?[ -]?{ANY_YEAR}{AT}",
+    "1 Jan 2000": (  # 01JAN2000:10:00:00 is written by SAS
+        rf"{WEEKDAY}{DAY}(?:\.|st|nd|rd|th)?[ -]?{NAME},?[ -]?{ANY_YEAR}{AT.replace('T)', 'T|:)')}"
+    ),
     "1. Januar 2000": (  # in the other languages; dates in English may be among them
         rf"(?:[^\W\d_]+\.?,? )?{DAY}(?:\.|er|[º°])?[ /-]?(?:de )?{ANY_NAME},?[ /-]?(?:de )?{ANY_YEAR}{AT}"
     ),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from proj.config.words import typed
-from proj.data.tables.date_forms import DAY_FIRST, FORMS, HOURS, ISO, MONTH_FIRST, PLAIN, is_no_date, moment
+from proj.data.tables.date_forms import ANY_NAME, DAY_FIRST, FORMS, HOURS, ISO, MONTH_FIRST, PLAIN, is_no_date, moment
 from proj.data.tables.one_column import Column
 from proj.data.tables.plain_numbers import plain_number
 from proj.data.tables.timestamps import EXCEL, SINCE_1970, is_likely
@@ -19,7 +19,7 @@ TIMES = re.compile(r"time|date|stamp|epoch|unix|created|updated|(\b|_)(at|ts|whe
 AS_WORDS = {
     "quarters": (r"Q[1-4][ /-]?\d{4}|\d{4}[ /-]?Q[1-4]", "their first days, such as 2024-04-01"),
     "weeks": (r"\d{4}[ -]?W\d{1,2}(?:-\d)?", "their first days, such as 2024-01-29"),
-    "months": (r"(?:0?[1-9]|1[0-2])[/.-]\d{4}", "them such as 2024-03"),
+    "months": (rf"(?:0?[1-9]|1[0-2])[/.-]\d{{4}}|{ANY_NAME}[ '/-]?(?:\d\d|\d{{4}})", "them such as 2024-03"),
     "durations": (r"P(?=\d|T\d)[\d.,YMWDTHS]+[YMWDHS]|(?:\d+ ?(?:[dhms]|min|sec)\b ?){2,}", "them such as 1:30:00"),
     "numbers or codes after a sign of Excel": (r"=\"-?[\d.,]+\"|'-?[\d.,]+", "numbers without it"),
 }

@@ -1,15 +1,21 @@
 """Doubts whether a file has day and month the other way round than the others of its table, or than the training."""
 
+from collections import Counter
+
 import numpy as np
 from torch import Tensor
 
+from proj.data.tables.cells import examples_of, is_missing
 from proj.data.tables.date_column import DateColumn
 from proj.data.tables.date_forms import DAY_FIRST, MONTH_FIRST
 from proj.data.tables.date_parts import parts_of
+from proj.data.tables.one_column import Column
 from proj.data.tables.text_table import Table
+from proj.wording import how_many, percent
 
 # So many different dates are not all in the first twelve days of a month by chance: 0.4 ** 20 is 1e-8.
 EVIDENCE = 20
+FAR, ENOUGH = 10, 5  # standard deviations from the training's mean that are too many; rows that suffice as evidence
 
 
 def doubt_files(column: DateColumn, seconds: np.ndarray, table: Table, rows: np.ndarray) -> list[str]:
@@ -31,9 +37,26 @@ def doubt_files(column: DateColumn, seconds: np.ndarray, table: Table, rows: np.
     return notes
 
 
-def doubt_new_dates(column: DateColumn, inputs: Tensor) -> list[str]:
+def doubt_new_dates(column: DateColumn, cells: Column, seconds: np.ndarray, inputs: Tensor) -> list[str]:
+    """Remarks on the dates of a new table: on those that count as missing, on years far from the training's, and on
+    days that all are up to 12. seconds: (B,) the dates. inputs: (B, F), what the cells became, see `encode_table`."""
+    words = {word: (times, place) for word, times, place in cells.different() if not is_missing(word)}
+    none = Counter({word: times for word, (times, place) in words.items() if np.isnan(seconds[place])})
+    total, notes = sum(times for times, _ in words.values()), list[str]()
+    if none:
+        notes.append(f"{percent(none.total() / total)} count as missing ({examples_of(none)}; read as {column.date})")
+    for part in column.parts:
+        if part.name == "year":
+            far = np.abs(parts_of(seconds)["year"] - part.mean) > FAR * part.std  # false for a missing one
+            if far.sum() >= max(ENOUGH, 0.02 * len(far)):
+                such = f"{how_many(int(far.sum()), 'date')} such as {cells.at(int(np.flatnonzero(far)[0]))}"
+                notes.append(f"{such} are far from the training's years, {part.mean:.0f} ± {part.std:.2g}")
+    return [*notes, *doubt_new_days(column, inputs)]
+
+
+def doubt_new_days(column: DateColumn, inputs: Tensor) -> list[str]:
     """A remark on dates of a new table that, read in the form of the training, all have a day up to 12, while those of
-    the training have later ones. inputs: (B, F), what the column's cells became, see `encode_table`."""
+    the training have later ones. inputs: see `doubt_new_dates`."""
     names = [part.name for part in column.parts]
     if column.date not in (DAY_FIRST, MONTH_FIRST) or "day" not in names:
         return []

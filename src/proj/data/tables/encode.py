@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from proj.data.tables.answers import answer_codes
-from proj.data.tables.cells import examples_of, is_missing
+from proj.data.tables.cells import examples_of
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.input_column import InputColumn
 from proj.data.tables.number_column import NumberColumn
@@ -31,7 +31,7 @@ def encode_table(
     """
     numbers = {place: column for place, column in columns.items() if isinstance(column, NumberColumn)}
     if notes is not None:
-        notes += spell_as_numbers(table, numbers)
+        notes += spell_as_numbers(table, columns)
     found = decimal_marks(table, numbers, decimal, [] if notes is None else notes)
     marks, widths = MARKS.get(decimal, ".,"), [column.width for column in columns.values()]
     encoded = torch.zeros(len(rows), sum(widths))
@@ -41,17 +41,17 @@ def encode_table(
     return encoded
 
 
-def spell_as_numbers(table: Table, columns: dict[int, NumberColumn]) -> Iterator[str]:
-    """If a column held only 0 and 1 in the training, and this table has answers such as yes and no there, write these
-    as 0 and 1. Yields a remark on each such column.
-
-    Mean and deviation tell: numbers from 0 to 1 with the mean m have the variance m (1 - m) only if all are 0 or 1.
-    """
+def spell_as_numbers(table: Table, columns: dict[int, InputColumn]) -> Iterator[str]:
+    """If a column held only 0 and 1 in the training, which `NumberColumn.excess` tells, and this table has answers such
+    as yes and no there, write these as 0 and 1. Yields a remark on each such column."""
     codes = answer_codes(("0", "1"))
     for place, column in columns.items():
-        cells, largest = table.columns[place], column.mean * (1 - column.mean)
-        is_binary = largest > 0 and 0.999 < column.std**2 / largest <= 1.5  # the sample's is n / (n - 1) of it
-        if is_binary and cells.numbers is None and (cells.holds(codes) | cells.each(is_missing, bool)).all():
-            said = examples_of(Counter({word: n for word, n in words_of(cells).items() if word not in ("0", "1")}))
-            table.columns[place] = WholeColumn([f"{codes[cell]:g}" if cell in codes else "" for cell in cells])
-            yield f"column {column.name}: answers such as {said} are read as 1 and 0, as the training has them"
+        cells = table.columns[place]
+        if not isinstance(column, NumberColumn) or cells.numbers is not None or not 0.999 < column.excess <= 1.5:
+            continue
+        words = {word: times for word, times in words_of(cells).items() if word in codes and word not in ("0", "1")}
+        read = {code: Counter({word: words[word] for word in words if codes[word] == code}) for code in (1, 0)}
+        if words:
+            table.columns[place] = WholeColumn([f"{codes[cell]:g}" if cell in codes else cell for cell in cells])
+            said = " and ".join(f"{examples_of(some)} as {code}" for code, some in read.items() if some)
+            yield f"column {column.name}: answers are read as the training has them, {said}"

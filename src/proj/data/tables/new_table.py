@@ -1,6 +1,7 @@
 """Compares a table with the training's, and warns of columns that the model may misunderstand."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from proj.data.tables.answers import AnswerColumn, answer_codes
 from proj.data.tables.cells import count, examples_of, is_no_number
 from proj.data.tables.date_column import DateColumn
-from proj.data.tables.dates_of_files import doubt_new_dates
+from proj.data.tables.dates_of_files import ENOUGH, FAR, doubt_new_dates
 from proj.data.tables.input_column import InputColumn
 from proj.data.tables.joined_notes import joined
 from proj.data.tables.number_column import NumberColumn
@@ -20,7 +21,6 @@ from proj.data.tables.word_column import WordColumn, words_of
 from proj.system.names import plain_name
 from proj.wording import agree, first_of, how_many
 
-FAR, ENOUGH = 10, 5  # standard deviations from the training's mean that are too many; rows that suffice as evidence
 SCALED, MANY = 8, 20  # the factor that suggests another unit; the fewest numbers whose spread is reliable
 
 
@@ -40,6 +40,7 @@ def unlike_training(table: Table, columns: dict[int, InputColumn], encoded: Tens
                 notes += number_remarks(name, count(cells), True, "numbers")
             far, (mean, std) = inputs.abs() > FAR, (column.mean, column.std)
             its = f"far from the training's, {mean:.4g} ± {std:.2g}"
+            notes += [f"{name}: {note}" for note in other_codes(column, cells, inputs)]
             if is_in_another_unit(column, inputs):
                 about = mean + float(inputs[inputs != 0].median()) * std
                 notes.append(f"{name}: its numbers, about {about:.4g}, are {its}: are they in the same unit?")
@@ -47,7 +48,8 @@ def unlike_training(table: Table, columns: dict[int, InputColumn], encoded: Tens
                 such = f"{int(far.sum()):,} numbers such as {cells.at(int(far.flatten().nonzero()[0]))} are {its}"
                 notes.append(f"{name}: {such}: if they mark missing values, empty these cells")
         if isinstance(column, DateColumn):
-            notes += [f"{name}: {note}" for note in doubt_new_dates(column, inputs)]
+            seconds = column.moments(cells, lambda at: table.line(rows[at]))
+            notes += [f"{name}: {note}" for note in doubt_new_dates(column, cells, seconds, inputs)]
         if isinstance(column, WordColumn | AnswerColumn):
             notes += [f"{name}: {note}" for note in unknown_words(cells, column)]
         if isinstance(column, TextColumn) and not inputs.any() and any(map(words_in, cells)):
@@ -55,6 +57,16 @@ def unlike_training(table: Table, columns: dict[int, InputColumn], encoded: Tens
         if len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any():  # missing cells are encoded as 0
             notes.append(f"{name}: no row has a value")
     return joined(notes, [column.name for column in columns.values()])
+
+
+def other_codes(column: NumberColumn, cells: Column, inputs: Tensor) -> Iterator[str]:
+    """A remark on other numbers than 0 and 1 if the training had these alone, as where 1 and 2 stand for no and yes.
+    inputs: (B, 1), see `encode_table`."""
+    found = (inputs[:, 0].double() * column.std + column.mean).where(inputs[:, 0] != 0, 0)  # 0 for a missing one
+    others = ((found - found.round().clamp(0, 1)).abs() > 1e-3).numpy()
+    if others.any() and 0.999 < column.excess <= 1.05:  # true of some other columns, of numbers that mostly are 0
+        some = examples_of(words_of(cells.take(np.flatnonzero(others))))
+        yield f"{int(others.sum()):,} cells ({some}) are neither 0 nor 1, and the training has these alone"
 
 
 def is_in_another_unit(column: NumberColumn, inputs: Tensor) -> bool:

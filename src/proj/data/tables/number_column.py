@@ -1,5 +1,6 @@
 """Columns of numbers, whose cells are parsed and standardised."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from proj.config.words import typed
-from proj.data.tables.cells import LIMIT, is_no_number, is_number, number
+from proj.data.tables.cells import LIMIT, is_no_number, is_number, number, number_and_word
 from proj.data.tables.input_column import InputColumn, are_numbers, standardised
 from proj.data.tables.one_column import Column
 from proj.data.tables.plain_numbers import plain_number
@@ -41,6 +42,13 @@ class NumberColumn(InputColumn):
     @property
     def takes_limits(self) -> bool:
         return self.limits or not self.lenient
+
+    @property
+    def excess(self) -> float:
+        """The variance, as a multiple of what numbers of 0 and 1 alone have with this mean: m (1 - m). It is then
+        n / (n - 1) for n numbers, and less for any other numbers from 0 to 1. Infinite for any other mean."""
+        largest = self.mean * (1 - self.mean)
+        return self.std**2 / largest if largest > 0 else math.inf
 
     def encode(self, cells: Column, line: Callable[[int], str], decimal: str, marks: str) -> Tensor:
         return standardised(self.values(cells, line, decimal, marks), self.mean, self.std)
@@ -81,8 +89,11 @@ class NumberColumn(InputColumn):
         """Raises UserError for a cell that cannot be used as a number. The message names the likelier remedy first: few
         different values, several words, or a letter behind a number, as in a house number, suggest labels."""
         where, read = f"row {line}, column {self.name}", number(cell, self.unit)
-        if read and read.unit != self.unit:
-            kind = f"in {self.unit}" if self.unit else f"without {read.unit}"
+        parts = None if read else number_and_word(cell)  # 142.2 lb among kg
+        is_amount = parts and number(parts[0]) and (self.unit or len(parts[1]) > 1)  # 12a may be a house number
+        unit = read.unit if read else parts[1] if is_amount else self.unit
+        if unit != self.unit:
+            kind = f"in {self.unit}" if self.unit else f"without {unit}"
             raise UserError(f"{where}: {cell!r} is among numbers {kind}: write all numbers of a column in one unit.")
         kind = f" in {self.unit}" if self.unit else ""
         if read and abs(read.value(".")) >= 3e38:

@@ -72,6 +72,14 @@ def plain_word(word: str) -> str:
     return re.sub(r"^(-?\d+)[.,]0\Z", r"\1", normalize("NFC", word))
 
 
+def spellings(codes: dict[str, float]) -> dict[str, float]:
+    """The codes of words, and of all other texts with the `plain_word` of one of them, as `Column.among` finds them."""
+    plain = {plain_word(word): code for word, code in codes.items()}
+    plain |= {normalize("NFD", word): code for word, code in plain.items()}  # accents stored apart, as macOS does
+    whole = {f"{word}{end}": plain[word] for word in plain if re.fullmatch(r"-?\d+", word) for end in (".0", ",0")}
+    return plain | whole | codes
+
+
 class SomeRows(Column):
     """A view of some rows of another column."""
 

@@ -70,7 +70,9 @@ def doubts(name: str, numbers: np.ndarray, beginning: Sequence[str]) -> Iterator
         yield f"{name}: whole numbers, nearly all of them different: {drop} leaves them out if they are ids"
     if np.abs(found).max(initial=0) >= 2**53 and any(len(cell) > 15 and cell.isdecimal() for cell in beginning):
         yield f"{name}: numbers of more than 15 digits lose the last ones: {as_words} reads them as words"
-    if code := next((cell for cell in beginning if re.fullmatch(r"0\d{2,}", cell)), None):
+    may_be_codes = not any(re.search("[.,+-]", cell) for cell in beginning)  # 1E2, but no 1.5E2 and no 1e-3
+    code_form = r"0\d{2,}|\d+E\d+" if may_be_codes else r"0\d{2,}"
+    if code := next((cell for cell in beginning if re.fullmatch(code_form, cell, re.I)), None):
         yield f"{name}: numbers such as {code} may be codes: {as_words} reads them as words"
     yield from doubt_far(name, found, "{:.10g}".format)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,6 +14,7 @@ from proj.data.tables.finding import EVIDENCE
 from proj.data.tables.input_column import InputColumn, are_words
 from proj.data.tables.one_column import Column
 from proj.data.tables.texts import hold_sentences
+from proj.wording import percent
 
 IMAGE_FILE = re.compile(r".+\.(jpe?g|png|webp|gif|bmp|tiff?|heic|avif)", re.I)
 SEVERAL = re.compile(r"(?s)[-+]?\d[\d.,]*°? ?[/x×;,|] ?[-+]?\d[\d.,]*°?|\[.*\]|\{.*\}")  # 120/80, or Parquet's lists
@@ -56,6 +57,16 @@ def measure_words(name: str, tally: Counter, most: int, asked: bool) -> WordColu
     least = 1 if asked and max(tally.values(), default=0) < 2 else 2
     frequent = [word for word, times in tally.most_common(most) if times >= least]
     return WordColumn(name, sorted(frequent, key=sort_key))
+
+
+def doubt_coverage(column: WordColumn, tally: Counter, most: int) -> Iterator[str]:
+    """A remark if the words with an input are those of less than half of the cells. For tally and most see
+    `measure_words`."""
+    covered = sum(tally[word] for word in column.categories) / tally.total()
+    if covered < 0.5:
+        of_all = f"{len(column.categories):,} of {len(tally):,} words have an input"
+        why = f"dataset.max_categories={most}" if len(column.categories) == most else "others occur only once"
+        yield f"{column.name}: {of_all} ({why}), and {percent(1 - covered)} of the cells count as missing"
 
 
 def are_long(words: Counter) -> bool:
