@@ -85,7 +85,7 @@ def take(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
         if kind is bool:
             chosen[key] = choose(key, value.lower(), {"true": True, "false": False})
         elif kind is float:
-            chosen[key] = share(key, value)
+            chosen[key] = fraction(key, value)
         elif isinstance(kind, tuple):
             chosen[key] = choose(key, value, dict(zip(kind, kind, strict=True)))
         elif kind is Path and not value:
@@ -105,7 +105,7 @@ def one_path_or_several(key: str, value: str) -> str:
     return os.pathsep.join(local_path(file.strip("'\""), f"{key}=") for file in between_commas(listed[1]))
 
 
-def share(key: str, value: str) -> float:
+def fraction(key: str, value: str) -> float:
     """The value as a number. Raises UserError unless it is between 0 and 1."""
     with suppress(ValueError):
         if 0 < (number := float(value)) < 1:

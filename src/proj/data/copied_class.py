@@ -19,7 +19,7 @@ SAMPLE = 1000  # rows, which suffice to rule out most columns
 FEW, MANY = 40, 100
 MOST = 100  # with more classes, ranges are not compared, since each class takes a pass over all rows
 ROWS_A_VALUE, CHANCE = 3, 1e-6  # of a "finer" column: the fewest rows a value on average; see `agree_by_chance`
-KINDS = ("value", "range", "filled", "finer", "code")  # of columns that reveal the class, see `how_it_tells`
+WAYS = ("value", "range", "filled", "finer", "code")  # of columns that reveal the class, see `how_it_tells`
 
 
 def describe_copied_class(
@@ -40,7 +40,7 @@ def describe_copied_class(
     """
     if len(y) < EVIDENCE:
         return []
-    found: dict[str, dict] = {how: {} for how in KINDS}
+    found: dict[str, dict] = {how: {} for how in WAYS}
     everywhere = np.arange(len(y))
     some = everywhere[:: max(1, len(y) // SAMPLE)]
     widths = [column.width for column in columns.values()]
@@ -75,7 +75,7 @@ def describe_copied_class(
 
 
 def what_they_tell(how: str, names: list[str], target: str, but: str) -> str:
-    """What columns of one of the KINDS say of the class, and when to leave them out, as part of a sentence.
+    """What columns of one of the WAYS say of the class, and when to leave them out, as part of a sentence.
     but: names their mistakes, or is ""."""
     count = len(names)
     if how == "filled":

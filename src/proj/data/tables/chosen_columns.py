@@ -11,8 +11,8 @@ from proj.errors import UserError
 
 OF_SPLIT = ("group", "order", "split")  # settings that name a column which divides the rows, and is no input
 # Each setting that lists columns of one kind, with that kind.
-KINDS = {"numeric": "numbers", "categorical": "words", "text": "texts", "dates": "dates"}
-SETTINGS = (*OF_SPLIT, *KINDS, "drop", "max_categories", "max_words", "decimal", "day_first")
+LISTED = {"numeric": "numbers", "categorical": "words", "text": "texts", "dates": "dates"}
+SETTINGS = (*OF_SPLIT, *LISTED, "drop", "max_categories", "max_words", "decimal", "day_first")
 
 
 def chosen_columns(
@@ -21,10 +21,10 @@ def chosen_columns(
     """The index of each column that may become an input, with its `InputColumn.kind`, or "" to infer it.
 
     The target, the columns of OF_SPLIT, those in `dataset.drop` and, with `trained`, all columns that it lacks
-    are left out. The arguments are those of `Columns`. Raises UserError if a column is in the lists of two KINDS.
+    are left out. The arguments are those of `Columns`. Raises UserError if two of the LISTED settings name a column.
     """
     kinds = dict.fromkeys(range(len(table.names)), "")
-    for setting, kind in KINDS.items():
+    for setting, kind in LISTED.items():
         places = [find_column(table, setting, key) for key in settings[setting]]
         if twice := [table.names[place] for place in places if kinds[place] not in ("", kind)]:
             raise UserError(f"column {twice[0]} is in dataset.{setting} and in another list: leave it in one of them.")
@@ -39,14 +39,14 @@ def chosen_columns(
 
 
 def without_effect(table: Table, target: int, settings: dict[str, Any]) -> list[str]:
-    """A remark for each column that a setting lists as one of the KINDS, although the column is no input."""
+    """A remark for each column that one of the LISTED settings names, although the column is no input."""
     roles = {target: "the target"}
     for key in OF_SPLIT:
         if settings[key] is not None:
             roles.setdefault(find_column(table, key, settings[key]), f"the column of dataset.{key}")
     for place in dropped_columns(table, settings):
         roles.setdefault(place, "in dataset.drop")
-    listed = [(find_column(table, setting, key), setting) for setting in KINDS for key in settings[setting]]
+    listed = [(find_column(table, setting, key), setting) for setting in LISTED for key in settings[setting]]
     return [
         f"{table.names[place]}: it is {roles[place]} and no input, so dataset.{setting} has no effect on it"
         for place, setting in listed

@@ -1,7 +1,7 @@
 """Lists how each column of a table is used: prints it, and makes the rows of columns.csv."""
 
 from proj.config.words import typed
-from proj.data.tables.chosen_columns import KINDS
+from proj.data.tables.chosen_columns import LISTED
 from proj.data.tables.columns import Columns
 from proj.data.tables.date_column import DateColumn
 from proj.data.tables.finding import Finding
@@ -60,7 +60,7 @@ def list_columns(whole: Columns) -> list[dict[str, str]]:
             how = typed(f"dataset.{first.setting}", names[places[0]], listed=True)
             it = "it" if len(places) == 1 else "the first of them"
             kept = f"keeps {it}{KEPT.get(first.setting, '')}"
-            what = kept if first.left_out else f"reads {it} as {KINDS[first.setting]}"
+            what = kept if first.left_out else f"reads {it} as {LISTED[first.setting]}"
             say(f"    {how} {what}")
     notes = joined(whole.notes, names)
     say(*notes[:NOTES])

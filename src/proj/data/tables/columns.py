@@ -10,7 +10,7 @@ import numpy as np
 from proj.config.words import typed
 from proj.data.tables.answers import AnswerColumn, answer_values, find_answers
 from proj.data.tables.cells import Count, count, is_missing
-from proj.data.tables.chosen_columns import KINDS, OF_SPLIT, chosen_columns, is_index, without_effect
+from proj.data.tables.chosen_columns import LISTED, OF_SPLIT, chosen_columns, is_index, without_effect
 from proj.data.tables.date_column import DateColumn, date_remarks
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import DATE_PARTS, parts_of
@@ -109,7 +109,7 @@ class Columns:
         if is_empty and not kind:
             return Finding(None, EMPTY, missing=1.0)
         if is_empty or (kind == "numbers" and not trained and not seen.numbers):
-            setting = {of: f"dataset.{name}" for name, of in KINDS.items()}[kind]
+            setting = {of: f"dataset.{name}" for name, of in LISTED.items()}[kind]
             raise UserError(f"column {name} has no {kind[:-1]} in the training rows: leave it out of {setting}.")
         if kind == "texts":
             return self._text(name, cells)

@@ -48,11 +48,11 @@ def find_form(name: str, cells: Column, day_first: bool | None, asked: bool, lin
     words: list[str] = []
     if forms or (asked and units):
         words = [word for word, *_ in cells.different() if not is_no_date(word)]
-    fits = {form: share(words, form, least) for form in forms}
+    fits = {form: share_of_dates(words, form, least) for form in forms}
     if fits.get(ISO, 1) < 1 and (others := [word for word in words if moment(word, ISO) is None]):
-        fits |= {form: share(words, form, least) for form in forms_at([others[0], others[-1]], asked)}
+        fits |= {form: share_of_dates(words, form, least) for form in forms_at([others[0], others[-1]], asked)}
     for unit in units:
-        fits[unit] = share(words, unit, least) if asked else 1.0
+        fits[unit] = share_of_dates(words, unit, least) if asked else 1.0
     forms = [form for form, fit in fits.items() if fit >= least]
     if {*forms} <= {*PLAIN} and not (asked or len(words) >= 10 or TIMES.search(name)):
         return None
@@ -89,7 +89,7 @@ def ends_of(cells: Column) -> list[int]:
     return [int(there[0]), int(there[-1])] if len(there) else []
 
 
-def share(words: Sequence[str], form: str, least: float) -> float:
+def share_of_dates(words: Sequence[str], form: str, least: float) -> float:
     """The share of the words that are dates of a form, or 0 if it is less than `least`."""
     fitting = len(words)
     for word in words:
@@ -111,8 +111,8 @@ def doubt_words(name: str, words: Sequence[str]) -> list[str]:
         if sum(bool(re.fullmatch(pattern, word, re.I)) for word in first) >= 0.8 * len(first):
             these = f"although they are {what} ({words[0][:20]})"
             return [f"{name}: read as words, {these}: write {others}, if their order matters"]
-    form = max(FORMS, key=lambda form: share(first, form, 0.2))
-    if not (fit := share(first, form, 0.2) and share(words, form, 0.2)):
+    form = max(FORMS, key=lambda form: share_of_dates(first, form, 0.2))
+    if not (fit := share_of_dates(first, form, 0.2) and share_of_dates(words, form, 0.2)):
         return []
     other = next((word for word in words if moment_of_column(word, form) is None), "")
     but = f", others not ({other[:20]!r})" if other else ""

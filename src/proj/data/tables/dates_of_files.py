@@ -14,7 +14,7 @@ from proj.data.tables.text_table import Table
 from proj.wording import how_many, percent
 
 # So many different dates are not all in the first twelve days of a month by chance: 0.4 ** 20 is 1e-8.
-EVIDENCE = 20
+MANY_DATES = 20
 FAR, ENOUGH = 10, 5  # standard deviations from the training's mean that are too many; rows that suffice as evidence
 
 
@@ -31,7 +31,7 @@ def doubt_files(column: DateColumn, seconds: np.ndarray, table: Table, rows: np.
     for place, (file, _) in enumerate(table.files):
         its_own = file_of == place
         dates = np.unique(seconds[its_own & ~np.isnan(seconds)] // 86_400)
-        if len(dates) >= EVIDENCE and not is_late[its_own].any() and is_late.any():
+        if len(dates) >= MANY_DATES and not is_late[its_own].any() and is_late.any():
             why = "has no day above 12, others have: are day and month swapped? Write its dates as 2020-01-31"
             notes.append(f"{column.name}: read as {column.date}; {file} {why}")
     return notes
@@ -65,6 +65,6 @@ def doubt_new_days(column: DateColumn, inputs: Tensor) -> list[str]:
     of_training = column.parts[place]
     days = found[:, place] * of_training.std + of_training.mean
     # A mean above 12 proves that the training has days above 12.
-    if of_training.mean <= 12 or (days.round() > 12).any() or len(found[:, : place + 1].unique(dim=0)) < EVIDENCE:
+    if of_training.mean <= 12 or (days.round() > 12).any() or len(found[:, : place + 1].unique(dim=0)) < MANY_DATES:
         return []
     return [f"read as {column.date}, and no day is above 12: are day and month swapped? Write them as 2020-01-31"]

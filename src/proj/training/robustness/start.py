@@ -16,8 +16,8 @@ from proj.training.robustness.run_end import is_done
 from proj.wording import first_of, how_many
 
 # What every checkpoint holds from which a run can go on, below "resume", and of which kind it is.
-KINDS = {"batch": int, "finished": bool, "stopped_early": bool, "stepped": int, "seconds": float}
-KINDS |= {"lengths": dict, "metrics": list, "callback_metrics": dict, "environment": dict}
+TYPES = {"batch": int, "finished": bool, "stopped_early": bool, "stepped": int, "seconds": float}
+TYPES |= {"lengths": dict, "metrics": list, "callback_metrics": dict, "environment": dict}
 OF_THE_MACHINE = {f"trainer.{name}" for name in ("precision", "accelerator", "devices", "strategy", "num_nodes")}
 
 
@@ -157,7 +157,7 @@ def load_to_resume(path: Path) -> dict:
     except RecursionError as error:
         raise DamagedCheckpoint(f"{path} is damaged: it has settings within too many others.") from error
     measures = isinstance(described.get("measured", {}), dict) and isinstance(described.get("columns"), list | None)
-    whole = isinstance(state, dict) and all(isinstance(state.get(name), kind) for name, kind in KINDS.items())
+    whole = isinstance(state, dict) and all(isinstance(state.get(name), kind) for name, kind in TYPES.items())
     if not (measures and whole and {"trainer", "scheduler"} <= described["config"].keys()):
         raise DamagedCheckpoint(f"{path} is damaged: it lacks something from which a run goes on.")
     return checkpoint
