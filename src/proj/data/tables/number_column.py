@@ -92,9 +92,13 @@ class NumberColumn(InputColumn):
         parts = None if read else number_and_word(cell)  # 142.2 lb among kg
         is_amount = parts and number(parts[0]) and (self.unit or len(parts[1]) > 1)  # 12a may be a house number
         unit = read.unit if read else parts[1] if is_amount else self.unit
+        settings = ("dataset.categorical", "dataset.numeric")
+        as_words, as_numbers = (typed(setting, self.name, listed=True) for setting in settings)
+        as_empty = f"train with {as_numbers}, which treats such cells as empty"
         if unit != self.unit:
             kind = f"in {self.unit}" if self.unit else f"without {unit}"
-            raise UserError(f"{where}: {cell!r} is among numbers {kind}: write all numbers of a column in one unit.")
+            ways = f"write all numbers of a column in one unit{f', or {as_empty}' if is_amount else ''}"
+            raise UserError(f"{where}: {cell!r} is among numbers {kind}: {ways}.")
         kind = f" in {self.unit}" if self.unit else ""
         if read and abs(read.value(".")) >= 3e38:
             kind = " below 3e38"
@@ -103,11 +107,8 @@ class NumberColumn(InputColumn):
         different = [word for word, *_ in cells.different()]
         others = [word for word in different if not (is_number(word) or is_no_number(word))]
         labels = len(others) > 2 or 10 * len(different) < len(cells) or re.fullmatch(r"\d+ ?[a-zA-Z]", cell)
-        settings = ("dataset.categorical", "dataset.numeric")
-        as_words, as_numbers = (typed(setting, self.name, listed=True) for setting in settings)
         ways = [
-            "empty the cell if its value is unknown, delete the row if it is a note, or train with "
-            f"{as_numbers}, which treats such cells as empty",
+            f"empty the cell if its value is unknown, delete the row if it is a note, or {as_empty}",
             f"train with {as_words} if the column holds labels",
         ]
         raise UserError(f"{where}: {cell!r} is no number{kind}; {'; or '.join(ways[::-1] if labels else ways)}.")
