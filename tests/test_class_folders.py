@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from support.evaluations import evaluate
+from support.pages import python_lines
 from support.photos import draw, fill, save_all, write_photos
 from support.runs import settings
 
@@ -525,8 +526,31 @@ def test_marked_objects_are_said_and_cut_out_as_the_page_says(photos, tmp_path, 
     exec(re.search(r"```python\n(import json, pathlib, xml.*?)```", page, re.S)[1], functions)
     functions[tool](*arguments, *[["cat", "dog"]] * (tool == "yolo"))
     names = sorted(str(file.relative_to(tmp_path / "sorted")) for file in (tmp_path / "sorted").rglob("*.png"))
-    assert [name.split("_")[0] for name in names] == ["cat/0", "cat/2", "dog/1", "dog/3"]
+    place = Path(arguments[1]).name
+    assert [name.split("_")[0] for name in names] == [
+        f"{name}/in-{place}-{number}" for name, number in (("cat", 0), ("cat", 2), ("dog", 1), ("dog", 3))
+    ]
     assert np.array(Image.open(tmp_path / "sorted" / names[0])).tolist() == [[[255, 0, 0]] * 20] * 10
+
+
+def test_the_page_cuts_out_polygons_and_turned_photos_and_keeps_the_objects_of_two_sets(tmp_path, monkeypatch):
+    turned, shape = Image.Exif(), "0.25 0.25 0.75 0.25 0.75 0.75 0.25 0.75"
+    turned[274] = 6
+    for part in ("train", "valid"):
+        (images, labels) = (tmp_path / part / name for name in ("images", "labels"))
+        images.mkdir(parents=True)
+        labels.mkdir()
+        upright = Image.new("RGB", (40, 20), "blue")
+        upright.paste("red", (10, 5, 30, 15))
+        upright.transpose(Image.Transpose.ROTATE_90).save(images / "1.png", exif=turned)
+        (labels / "1.txt").write_text(f"0 {shape}\n1 0.5 0.5 0.5 0.5\n")
+    monkeypatch.chdir(tmp_path)
+    exec(python_lines("import json, pathlib, xml"), functions := {})
+    for part in ("train", "valid"):
+        functions["yolo"](f"{part}/labels", f"{part}/images", ["cat", "dog"])
+    cut = sorted((tmp_path / "sorted").rglob("*.png"))
+    assert len(cut) == 4 and len({*map(str, cut)}) == 4
+    assert all(np.array(Image.open(file)).tolist() == [[[255, 0, 0]] * 20] * 10 for file in cut)
 
 
 def test_raw_photos_and_films_alone_are_named(photos, tmp_path):

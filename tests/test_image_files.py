@@ -347,6 +347,17 @@ def test_what_is_no_number_is_black_and_the_rest_of_the_image_stays(tmp_path):
     assert read_image(tmp_path / "c.tif", (12, 12), 1)[11].min() > 200
 
 
+@pytest.mark.parametrize("turn", (1, 6))
+def test_a_16_bit_tiff_whose_zero_is_white_is_no_negative(tmp_path, turn):
+    values = np.arange(144, dtype=np.uint16).reshape(12, 12) * 400
+    for name, stored, photometric in (("black", values, 1), ("white", 65535 - values, 0)):
+        Image.fromarray(stored).save(tmp_path / f"{name}.tif", tiffinfo={262: photometric, 274: turn})
+    with Image.open(tmp_path / "white.tif") as white:
+        assert white.tag_v2[262] == 0
+    black, white = (read_image(tmp_path / f"{name}.tif", (12, 12), 1) for name in ("black", "white"))
+    assert len(np.unique(black)) > 100 and np.array_equal(black, white)
+
+
 def test_predict_and_evaluate_scale_deep_pixels_as_the_training_did(configure, tmp_path):
     write_deep(tmp_path / "in", ".png", 4000)
     words = (f"data_dir={tmp_path}/in", f"dataset.cache_dir={tmp_path}/cache", "dataset.size=12", "dataset.channels=1")

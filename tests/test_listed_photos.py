@@ -61,7 +61,7 @@ def test_the_classes_of_photos_are_those_of_a_table_in_any_form(photos, folder, 
         (
             "image,red,rest,other\n",
             "{n:02},0.0,0.0,1.0",
-            r"a column of 0 and 1 for each class.*table\[\['red', 'rest', 'other'\]\].idxmax\(axis=1\)$",
+            r"a column of 0 and 1 for each class.*table\[\['red', 'rest', 'other'\]\].idxmax\(axis=1\); table.to_csv",
         ),
         (
             "image,dx\n29,red blue\n",
@@ -192,3 +192,18 @@ def test_the_nearest_table_of_a_name_is_taken(tmp_path):
     assert find_list(str(tmp_path / "a/b"), PhotoList("labels.csv")) == str(tmp_path / "a/labels.csv")
     (tmp_path / "a/b/labels.csv").touch()
     assert find_list(str(tmp_path / "a/b"), PhotoList("labels.csv")) == str(tmp_path / "a/b/labels.csv")
+
+
+def test_a_column_of_row_numbers_is_not_taken_for_the_names_of_photos(photos, folder, capsys):
+    """pandas writes them, without a name or with one; the photos are in another order."""
+    order = [(7 * n + 3) % 30 for n in range(30)]
+    for head, ending in ((",image,label", ".png"), ("nr,image,label", ".png"), (",image,label", "")):
+        lines = [f"{n:02},{photo:02}{ending},{COLOURS[photo % 3]}" for n, photo in enumerate(order)]
+        (folder / "labels.csv").write_text("\n".join([head, *lines, f"30,99{ending},red"]))
+        data = photos(folder / "photos", "labels=labels.csv", "target=label")
+        for part, split in data.splits.items():
+            names = [data.class_names[target] for target in split.targets.tolist()]
+            assert names == [COLOURS[number % 3] for number in numbers(data, part)]
+    (folder / "labels.csv").write_text("\n".join(["nr,image,label", *lines]))
+    with pytest.raises(UserError, match=r"labels.csv: line 2 names two images, 00 in nr and 03 in image: leave one of"):
+        photos(folder / "photos", "labels=labels.csv", "target=label")

@@ -6,6 +6,7 @@ sklearn.py        Iris and the digits
 torchvision.py    MNIST, Fashion-MNIST and CIFAR-10
 image_folder.py   the user's own photos, which photos/ finds, reads and resizes
 listed_photos.py  finds the photos whose classes a table lists
+image_names.py    matches the cells of such a table with the names of photos
 csv_table.py      the user's own table, which tables/ reads and encodes
 images.py         the base class of all image datamodules, with light augmentation: shift and flip
 augment.py        strong augmentation: crop, rotate, colour jitter, erase, MixUp, CutMix

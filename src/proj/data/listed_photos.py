@@ -2,14 +2,14 @@
 
 import os
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection
-from unicodedata import normalize
 
 import numpy as np
 
 from proj.data.class_names import ordered
 from proj.data.exists import PhotoList, find_list
+from proj.data.image_names import column_of_images, names_of, places_of_images
 from proj.data.part_names import PARTS, describe_part_words, parts_of_folders
 from proj.data.photos.class_folders import find_images
 from proj.data.photos.found_images import FoundImage, FoundImages
@@ -83,7 +83,8 @@ def refuse_a_column_for_each_class(table: Table, target: str | int | None) -> No
         listed = first_of([repr(table.names[at]) for at in marks], 40)
         raise UserError(
             f"{table.file} has a column of 0 and 1 for each class, and one column that holds the classes is needed; "
-            f"pandas writes it: table['label'] = table[[{listed}]].idxmax(axis=1)"
+            f"pandas writes it: table = pandas.read_csv({table.file!r}, skipinitialspace=True); "
+            f"table['label'] = table[[{listed}]].idxmax(axis=1); table.to_csv('labels.csv', index=False)"
         )
 
 
@@ -98,28 +99,6 @@ def refuse_several_in_a_cell(table: Table, classes: int, images: int) -> None:
                 f"{table.names[classes]} ({cell}), and a classifier takes one class for each image: leave one, or join "
                 f"their names, such as {'+'.join(parts)}, to learn the combinations."
             )
-
-
-def places_of_images(
-    table: Table, column: int, rows: np.ndarray, names: dict[str, list[str]], data_dir: str
-) -> tuple[dict[str, list[int]], list[str]]:
-    """(The places in `rows` of the rows that name each image, by its path; the cells of rows whose image is not there).
-
-    column: the index of the one that names the images. Raises UserError for a row that may name several images.
-    """
-    cells = [cell for cell, *_ in table.columns[column].different()]
-    has_folders = any(share_folders(cell, path) for cell in cells for path in named_by(cell, names))
-    found, absent = defaultdict[str, list[int]](list), list[str]()
-    for place, (row, cell) in enumerate(zip(rows.tolist(), table.columns[column].take(rows), strict=True)):
-        paths = [path for path in named_by(cell, names) if not has_folders or share_folders(cell, path) is not False]
-        if len(paths) > 1:
-            several = f"{table.file}: line {table.line(row)} names {cell}, which may be {first_of(paths, 3)}"
-            raise UserError(f"{several}: write the paths below {data_dir}, or rename the images.")
-        if paths:
-            found[paths[0]].append(place)
-        else:
-            absent.append(cell)
-    return found, absent
 
 
 def refuse_two(
@@ -138,47 +117,6 @@ def refuse_two(
                     f"{lines} give {image} {both} as its {kind}, and a classifier takes one {kind} for each image: "
                     "delete one of them."
                 )
-
-
-def as_compared(name: str) -> str:
-    return normalize("NFC", name.replace("\\", "/")).casefold()
-
-
-def names_of(paths: Collection[str]) -> dict[str, list[str]]:
-    """The paths that each name may mean: the path itself, the file's name, and both without their ending."""
-    names = defaultdict[str, list[str]](list)
-    for path in paths:
-        whole = as_compared(path)
-        for name in {whole, os.path.basename(whole)}:
-            for one in {name, os.path.splitext(name)[0]}:
-                names[one].append(path)
-    return names
-
-
-def named_by(cell: str, names: dict[str, list[str]]) -> list[str]:
-    """The images that a cell may name, see `names_of`. It may have folders and an ending that the image lacks."""
-    whole = as_compared(cell)
-    file = os.path.basename(whole)
-    alike = next((names[one] for one in (whole, file, os.path.splitext(file)[0]) if one in names), [])
-    exact = [path for path in alike if as_compared(path) == whole]
-    return exact or [path for path in alike if share_folders(cell, path)] or alike
-
-
-def share_folders(cell: str, path: str) -> bool | None:
-    """Whether the folders in a cell and in an image's path are the same, from the last one up to where one of them
-    ends, as in photos/train/1.png and train/1.png; None if one of them has none."""
-    sides = [as_compared(one).split("/")[-2::-1] for one in (cell, path)]
-    return all(map(str.__eq__, *sides)) if all(sides) else None
-
-
-def column_of_images(table: Table, names: dict[str, list[str]], data_dir: str) -> int:
-    """The index of the column that names the most images. Raises UserError if none does."""
-    counts = [sum(bool(named_by(cell, names)) for cell, *_ in column.different()) for column in table.columns]
-    if not any(counts):
-        first = first_of([column.at(0) for column in table.columns] if len(table.lines) else table.names, 3)
-        images = f", such as {readable(next(iter(names.values()))[0])}" if names else ""
-        raise UserError(f"no column of {table.file} ({first}) names an image of {data_dir}{images}.")
-    return counts.index(max(counts))
 
 
 def column_of_groups(group: str | int | None, table: Table, paths: Collection[str]) -> str | int | None:

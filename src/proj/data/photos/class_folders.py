@@ -170,8 +170,10 @@ def describe_inner_images(images: list[FoundImage], parts: dict[str, str]) -> li
         return [f"{within}: {away}"] if deeper else []
     if len(deeper) == len(above):
         return []
+    inner = [place.split(os.sep)[1] for place in places if os.sep in place]
+    unique = len({*inner}) == len(inner) and not {*inner} & {*above}  # else they could not lie side by side
+    moves = f'python -c "import glob, os; {RAISE}", typed in {readable(parts["train"])}, moves them up'
     return [
         f"{within}: if those of one folder belong together, 'dataset.group=([^/]+)/[^/]+$' keeps them in one part; if "
-        f'these folders are the classes, python -c "import glob, os; {RAISE}", typed in {readable(parts["train"])}, '
-        "moves them up"
+        f"these folders are the classes, {moves if unique else 'put them side by side, each under a name of its own'}"
     ]

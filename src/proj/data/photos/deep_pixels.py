@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +12,9 @@ from PIL import Image, ImageOps
 
 COLOURS = ("RGB;16", "RGBA;16", "RGBX;16", "LA;16")  # Pillow's raw modes of 16 bits a channel, of which it keeps only 8
 DEPTHS = 1, 4, 8, 10, 12, 14, 16  # the usual numbers of bits a pixel
-NO_DATA = 42113  # GDAL's TIFF tag for the number that marks a pixel without a measurement
+# TIFF's tags for the bits a pixel, for how grey is stored (0: the highest value is black), and GDAL's for the number
+# that marks a pixel without a measurement.
+BITS, PHOTOMETRIC, NO_DATA = 258, 262, 42113
 
 
 def black_and_white(low: float, high: float) -> tuple[float, float]:
@@ -58,17 +60,19 @@ def packing(image: Image.Image) -> str:
     return how if isinstance(how, str) and how.startswith(COLOURS) else ""
 
 
-def deep_values(image: Image.Image, file: str | Path | BinaryIO, how: str) -> np.ndarray | None:
+def deep_values(image: Image.Image, file: str | Path | BinaryIO, how: str, tags: Mapping) -> np.ndarray | None:
     """The pixels of an upright image of more than 8 bits a channel, as float64 (H, W) if it is grey, else (H, W, C),
     with NaN for a pixel without a measurement; None for any other image.
 
     how: the file's `packing`. Pillow keeps only the upper 8 bits of a 16-bit channel. To get the lower 8 bits, the file
-    is decoded again with the byte order swapped.
+    is decoded again with the byte order swapped. tags: of a TIFF file; Pillow inverts only grey of 8 bits.
     """
     if image.mode[0] in "IF":
         values = np.array(image, np.float64)
         with suppress(ValueError, TypeError, KeyError):
-            values[values == float(getattr(image, "tag_v2", {})[NO_DATA])] = np.nan
+            values[values == float(tags[NO_DATA])] = np.nan
+        if image.mode != "F" and tags.get(PHOTOMETRIC) == 0:
+            values = 2.0 ** tags[BITS][0] - 1 - values
         return values
     if not how:
         return None

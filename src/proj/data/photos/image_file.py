@@ -147,7 +147,7 @@ def open_image(
         about: dict = {}
         with suppress(Exception):  # Pillow raises many kinds if the file is damaged behind its first image
             about["frames"] = opened.format in FRAMES and getattr(opened, "is_animated", False)
-    values = deep_values(image, file, how)
+    values = deep_values(image, file, how, getattr(opened, "tag_v2", {}))
     if values is not None:
         kind = "F" if image.mode == "F" else "I"
         scaled, *span = to_8_bits(values, (levels or {}).get(kind))

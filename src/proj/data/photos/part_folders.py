@@ -74,8 +74,9 @@ def find_parts(data_dir: str, known: Collection[str]) -> tuple[dict[str, str], l
     if loose_images(train) and not parts["val"] + parts["test"]:
         return {"train": data_dir}, []  # a class named train
     raise UserError(
-        f"{others[0]} is a class beside {train}, which holds folders as for a part: move all other folders away if "
-        f"{train} is the training part, or put its images right into it if it is a class."
+        f"{others[0]} is a class beside {train}, which holds folders as for a part: if {train} is the training part, "
+        "name the others val and test if they are parts, and move them away if not; if it is a class, put its images "
+        "right into it."
     )
 
 

@@ -52,7 +52,7 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
         file = RunFolder(folder).config
         written = read_flat(file, parse_yaml, ".")
         cure = f"To continue it: {resume_command(folder)}"
-        if written and all(written.get(key) == now.get(key) for key in changes):
+        if written and not any(differs(key, written.get(key), now.get(key)) for key in changes):
             cure = f"{file} was changed after the run began: undo that to continue the run"
         raise UserError(
             f"{folder} holds a run with other settings ({'; '.join(changes.values())}). {cure}; for a new run, choose "
