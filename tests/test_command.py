@@ -37,6 +37,7 @@ from proj.training.run import train
     ("dataset=image_folder dataset.levels=[9,1]", "dataset.levels="),
     ("dataset=csv dataset.max_categories=0", "max_categories=0 is not a whole number, 1 or more"),
     ("dataset=csv dataset.drop=id", "dataset.drop=id is not a list: type 'dataset.drop=[id]'."),
+    ("model=mlp model.hidden=(128,64)", "model.hidden=(128,64) is not a list: type 'model.hidden=[128,64]'."),
     ("data_dir=photos", "data_dir=photos names no kind of data, and dataset=iris does not read it: add dataset="),
     ("-m seed=0,1 data_dir=photos", "data_dir=photos names no kind of data, and dataset=iris does not read it"),
     ("dataset=iris model=cnn", "dataset=iris is table data: use model=iris or model=mlp"),

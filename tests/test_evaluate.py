@@ -54,6 +54,19 @@ def test_the_figures_are_those_of_the_training_bit_for_bit(trained, tmp_path, wo
     assert found["acc_per_class"] == metrics["test/acc_per_class"]
 
 
+def test_another_loss_than_the_training_measured_is_said(trained, tmp_path, capsys):
+    """As where code of one's own has changed, which no checkpoint holds."""
+    folder = shutil.copytree(trained(), tmp_path / "run")
+    evaluate(folder / "best.ckpt")
+    assert "the training measured" not in capsys.readouterr().out
+    metrics = figures(folder)
+    text = json.dumps(metrics | {"test/loss": 1.05 * metrics["test/loss"]}) + "\n"
+    (folder / "metrics.json").write_text(text)
+    evaluate(folder / "best.ckpt")
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"the training measured a test loss of {1.05 * metrics['test/loss']:.4f}, and this is" in said
+
+
 def test_the_augmented_accuracy_is_that_of_the_training(digits):
     found = evaluate(digits / "best.ckpt", tta=True)
     assert found["acc"] == figures(digits)["test/acc_tta"] and (digits / "evaluation_tta.json").is_file()

@@ -527,6 +527,12 @@ def test_an_unfinished_run_is_at_the_epoch_that_its_own_monitor_and_mode_call_th
     assert run.value("val/acc", "max") == 0.8 and run.value("val/loss", "max") == 0.3
 
 
+def test_a_threshold_by_costs_is_named_as_a_command_takes_it(tmp_path):
+    for name, threshold in (("a", {"setosa": 5}), ("b", None)):
+        change(write_run(tmp_path / name) / "config.yaml", {"threshold": threshold})
+    assert made(tmp_path)["columns"] == ["threshold.setosa"]
+
+
 def test_runs_of_another_threshold_are_another_configuration(tmp_path):
     for threshold in ("f1", "balanced"):
         folder = write_run(tmp_path / threshold)

@@ -154,6 +154,11 @@ def test_another_monitor_is_refused_as_such_and_not_for_its_direction(unbroken):
         train(stored_config(unbroken[0], ["monitor=val/loss"]))
 
 
+def test_a_number_of_batches_that_equals_their_share_does_not_accuse_the_file(unbroken):
+    with pytest.raises(UserError, match=r"limit_train_batches: 1\.0 in the run, 1 now\)\. To continue it: python"):
+        train(stored_config(unbroken[0], ["trainer.limit_train_batches=1"]))
+
+
 def test_a_configuration_that_was_edited_since_the_run_began_is_named(unbroken, tmp_path):
     folder = shutil.copytree(unbroken[0], tmp_path / "run")
     config = (folder / "config.yaml").read_text()

@@ -19,6 +19,7 @@ from support.tables import read_rows
 
 from proj.config.command_line import run_hydra
 from proj.errors import UserError
+from proj.system.exits import ctrl_c_after_imports
 from proj.system.files import write_atomically, write_output, write_outputs
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -48,6 +49,19 @@ def stopped(folder, number: int, place: tuple[str, str, int], *words: str) -> No
     assert (process.returncode, "Traceback" in process.stderr) == (128 + number, False), process.stderr
     assert ("Stopped by SIGTERM: type the same command" in process.stderr) == (number == signal.SIGTERM)
     assert not list(folder.rglob("*.tmp"))
+
+
+def test_ctrl_c_waits_until_the_packages_of_a_training_are_imported():
+    before, ended = signal.signal(signal.SIGINT, signal.default_int_handler), []
+    try:
+        with pytest.raises(KeyboardInterrupt), ctrl_c_after_imports():
+            os.kill(os.getpid(), signal.SIGINT)
+            ended.append(True)
+        assert ended and signal.getsignal(signal.SIGINT) == signal.default_int_handler
+        with ctrl_c_after_imports():
+            ended.append(True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -18,7 +18,7 @@ from proj.config.compose import CONF
 from proj.config.explain import sentences
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
-from proj.system.exits import stop_signals_as_exits
+from proj.system.exits import ctrl_c_after_imports, stop_signals_as_exits
 from proj.system.processes import die_with_parent, exit_unless_first
 from proj.system.ranks import check_environment, rank
 
@@ -30,7 +30,8 @@ QUIET = ["hydra.output_subdir=null", "hydra.job_logging.root.handlers=[screen]"]
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def job(cfg: DictConfig) -> float | None:
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        from proj.sweeps.job import run_job
+        with ctrl_c_after_imports():
+            from proj.sweeps.job import run_job
 
         return run_job(cfg)
     with sentences():  # inside of Hydra, which would add a line of its own to an error that reaches it
@@ -39,7 +40,8 @@ def job(cfg: DictConfig) -> float | None:
 
 def trained(cfg: DictConfig) -> dict[str, Any]:
     """Call `train`, which imports torch, so only once the command line is understood; return its metrics."""
-    from proj.training.run import train
+    with ctrl_c_after_imports():
+        from proj.training.run import train
 
     return train(cfg)
 

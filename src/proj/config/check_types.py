@@ -5,6 +5,7 @@ the class's source, which is parsed and not imported.
 """
 
 import ast
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -20,6 +21,7 @@ from proj.config.settings.ranges import PATH, SIZE, STEPS, SWITCH, Range, either
 from proj.config.settings.table import SETTINGS, policy
 from proj.config.words import typed
 from proj.errors import UserError
+from proj.system.platform import as_command
 
 LIBRARIES = ("proj.", "torch.", "lightning.")  # the user's own class may take more than it annotates
 # The types of plain values, in words and as JSON schemas. A text may look like a number on the command line.
@@ -105,7 +107,9 @@ def check_type(key: str, value: object, default: object) -> None:
     if isinstance(default, ListConfig | list) and isinstance(value, str):
         if value.startswith("[") != value.endswith("]"):
             raise UserError(f"{key}={value} has one bracket of two: a list is typed as {key}=[{value.strip('[]')}].")
-        raise UserError(f"{key}={value} is not a list: type {typed(key, value, listed=True)}.")
+        several = re.fullmatch(r"[({]?([^][(){}]*,[^][(){}]*)[)}]?", value)  # (128,64) or '128,64'
+        listed_values = as_command([f"{key}=[{several[1]}]"]) if several else typed(key, value, listed=True)
+        raise UserError(f"{key}={value} is not a list: type {listed_values}.")
     kind = listed if value is None and isinstance(default, str) else range_of_default(default)
     if kind and not (value is None and listed and listed.holds(None)):
         kind.check(key, value)

@@ -74,6 +74,7 @@ def is_copy(settings: list[dict[str, Any]], key: str, column: str) -> bool:
 def names_of(columns: list[str]) -> list[str]:
     """The headings of the columns: their `short_names`, but the whole name for a class, or the name of its callback."""
     plain = short_names(columns)
+    plain |= {column: column for column in columns if column.startswith("threshold.")}  # a class, whose cost it is
     return [CALLBACK.sub(r"\1", column) if is_class(column) else plain[column] for column in columns]
 
 

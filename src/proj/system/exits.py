@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,23 @@ CAME: list[int] = []
 
 class Stopped(SystemExit):
     """Raised by a signal that asks to stop, as long as the user has not been told so."""
+
+
+@contextmanager
+def ctrl_c_after_imports() -> Iterator[None]:
+    """During the block, which imports packages, Ctrl-C waits for its end: NumPy and torch catch an interrupt in their
+    imports, and would go on with a part of their names."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        yield
+        return
+    came = list[int]()
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager

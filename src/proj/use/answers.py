@@ -11,6 +11,7 @@ from proj.models.metrics import accuracy_per_class, confusion_of
 from proj.reports.label_issues import label_issues
 from proj.system.files import write_output
 from proj.system.ranks import say
+from proj.system.run_folder import RunFolder, read_flat
 from proj.training.calibration import COVERAGE, calibration_error, in_prediction_set, prediction_set_limit
 from proj.training.threshold import at_threshold
 from proj.wording import agree, how_many
@@ -73,6 +74,17 @@ def figures(results: dict[str, float], answers: Answers, contents: dict, coverag
         "coverage": figures_of_sets(answers, contents, coverage),
         "threshold": figures_at_threshold(answers, contents),
     }
+
+
+def another_loss(path: Path, loss: float) -> str:
+    """A warning if the test loss of a run's best checkpoint differs from the training's by more than other processors
+    and precisions make it differ: code of the user's own may have changed, which no checkpoint holds. Else ""."""
+    run = RunFolder(path.parent)
+    before = read_flat(run.metrics).get("test/loss") if path.name == run.best.name else None
+    if not isinstance(before, float) or abs(loss - before) <= 0.01 * abs(before):
+        return ""
+    changed = "the code, the checkpoint or the data has changed since"
+    return f"Note: the training measured a test loss of {before:.4f}, and this is {loss:.4f}: {changed}."
 
 
 def figures_at_threshold(answers: Answers, contents: dict) -> dict | None:

@@ -30,7 +30,7 @@ from proj.training.calibration import prediction_set_limit
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
 from proj.use.among_data import refuse_among_data
-from proj.use.answers import Answers, figures, write_label_issues
+from proj.use.answers import Answers, another_loss, figures, write_label_issues
 from proj.use.data import is_other, note_seen, open_data
 from proj.use.evaluation_name import name_of_files
 from proj.use.evaluation_table import print_evaluation
@@ -121,8 +121,8 @@ def evaluate(
         "mistakes": [{"index": i, "file": data.file_of(part, i), **answers.to_example(i)} for i in worst],
     }
     print_evaluation(metrics, facts.class_names)
-    if sentence := single_answer(metrics["confusion"], facts.class_names, stored):
-        say(sentence)
+    as_trained = path if split == "test" and not (other or tta) else None
+    say(*remarks_on(metrics, facts.class_names, stored, as_trained))
     if facts.kind == "table" and importance is not False:
         metrics |= columns_that_matter(model, data.splits["test"], facts, metrics["acc"], data.splits.get("train"))
         print_importance(metrics, "drop" in stored["dataset"])
@@ -132,6 +132,12 @@ def evaluate(
     if labels:
         write_label_issues(answers, data, part, folder, name)
     return metrics
+
+
+def remarks_on(metrics: dict, class_names: list[str], stored: dict, as_trained: Path | None) -> list[str]:
+    """Remarks on the figures. as_trained: the checkpoint, if they are of the examples that its training tested."""
+    other = another_loss(as_trained, metrics["loss"]) if as_trained else ""
+    return [*filter(None, [single_answer(metrics["confusion"], class_names, stored), other])]
 
 
 def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, other_data: str) -> None:
