@@ -527,6 +527,19 @@ def test_an_unfinished_run_is_at_the_epoch_that_its_own_monitor_and_mode_call_th
     assert run.value("val/acc", "max") == 0.8 and run.value("val/loss", "max") == 0.3
 
 
+def test_runs_of_other_code_of_ones_own_are_another_configuration(tmp_path):
+    for seed, code in enumerate(("mine.py 1a", "mine.py 1a", "mine.py 2b")):
+        folder = write_run(tmp_path / f"{seed}", seed=seed)
+        (folder / "run.json").write_text(json.dumps({"data": "d", "code": code}) + "\n")
+    found = made(tmp_path)
+    assert found["columns"] == ["code"] and sorted(len(row["runs"]) for row in found["rows"]) == [1, 2]
+    change(tmp_path / "2" / "run.json", {"code": "mine.py 1a"})
+    folder = write_run(tmp_path / "3", seed=3)  # of an older version, which noted no code
+    (folder / "run.json").write_text(json.dumps({"data": "d"}) + "\n")
+    found = made(tmp_path)
+    assert found["columns"] == [] and len(found["rows"][0]["runs"]) == 4
+
+
 def test_a_threshold_by_costs_is_named_as_a_command_takes_it(tmp_path):
     for name, threshold in (("a", {"setosa": 5}), ("b", None)):
         change(write_run(tmp_path / name) / "config.yaml", {"threshold": threshold})

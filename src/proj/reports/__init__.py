@@ -4,6 +4,7 @@ report.py        `report`: makes the whole report
 runs.py          reads the folders of runs
 curves.py        reads the curves of runs
 compare.py       groups the runs into rows, one for each configuration, the best first
+inferred.py      fills in what some runs do not say: data, precision, code
 columns.py       chooses the settings that are columns of the table
 verdicts.py      the statistics: which row is better, and how sure that is
 conclusions.py   puts the statistics into sentences

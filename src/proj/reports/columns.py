@@ -41,8 +41,8 @@ def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]
 
 
 def is_class(key: str) -> bool:
-    """Whether a setting is the name of a class or the data's checksum, which usually follow from other settings."""
-    return key.endswith(("_target_", "_partial_")) or key == "data"
+    """Whether a setting is a class, or a checksum of data or code, which usually follow from other settings."""
+    return key.endswith(("_target_", "_partial_")) or key in ("data", "code")
 
 
 def combinations(settings: list[dict[str, Any]], keys: list[str]) -> int:

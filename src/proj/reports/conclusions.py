@@ -4,7 +4,8 @@ import math
 from collections import Counter
 from typing import Any
 
-from proj.reports.compare import Comparison, Row, counted, dataset_of
+from proj.reports.compare import Comparison, Row, counted
+from proj.reports.inferred import dataset_of
 from proj.reports.runs import Run
 from proj.reports.table import label, written
 from proj.reports.verdicts import MOST_SEEDS, Verdict, interval_of_mean, interval_of_share, verdicts
@@ -111,7 +112,8 @@ def sentence(comparison: Comparison, best_row: Row, row: Row, verdict: Verdict) 
     each = " of all folds" if folds else ""
     more = verdict.more_seeds or 0
     if more >= MOST_SEEDS:
-        about = f"even {how_many(MOST_SEEDS // (folds or 1), 'more seed')}{each} would hardly suffice"
+        seeds = f"{how_many(MOST_SEEDS // (folds or 1), 'more seed')}{each}"
+        about = f"even {seeds} would not decide it in four of five cases"
     else:
         more = math.ceil(more / (folds or 1))
         about = f"about {how_many(more, 'more seed')}{each} would suffice"

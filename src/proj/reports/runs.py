@@ -51,11 +51,12 @@ class Run:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The configuration without seed, fold, and settings that change no result; "data" is the data's checksum, or
-        None if it is not known, until `compare` infers it from other runs."""
+        None if it is not known, until `compare` infers it from other runs; "code" names the user's own Python files."""
         settings = {key: value for key, value in self.config.items() if policy(key).report not in AVERAGED}
         if (processes := self.processes) > 1:  # each process takes its own batch, so their number changes results
             settings["trainer.devices"] = processes
-        return settings and settings | {"data": self.record.get("data")}
+        code = {"code": self.record["code"]} if "code" in self.record else {}
+        return settings and settings | {"data": self.record.get("data")} | code
 
     @property
     def processes(self) -> int:

@@ -181,7 +181,7 @@ class RunFolder:
         """Write what a report and a later start need to know of a run, which may stop before it has a metrics.json.
 
         data: the checksum of all examples. examples: the checksum of which examples each split has.
-        steps_per_epoch: of the optimizer. saved: whether there was a last.ckpt.
+        steps_per_epoch: of the optimizer. saved: whether there was a last.ckpt. code: the user's own, as checksums.
         """
         write_json(self.record, record)
 

@@ -78,6 +78,8 @@ class Resume(Callback):
                 self.attributes.changed = self.state["attributes"][trainer.global_rank]
         self.record = {"data": self.described["data"], "examples": trainer.datamodule.chosen_examples()}
         self.record |= {"steps_per_epoch": steps_of_epoch(trainer), "saved": self.state is not None}
+        code = [f"{name} {checksum}" for name, checksum in self.environment.items() if name.endswith(".py")]
+        self.record |= {"code": ", ".join(code)} if code else {}
         if trainer.is_global_zero:
             self.run.write_record(**self.record)
             self.run.set_metrics_aside()  # a metrics.json would be that of a shorter training
