@@ -210,3 +210,11 @@ def test_a_sweep_whose_command_refers_to_its_own_settings_goes_on_in_other_proce
     (job / "metrics.json").unlink()
     resume(tmp_path)
     assert (job / "metrics.json").is_file()
+
+
+def test_a_sweep_that_is_named_without_resume_or_with_spaces_is_told_how_to_name_it(mistake, tmp_path):
+    (tmp_path / "s1").mkdir()
+    (tmp_path / "s1" / "sweep.yaml").write_text("overrides: []\n")
+    assert mistake("proj.sweep", "s1").endswith("name the sweep to resume: python -m proj.sweep resume=s1")
+    said = mistake("proj.sweep", "resume", "=", "s1")
+    assert said.endswith("to resume, without spaces around the =: python -m proj.sweep resume=s1")

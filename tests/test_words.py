@@ -283,6 +283,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("preset=null", "preset=null names no option of preset: preset=none is the empty one"),
     ("model=mlp model.hidden=[3,4", "has one bracket of two: a list is typed as model.hidden=[3,4]."),
     ("optimizer.lr=0,01", "gives several values: type optimizer.lr=0.01, or add -m to sweep over them."),
+    ("optimizer=adam,sgd", "optimizer=adam,sgd gives several values: add -m to sweep over them, or choose one."),
     ("-m optimizer.lr=0,01", "optimizer.lr=0,01 has a decimal comma, but commas separate values here: type opti"),
     ("-m optimizer.weight_decay=0,05,0,1", "has a decimal comma, but commas separate values here: type optimizer.we"),
     ("-m model=mlp model.dropout=0,5", "separate values here: type model.dropout=0.5"),

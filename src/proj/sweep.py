@@ -38,6 +38,7 @@ from proj.sweeps.sweep_file import chooses_jobs, read_manifest
 from proj.sweeps.trust import check_sweep
 from proj.system.folders import absolute, paths_in
 from proj.system.locks import locked
+from proj.system.platform import as_command
 from proj.system.ranks import check_environment
 from proj.system.run_folder import SweepFolder
 
@@ -99,7 +100,9 @@ def main() -> None:
         check_environment()
         chosen = take(OPTIONS, more)
         if (folder := chosen.get("resume")) is None:
-            raise UserError("name the sweep to resume: python -m proj.sweep resume=<folder>")
+            typed = next((word for word in more if SweepFolder(Path(word)).manifest.is_file()), "<folder>")
+            spaces = ", without spaces around the =" if "=" in more else ""
+            raise UserError(f"name the sweep to resume{spaces}: python -m proj.sweep {as_command([f'resume={typed}'])}")
         TRUSTED[:] = chosen.get("trust", [])
         manifest = read_manifest(folder)
         is_search = "n_trials" in check_sweep(folder, manifest, TRUSTED).sweeper

@@ -114,6 +114,8 @@ def several_values(word: str) -> str:
     key, _, value = word.partition("=")
     if meant := with_points(key, value):
         return f"{word} gives several values: type {key}={meant}, or add -m to sweep over them."
+    if key in GROUPS and key not in ("callbacks", "logger"):  # which take a list
+        return f"{word} gives several values: add -m to sweep over them, or choose one."
     listed, quoted = as_command([f"{key}=[{value}]"]), as_command([f"{key}='{value}'"])
     return f"{word} gives several values: add -m to sweep over them, or type {listed} (a list) or {quoted}."
 
