@@ -100,9 +100,11 @@ def main() -> None:
         check_environment()
         chosen = take(OPTIONS, more)
         if (folder := chosen.get("resume")) is None:
-            typed = next((word for word in more if SweepFolder(Path(word)).manifest.is_file()), "<folder>")
+            named = [as_command([f"resume={word}"]) for word in more if SweepFolder(Path(word)).manifest.is_file()]
             spaces = ", without spaces around the =" if "=" in more else ""
-            raise UserError(f"name the sweep to resume{spaces}: python -m proj.sweep {as_command([f'resume={typed}'])}")
+            raise UserError(
+                f"name the sweep to resume{spaces}: python -m proj.sweep {(named or ['resume=<folder>'])[0]}"
+            )
         TRUSTED[:] = chosen.get("trust", [])
         manifest = read_manifest(folder)
         is_search = "n_trials" in check_sweep(folder, manifest, TRUSTED).sweeper
