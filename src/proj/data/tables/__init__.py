@@ -26,7 +26,7 @@ column_list.py     tells the user how each column is used
 cells.py           parses a cell: a number, a word, or a missing value
 decimal_marks.py   decides whether a column has decimal points or commas
 dates.py           detects columns of dates, and the form in which they are written
-dates_of_files.py  doubts whether one of several files has day and month the other way round
+dates_of_files.py  doubts the dates of a file: day and month swapped, or unlike the training's
 date_forms.py      the formats of dates and times, and a parser for each
 date_parts.py      splits a date into year, month, weekday and so on
 timestamps.py      numbers that are times: since 1970, or Excel's days

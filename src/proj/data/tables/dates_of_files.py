@@ -1,4 +1,4 @@
-"""Doubts whether a file has day and month the other way round than the others of its table, or than the training."""
+"""Doubts the dates of a file: whether day and month are swapped, or whether they are unlike those of the training."""
 
 from collections import Counter
 

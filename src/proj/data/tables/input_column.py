@@ -1,5 +1,6 @@
 """A column of a table as a network takes it: what its cells hold, and how they become inputs."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ from proj.data.tables.one_column import Column
 
 
 @dataclass(frozen=True)
-class InputColumn:
+class InputColumn(ABC):
     """The base class of the kinds of columns: `NumberColumn`, `AnswerColumn`, `DateColumn`, `WordColumn`, `TextColumn`.
 
     name: in the table's header. kind: what the cells hold, in a word. width: the number of inputs that a cell becomes.
@@ -27,17 +28,17 @@ class InputColumn:
         if not (isinstance(self.name, str) and self._is_sound()):
             raise ValueError(f"{self} does not describe a column of a table.")
 
+    @abstractmethod
     def _is_sound(self) -> bool:
         """Whether the fields that a subclass adds have the types and values that it describes."""
-        raise NotImplementedError
 
     @property
     def width(self) -> int:
         return 1
 
+    @abstractmethod
     def encode(self, cells: Column, line: Callable[[int], str], decimal: str, marks: str) -> Tensor:
         """(B, width) float32, the inputs that these B cells become. line, decimal, marks: see `NumberColumn.values`."""
-        raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as a checkpoint stores them, without those that have their default; see `column_from`."""
