@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageChops
 from support.evaluations import evaluate
 from support.pages import python_lines
 from support.photos import draw, fill, save_all, write_photos
@@ -701,6 +701,8 @@ COPIES = {
     "saved again": lambda image: image,
     "smaller": lambda image: image.resize((120, 90)),
     "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "moved": lambda image: ImageChops.offset(image, 11, 11),  # by three of the 48 pixels that the network sees
+    "brighter": lambda image: image.point(lambda value: value * 0.7 + 70),
     "others": lambda image: scene(int(np.asarray(image).sum())),
 }
 
@@ -836,6 +838,18 @@ def test_single_photos_among_bursts_are_groups_of_their_own(photos, tmp_path, ca
     words = re.search(r"or have 'dataset\.(group=.*)' keep them in one part", capsys.readouterr().out)
     photos(tmp_path / "in", "size=48", words[1])
     assert "nearly the same" not in capsys.readouterr().out
+
+
+def test_nearly_identical_photos_in_two_classes_are_said_and_no_group_where_the_names_have_nothing_in_common(
+    photos, tmp_path, capsys
+):
+    letters = "abcdefghijklmnopqrstuvwxyzäöüß"
+    images = {f"{ab(n)}/{letters[n]}.jpg": scene(n) for n in range(30)}
+    save_all(tmp_path / "in", images | {f"{ab(n + 1)}/{letters[n] * 2}.png": scene(n) for n in range(30)})
+    photos(tmp_path / "in", "size=48")
+    said = capsys.readouterr().out
+    assert re.search(r"([2-9]) of 8 test images are nearly the same .*: \1 of these are of another class there; ", said)
+    assert "delete these, or give them names with a common part that dataset.group can match" in said
 
 
 def test_plain_photos_pass_for_no_copies_and_a_few_ones_are_not_said(photos, tmp_path, capsys):
