@@ -1,5 +1,6 @@
 """Photos whose classes a table lists, as labels.csv beside a folder of photos."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -207,3 +208,14 @@ def test_a_column_of_row_numbers_is_not_taken_for_the_names_of_photos(photos, fo
     (folder / "labels.csv").write_text("\n".join(["nr,image,label", *lines]))
     with pytest.raises(UserError, match=r"labels.csv: line 2 names two images, 00 in nr and 03 in image: leave one of"):
         photos(folder / "photos", "labels=labels.csv", "target=label")
+
+
+def test_a_table_that_names_images_and_their_masks_is_told_how_to_take_the_images(photos, tmp_path):
+    names = [(f"img/{n:02}.png", f"mask/{n:02}_mask.png") for n in range(10)]
+    save_all(tmp_path / "in", {file: draw("red", n) for n, pair in enumerate(names) for file in pair})
+    lines = [f"{image},{mask},{'ab'[n % 2]}" for n, (image, mask) in enumerate(names)]
+    (tmp_path / "in/labels.csv").write_text("\n".join(["image,mask,label", *lines]))
+    with pytest.raises(UserError, match="take the images of one folder: ") as raised:
+        photos(tmp_path / "in", "labels=labels.csv", "target=label")
+    place, labels = re.findall(r"data_dir=(\S+) dataset\.(labels=\S+)\.$", str(raised.value))[0]
+    assert photos(place, labels, "target=label").class_names == ["a", "b"]

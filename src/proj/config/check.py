@@ -42,7 +42,7 @@ def check_single(cfg: DictConfig) -> None:
     """`check` for a single run. It also refuses words that only a sweep takes."""
     if cfg.hydra.runtime.choices.sweep or cfg.sweep_name:
         raise UserError("sweep=… and sweep_name=… work only in a sweep: add -m, as in python -m proj.train -m …")
-    refuse_words(cfg.hydra.overrides, OF_A_SWEEP)
+    refuse_words(cfg, OF_A_SWEEP)
     check(cfg)
     say(*unread_additions(cfg))
 
@@ -59,7 +59,7 @@ def check(cfg: DictConfig) -> None:
             local_path(str(place), f"{key}=")
     check_classes(cfg)
     check_additions(cfg)
-    check_types(cfg, list(cfg.hydra.overrides.task))
+    check_types(cfg)
     chosen = cfg.hydra.runtime.choices
     if chosen.preset not in (None, "none"):
         meant = compose_defaults(cfg, f"preset={chosen.preset}")
@@ -170,7 +170,7 @@ class Check(Callback):
         with ending_the_command():
             sweep = SweepFolder(config.hydra.sweep.dir)
             if not sweep.manifest.is_file():  # a sweep that goes on may have words that an older version took
-                refuse_words(config.hydra.overrides, OF_A_RUN)
+                refuse_words(config, OF_A_RUN)
                 refuse_sweep_in_a_run(config.hydra.sweep.dir)
             if (workers := config.hydra.launcher.get("n_jobs", 1)) is not None:  # a setting of joblib's launcher
                 JOBS_AT_ONCE.check("hydra.launcher.n_jobs", workers)

@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from proj.config.declared import named_arguments, target_of
+from proj.config.loader import given_words
 from proj.config.settings.ranges import PATH, SIZE, STEPS, SWITCH, Range, either
 from proj.config.settings.table import SETTINGS, policy
 from proj.config.words import typed
@@ -71,7 +72,7 @@ def is_of_own_class(key: str, cfg: DictConfig | dict) -> bool:
 def compose_defaults(cfg: DictConfig, *words: str) -> DictConfig:
     """The configuration that these words alone would compose, from the same folders of options as `cfg`."""
     # Hydra's loader already knows the folders of --config-dir, but not those of hydra.searchpath.
-    places = [word for word in cfg.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
+    places = [word for word in given_words(cfg, of="hydra") if word.startswith("hydra.searchpath=")]
     return load_once(GlobalHydra.instance().config_loader(), *places, *words)
 
 
@@ -80,10 +81,10 @@ def load_once(loader: ConfigLoader, *words: str) -> DictConfig:
     return loader.load_configuration("train", list(words), run_mode=RunMode.RUN)
 
 
-def check_types(cfg: DictConfig, overrides: list[str]) -> None:
+def check_types(cfg: DictConfig) -> None:
     """Raises UserError if a word of the command line gives a value of another type than the setting's default."""
     loader, groups, keys = GlobalHydra.instance().config_loader(), [], []
-    for override in OverridesParser.create().parse_overrides(overrides):
+    for override in OverridesParser.create().parse_overrides(given_words(cfg)):
         key, text = override.key_or_group, override.input_line
         if override.is_delete() or key.startswith("trainer."):
             continue  # `check_trainer` knows all of the Trainer's settings

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.declared import HANDED, NO_ARGUMENTS, arguments, declared, kind_of_data, only_arguments, target_of
+from proj.config.loader import given_words
 from proj.config.settings.table import SETTINGS, policy, refusal, with_above
 from proj.config.unknown_setting import OLD, elsewhere, similar
 from proj.config.words import GROUPS, key_of
@@ -30,9 +31,9 @@ OF_A_RUN = {
 FOLLOWS = ("dataset_model", "dataset_model_optimizer")
 
 
-def refuse_words(overrides: DictConfig, others: dict[str, str]) -> None:
+def refuse_words(cfg: DictConfig, others: dict[str, str]) -> None:
     """Raises UserError for a word that this program sets itself, or that fits one of the patterns in `others`."""
-    for word in [*overrides.task, *overrides.hydra]:
+    for word in [*given_words(cfg), *given_words(cfg, of="hydra")]:
         key, value = key_of(word), word.partition("=")[2]
         for name in with_above(key):
             if name in SETTINGS and SETTINGS[name].instead:
@@ -62,7 +63,7 @@ def refuse_left_out(words: Iterable[str]) -> None:
 def check_additions(cfg: DictConfig) -> None:
     """Raises UserError for a word that adds a setting, such as +lr=0.1, which nothing reads, or which the class that it
     is meant for does not take according to its source."""
-    for word in cfg.hydra.overrides.task:
+    for word in given_words(cfg):
         key = key_of(word)
         if not word.startswith("+") or key in cfg.hydra.runtime.choices:  # +experiment=mine names an option of a group
             continue
@@ -84,7 +85,7 @@ def unread_additions(*configs: DictConfig) -> list[str]:
     """A note on each setting that a word adds to the top level, such as +note=first, which nothing reads."""
     notes = []
     for cfg in configs:
-        for word in cfg.hydra.overrides.task:
+        for word in given_words(cfg):
             key, known = key_of(word), TOPS | cfg.hydra.runtime.choices.keys()
             if word.startswith("+") and (top := key.partition(".")[0]) not in known and not is_referred_to(top, cfg):
                 notes.append(f"{key} is only kept with the other settings: no part of the program reads it.")
@@ -105,7 +106,7 @@ def data_dir_is_unread(dataset: Mapping, words: Iterable[str]) -> bool:
 
 def refuse_data_without_dataset(cfg: DictConfig) -> None:
     """Raises UserError for data_dir=… without dataset=…, since the default dataset would be trained instead."""
-    words = {key_of(word): word for word in cfg.hydra.overrides.task}
+    words = {key_of(word): word for word in given_words(cfg)}
     if "data_dir" in words and data_dir_is_unread(cfg.dataset, words):
         raise UserError(
             f"{words['data_dir']} names no kind of data, and dataset={cfg.hydra.runtime.choices.dataset} does not read "
@@ -140,7 +141,7 @@ def check_arguments(cfg: DictConfig) -> None:
     """Raises UserError for a setting in conf/ that the class does not take, because `_target_` names another class."""
     groups = {"dataset": cfg.dataset, "model": cfg.model, "model.loss": cfg.model.get("loss")}
     groups |= {f"callbacks.{name}": node for name, node in (cfg.callbacks or {}).items()}
-    typed = {key_of(word) for word in cfg.hydra.overrides.task}
+    typed = {key_of(word) for word in given_words(cfg)}
     for place, node in groups.items():
         target = target_of(node)
         taken = only_arguments(target)
@@ -156,7 +157,7 @@ def check_arguments(cfg: DictConfig) -> None:
 def check_fold_part(cfg: DictConfig) -> None:
     """Raises UserError for a word that sets the size of the split (test, say) that a fold replaces."""
     part, folds = declared(cfg.dataset._target_, "fold_part"), cfg.dataset.get("folds")
-    for word in cfg.hydra.overrides.task:
+    for word in given_words(cfg):
         if folds and key_of(word) == f"dataset.{part}_fraction":
             why = f"since a fold is the {part} part: leave it out"
             raise UserError(f"{word} has no effect with dataset.folds={folds}, {why}.")
@@ -196,7 +197,7 @@ def check_augmentation(cfg: DictConfig) -> None:
     if strong and kind_of_data(cfg) == "table":
         raise UserError("augment=strong changes images, and the dataset is a table: leave it out.")
     if cfg.model._target_ == "proj.models.Pretrained" and cfg.model.get("train") == "head":
-        for word in cfg.hydra.overrides.task:
+        for word in given_words(cfg):
             if re.match(r"\+*dataset\.augment\.(mixup|cutmix)=(?!0(\.0*)?$)", word):
                 raise UserError(f"{word} has no effect on model.train=head, which sees single pictures: leave it out.")
     mixes = strong and (strong.get("mixup") or strong.get("cutmix"))

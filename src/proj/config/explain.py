@@ -39,6 +39,15 @@ IN_OWN_WORDS = {
     r"(.+): (Invalid type assigned|Cannot merge DictConfig with|Cannot assign \w+ to Dict).*": (
         r"\1 holds several settings: name one of them, \1.…=…"
     ),
+    r"(.+?): .*Environment variable '(.+)' not found\"": (
+        r"\1 refers to the environment variable \2, which is not set: set it, or name a value for this case, as in "
+        r"'\1=${oc.env:\2,5}'."
+    ),
+    r"(.+): Recursive interpolation detected": r"\1 refers to itself: give it a value.",
+    r"(.+): Unsupported interpolation type (.+)": r"\1 refers to ${\2:…}, and there is only ${oc.env:…}.",
+    r"Error resolving interpolation .*, possible interpolation keys: .*": (
+        "the option of a group cannot be a reference (${…}): type its name, such as dataset=mnist."
+    ),
     r"(.+): .* does not support deletion": r"~\1 cannot be left out: leave that word out.",
 }
 

@@ -11,6 +11,7 @@ from proj.data.tables.header import is_unnamed
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
 from proj.system.names import readable
+from proj.system.platform import as_command
 from proj.wording import first_of
 
 
@@ -28,10 +29,14 @@ def column_of_images(table: Table, names: dict[str, list[str]], data_dir: str) -
             paths, others = named[best][pair[0]], named[other][pair[1]]
             if paths and others and not {*paths} & {*others}:
                 two = f"{pair[0]} in {table.names[best]} and {pair[1]} in {table.names[other]}"
-                raise UserError(
-                    f"{table.file}: line {table.line(row)} names two images, {two}: leave one of these columns out, or "
-                    f"write the images' names with their endings ({readable(paths[0])})."
-                )
+                one, another = (os.path.dirname(path) for path in (paths[0], others[0]))
+                cure = f"write the images' names with their endings ({readable(paths[0])})"
+                if one != another:  # such as the folder of the masks
+                    its = os.path.join(data_dir, one)
+                    words = [f"data_dir={its}", f"dataset.labels={os.path.relpath(table.file, its)}"]
+                    cure = f"take the images of one folder: {as_command(words)}"
+                said = f"{table.file}: line {table.line(row)} names two images, {two}"
+                raise UserError(f"{said}: leave one of these columns out, or {cure}.")
     if not any(counts):
         first = first_of([column.at(0) for column in table.columns] if len(table.lines) else table.names, 3)
         images = f", such as {readable(next(iter(names.values()))[0])}" if names else ""

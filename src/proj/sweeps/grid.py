@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.config.check import check, check_data, join_files
 from proj.config.check_words import refuse_data_without_dataset, unread_additions
-from proj.config.loader import Loader
+from proj.config.loader import Loader, given_words
 from proj.config.new_folder import make_folder
 from proj.config.own_code import own_code
 from proj.config.words import as_hydra_reads, key_of
@@ -55,7 +55,7 @@ class GridSweeper(Sweeper):
         self.kept = Sweep(Path(config.hydra.sweep.dir), asked=ASKED.copy())
         ASKED.clear()  # a later command in this process starts without it
         self.log = OmegaConf.select(config, "log") or "line"  # missing in a conf/ that an older version copied
-        asked = "isolate" in map(key_of, config.hydra.overrides.task)
+        asked = "isolate" in map(key_of, given_words(config))
         jobs = FrozenLoader(self.kept, config.isolate if asked else None, self.log)
         self.context = HydraContext(config_loader=jobs, callbacks=hydra_context.callbacks)
         self.task_function = task_function

@@ -12,6 +12,7 @@ from multiprocessing.pool import ThreadPool
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
+from proj.config.loader import given_words
 from proj.config.settings.ranges import SEED, WHOLE_OR_ALL, or_null, whole
 from proj.config.settings.table import policy
 from proj.config.words import key_of
@@ -117,7 +118,7 @@ class OptunaSweeper(GridSweeper):
         if self.n_trials < (there := len(self.trials)):
             say(f"hydra.sweeper.n_trials={self.n_trials} adds no trial: the search already has {there}.")
             return
-        asked = [word for word in self.config.hydra.overrides.hydra if key_of(word) == "hydra.sweeper.n_trials"]
+        asked = [word for word in given_words(self.config, of="hydra") if key_of(word) == "hydra.sweeper.n_trials"]
         words = self.kept.manifest["hydra"]
         if asked and asked[-1] not in words:
             others = [word for word in words if key_of(word) != "hydra.sweeper.n_trials"]
