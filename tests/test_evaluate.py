@@ -275,11 +275,22 @@ def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tm
 
 def test_the_trainings_own_tables_are_known_by_their_pattern_and_sheet(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    trained_on = {"data_dir": str(tmp_path / "part*.csv"), "sheet": "a"}
-    others = [is_other("all", None, None, "part*.csv", sheet, trained_on) for sheet in ("", "a", "b")]
+    contents = {"config": {"dataset": {"data_dir": str(tmp_path / "part*.csv"), "sheet": "a"}}}
+    others = [is_other("all", None, contents, "part*.csv", sheet) for sheet in ("", "a", "b")]
     assert others == [False, False, True]
-    several = {"data_dir": os.pathsep.join(str(tmp_path / name) for name in ("a.csv", "b.csv"))}
-    assert not is_other("all", None, None, os.pathsep.join(("a.csv", "b.csv")), "", several)
+    several = os.pathsep.join(str(tmp_path / name) for name in ("a.csv", "b.csv"))
+    contents = {"config": {"dataset": {"data_dir": several}}}
+    assert not is_other("all", None, contents, os.pathsep.join(("a.csv", "b.csv")), "")
+
+
+def test_a_copy_of_the_trainings_table_is_noted_as_such_and_another_table_is_not(trained, tmp_path, capsys):
+    lines = [f"{n % 7},{n},{'ab'[n % 2]}" for n in range(60)]
+    for name, rows in (("table", lines), ("copy", lines), ("others", [f"1{line}" for line in lines])):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["x,y,class", *rows]))
+    run = trained("dataset=csv", "dataset.target=class", f"data_dir={tmp_path}/table.csv")
+    for name, seen in (("copy", True), ("others", False)):
+        evaluate(run / "best.ckpt", split="all", data_dir=str(tmp_path / f"{name}.csv"), output=str(tmp_path / "out"))
+        assert ("the model was trained on this data" in capsys.readouterr().out) == seen
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import redirect_stdout, suppress
 from itertools import product
 from pathlib import Path
 
@@ -101,11 +102,22 @@ def open_or_say_why(contents: dict, data_dir: str):
         return None
 
 
-def is_other(split: str, data, facts: Facts, data_dir: str, sheet: str, trained_on: dict) -> bool:
-    """Whether the data differs from the training's. trained_on: the settings of the training's dataset."""
-    if split == "all":
-        return absolute(data_dir) != trained_on.get("data_dir") or sheet not in ("", trained_on.get("sheet"))
-    return data.checksum() != facts.data
+def is_other(split: str, data, contents: dict, data_dir: str, sheet: str) -> bool:
+    """Whether the data differs from the training's. contents: the description in the checkpoint."""
+    trained_on = contents["config"]["dataset"]
+    if split != "all":
+        return data.checksum() != Facts.from_dict(contents).data
+    if sheet not in ("", trained_on.get("sheet")):
+        return True
+    return absolute(data_dir) != trained_on.get("data_dir") and not is_copy(contents, data_dir)
+
+
+def is_copy(contents: dict, data_dir: str) -> bool:
+    """Whether the files at `data_dir` are those of the training in another place, which have the same checksum if they
+    are divided as in the training."""
+    with suppress(UserError, OSError, RuntimeError), redirect_stdout(None):
+        return open_data(contents, data_dir=data_dir, download=False).checksum() == Facts.from_dict(contents).data
+    return False
 
 
 def note_seen(split: str, other: bool, dataset: str, data_dir: str, sheet: str, stored: dict) -> None:
