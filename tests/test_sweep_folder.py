@@ -8,6 +8,7 @@ import pickle
 import re
 import shlex
 import shutil
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -112,6 +113,12 @@ def test_what_was_frozen_by_a_command_that_was_killed_is_no_job_of_the_next(tmp_
     assert "2 runs (finished)" in out and names(folder) == ["0_optimizer.lr=0.1", "1_optimizer.lr=0.2"]
     left = {path.name for path in folder.iterdir() if path.is_dir()} - set(names(folder))
     assert left == {"conf", "7_mine", "8_notes", "2_seed=3 copy"}  # what it has not made itself
+
+
+def test_ctrl_c_while_jobs_are_frozen_leaves_none_of_them(tmp_path):
+    stop = functools.partial(die_while_freezing, "3_", functools.partial(signal.raise_signal, signal.SIGINT))
+    code, *_ = sweep(tmp_path, "sweep_name=s", "seed=1,2,3,4,5,6", before=stop)
+    assert code == 130 and not [path for path in (tmp_path / "outputs/sweeps/s").iterdir() if path.is_dir()]
 
 
 @pytest.mark.parametrize(("words", "copied"), [(GRID, "0_seed=1 (copy)"), ((*SEARCH, RATES), "mine")])

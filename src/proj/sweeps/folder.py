@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Container
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import yaml
@@ -75,17 +76,21 @@ class Sweep(FrozenJobs):
                 "folder, hydra.sweep.dir=path/to/folder."
             )
         self.clear()
-        digits = len(str(len(jobs) - 1))
-        listed = {self.freeze(number, own, job, digits): own for number, (own, job) in enumerate(jobs)}
-        write_atomically(self.files.uncommitted, git("diff", "HEAD"))
-        copy_conf(config, self.files.conf, [*config.hydra.runtime.choices, *map(key_of, words)])
-        data_dir = data_dir and self.find_data(data_dir)
-        self.manifest = {"name": self.folder.name} | describe(config)
-        self.manifest |= {"words": words, "cwd": os.getcwd(), "data_dir": data_dir, "code": code, "jobs": listed}
-        self.write_manifest()
+        with ExitStack() as unless_done:
+            unless_done.callback(self.clear)  # after Ctrl-C, say
+            digits = len(str(len(jobs) - 1))
+            listed = {self.freeze(number, own, job, digits): own for number, (own, job) in enumerate(jobs)}
+            write_atomically(self.files.uncommitted, git("diff", "HEAD"))
+            copy_conf(config, self.files.conf, [*config.hydra.runtime.choices, *map(key_of, words)])
+            data_dir = data_dir and self.find_data(data_dir)
+            self.manifest = {"name": self.folder.name} | describe(config)
+            self.manifest |= {"words": words, "cwd": os.getcwd(), "data_dir": data_dir, "code": code, "jobs": listed}
+            self.write_manifest()
+            unless_done.pop_all()
 
     def clear(self) -> None:
         """Delete the folders that hold nothing but job.yaml, left by a command that was stopped while it froze jobs."""
+        self.names.clear()
         frozen = self.frozen_jobs().values()
         for folder in [path for path in self.folder.glob("[0-9]*_*") if path.is_dir()]:
             whole = RunFolder(folder).job.exists()
