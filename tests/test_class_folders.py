@@ -466,6 +466,7 @@ def test_classes_whose_names_hold_the_word_of_a_part_are_learnt(photos, tmp_path
         ("train", "cat{:03}.png", "dog{:03}.png", "cat (6), dog (6)"),
         (".", "{:04}_cat.png", "img{:04}-dog.png", "cat (6), dog (6)"),
         ("train", "n01440764_{}.JPEG", "n01443537_{}.JPEG", "n01440764 (6), n01443537 (6)"),
+        (".", "patient{0}_cat_{0}.png", "patient{0}_dog_1{0}.png", "cat (6), dog (6)"),
         (".", "{}.png", "1{}.png", ""),
         (".", "IMG_{}.png", "IMG_1{}.png", ""),
         (".", "cat{0}{0}{0}x.png", "cat{0}{0}{0}y{0}z.png", ""),

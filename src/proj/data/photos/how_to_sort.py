@@ -16,8 +16,13 @@ from proj.wording import first_of
 
 PREDICTED = "input,class,probability"  # the beginning of a table that proj.predict wrote
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
-# File names that contain the class, as the pattern's group: cat.0.jpg and dog (17).png; cat0.jpg; 0_cat.jpg.
-BY_CLASS = (r"(.+?)[-_. (]+\d+\)?\.", r"(\D+)\d+\.", r".*?\d+[-_. ]+(\D+)\.")
+# File names that contain the class, as the pattern's group.
+BY_CLASS = (
+    r".*\d[-_. ]+([^\W\d_]+)[-_. (]+\d+\)?\.",  # patient7_cat_0.png
+    r"(.+?)[-_. (]+\d+\)?\.",  # cat.0.jpg, dog (17).png
+    r"(\D+)\d+\.",  # cat0.jpg
+    r".*?\d+[-_. ]+(\D+)\.",  # 0_cat.jpg
+)
 # The first characters of annotation files, in the formats of various tools for object detection.
 MARKS = {
     "COCO": r'\s*\{[^{]*"(info|licenses|images|annotations|categories)"',
