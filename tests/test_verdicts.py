@@ -218,6 +218,17 @@ def test_one_seed_each_says_what_would_tell(tmp_path, capsys):
     assert "cannot tell a better" not in capsys.readouterr().out  # of a search, whose trials have one seed
 
 
+def test_rows_with_the_same_figures_are_not_advised_to_get_more_seeds(tmp_path, capsys):
+    """Such as those of different thresholds, which change no loss."""
+    for threshold in ("f1", "balanced"):
+        for seed in range(3):
+            finished(tmp_path / f"{threshold}{seed}", 0.9 + seed / 100, seed, threshold=threshold)
+    report([tmp_path])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "have the same val/acc with each seed (3 seeds), so it cannot tell them apart" in said
+    assert "more seeds" not in said
+
+
 def test_rows_that_no_sentence_names_are_counted(tmp_path, capsys):
     for rows, said in (((0.99, 0.6, 0.59, 0.58, 0.57), "the other one"), ((0.5,), "1 of the 2 others")):
         for mean in rows:

@@ -107,6 +107,9 @@ def sentence(comparison: Comparison, best_row: Row, row: Row, verdict: Verdict) 
     if verdict.is_significant:
         p = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.2g}"
         return f"{best} beats {other} by {by} {interval}, {counted_as}, {p}"
+    here, there = (values_by_seed(one, monitor, comparison["mode"]) for one in (best_row, row))
+    if here == there:
+        return f"{best} and {other} have the same {monitor} with each seed ({counted_as}), so it cannot tell them apart"
     # `more_seeds` counts runs. One more seed means a run in each of the folds that both rows have.
     folds = min(len({run.fold for run in one["runs"]} - {None}) for one in (best_row, row))
     each = " of all folds" if folds else ""
