@@ -13,7 +13,7 @@ model, or uses more of torchmetrics, takes the time then; so does a version of a
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
@@ -47,6 +47,11 @@ def imported(stand_in: Postponed) -> ModuleType:
         if sys.modules.get(f"{stand_in.__name__}.{name}") is value:  # a submodule that is there already: keep it
             vars(real).setdefault(name, value)
     return real
+
+
+def later(module: Postponed, name: str) -> Callable[..., Any]:
+    """A stand-in for a function or a class of the module's: a call imports the real module, and calls what is there."""
+    return lambda *values, **settings: getattr(imported(module), name)(*values, **settings)
 
 
 class Compiled(type):
@@ -91,16 +96,12 @@ def stand_for_dynamo(module: Postponed) -> None:
 def stand_for_utils(module: Postponed) -> None:
     """Give the stand-in for the compiler's `utils` the names that DistributedDataParallel and torchvision use."""
     module.get_optimize_ddp_mode = lambda: "ddp_optimizer"  # torch's default
-    module.is_compile_supported = lambda device: imported(module).is_compile_supported(device)
+    module.is_compile_supported = later(module, "is_compile_supported")
 
 
 def stand_for_plots(module: Postponed) -> None:
     """Give the stand-in for torchmetrics' plots, which import matplotlib, the names that every metric uses."""
-
-    def plot_single_or_multi_val(*values, **settings):
-        return imported(module).plot_single_or_multi_val(*values, **settings)
-
-    module.plot_single_or_multi_val = plot_single_or_multi_val
+    module.plot_single_or_multi_val = later(module, "plot_single_or_multi_val")
     module._AX_TYPE = module._PLOT_OUT_TYPE = object  # torchmetrics' own values where matplotlib is not installed
 
 
@@ -116,11 +117,7 @@ def stand_for_torchmetrics(module: Postponed) -> None:
 def stand_for_flops(module: Postponed) -> None:
     """Give the stand-in for torch's counter of operations, which imports Triton, the name that Lightning's summary of
     a model uses."""
-
-    def FlopCounterMode(*values, **settings):
-        return imported(module).FlopCounterMode(*values, **settings)
-
-    module.FlopCounterMode = FlopCounterMode
+    module.FlopCounterMode = later(module, "FlopCounterMode")
 
 
 STAND_INS = {
