@@ -6,47 +6,32 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-TYPES: dict[str, type | tuple] = {
-    "null": type(None),
-    "boolean": bool,
-    "integer": int,
-    "number": (int, float),
-    "string": str,
-    "array": list,
-    "object": dict,
-}
-LIMITS: dict[str, Callable[[Any, Any], bool]] = {
+TYPES = {"null": type(None), "boolean": bool, "string": str, "array": list, "object": dict}
+TYPES |= {"integer": int, "number": int | float}  # unlike in JSON schema, 64.0 is no integer
+BELOW = {"integer": 2**63, "number": math.inf}  # torch's counts are int64; JSON has neither infinity nor NaN
+# Whether a value fits what a schema says by each keyword. The type is the first in each schema that has one.
+KEYWORDS: dict[str, Callable[[Any, Any], bool]] = {
+    "anyOf": lambda value, schemas: any(fits(value, one) for one in schemas),
+    "enum": lambda value, options: any(value == one and type(value) is type(one) for one in options),
+    "type": lambda value, kind: (
+        isinstance(value, TYPES[kind])
+        and isinstance(value, bool) == (kind == "boolean")
+        and (kind not in BELOW or abs(value) < BELOW[kind])
+    ),
     "minimum": operator.ge,
     "maximum": operator.le,
     "exclusiveMinimum": operator.gt,
     "exclusiveMaximum": operator.lt,
-    "multipleOf": lambda value, size: value % size == 0,
+    "multipleOf": lambda value, size: value % size == 0 and abs(value) < BELOW["integer"],
+    "pattern": lambda text, pattern: re.fullmatch(pattern, text, re.DOTALL) is not None,
+    "minItems": lambda items, least: len(items) >= least,
+    "maxItems": lambda items, most: len(items) <= most,
+    "items": lambda items, schema: all(fits(item, schema) for item in items),
+    "propertyNames": lambda mapping, schema: all(fits(name, schema) for name in mapping),
+    "additionalProperties": lambda mapping, schema: all(fits(value, schema) for value in mapping.values()),
 }
 
 
 def fits(value: Any, schema: dict) -> bool:
-    """Whether a plain value fits the schema.
-
-    Unlike in JSON schema, 64.0 is not an integer here. Infinity and NaN, which JSON does not have, are no numbers.
-    """
-    if "anyOf" in schema:
-        return any(fits(value, one) for one in schema["anyOf"])
-    if "enum" in schema:
-        return any(value == one and type(value) is type(one) for one in schema["enum"])
-    kind = schema["type"]
-    if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
-        return False
-    if kind == "string":
-        return bool(re.fullmatch(schema.get("pattern", ".*"), value, re.DOTALL))
-    if kind == "array":
-        fits_length = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
-        return fits_length and all(fits(item, schema["items"]) for item in value if "items" in schema)
-    if kind == "object":
-        names = schema.get("propertyNames", {}).get("enum", value)
-        taken = schema.get("additionalProperties")
-        return all(name in names and (taken is None or fits(one, taken)) for name, one in value.items())
-    if kind in ("null", "boolean"):
-        return True
-    in_limits = all(holds(value, schema[word]) for word, holds in LIMITS.items() if word in schema)
-    is_count = kind == "integer" or "multipleOf" in schema
-    return in_limits and abs(value) < (2**63 if is_count else math.inf)  # torch's counts are int64
+    """Whether a plain value fits the schema."""
+    return all(KEYWORDS[word](value, said) for word, said in schema.items())
