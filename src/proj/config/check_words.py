@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -71,7 +70,7 @@ def check_additions(cfg: DictConfig) -> None:
         if rest and top in TOPS:
             refuse_unknown_argument(key, cfg)
             continue
-        meant = (rest and similar(key, top, cfg)) or elsewhere(key, cfg) or similar_top(key, cfg)
+        meant = (rest and similar(key, top, cfg)) or elsewhere(key, cfg) or similar(key, top, cfg, cutoff=0.8)
         if meant and not is_referred_to(top, cfg):
             raise UserError(f"{word} adds a setting that nothing reads.{meant}")
 
@@ -90,13 +89,6 @@ def unread_additions(*configs: DictConfig) -> list[str]:
             if word.startswith("+") and (top := key.partition(".")[0]) not in known and not is_referred_to(top, cfg):
                 notes.append(f"{key} is only kept with the other settings: no part of the program reads it.")
     return list(dict.fromkeys(notes))
-
-
-def similar_top(key: str, cfg: DictConfig) -> str:
-    """The end of a message on a setting that a word adds, such as +seeds: suggests the one of the top level that it is
-    almost spelled as; "" if there is none."""
-    close = get_close_matches(key, [str(name) for name in cfg if name != key], n=1, cutoff=0.8)
-    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def data_dir_is_unread(dataset: Mapping, words: Iterable[str]) -> bool:

@@ -126,12 +126,12 @@ def unknown_setting(error: ConfigKeyError | ConfigAttributeError, typed: str) ->
     return f"There is no setting {key!r}.{nearest(str(error.key), options, place)}{plus}"
 
 
-def similar(key: str, above: str, cfg: DictConfig) -> str:
-    """The end of a message on a setting `key` in a part `above` that does not exist, because its name is misspelt:
-    suggests the same setting in a part with a similar name, such as optimizer.lr for optimzer.lr."""
+def similar(key: str, above: str, cfg: DictConfig, cutoff: float = 0.5) -> str:
+    """The end of a message on a setting `key` that does not exist, because `above`, which is the beginning of its name
+    or all of it, is misspelt: suggests what is spelled alike, such as optimizer.lr for optimzer.lr, seed for seeds."""
     place, _, name = above.rpartition(".")
-    siblings = {*map(str, OmegaConf.select(cfg, place) if place else cfg)} - {name}
-    for sibling in get_close_matches(name, siblings, cutoff=0.5):
+    siblings = {*map(str, OmegaConf.select(cfg, place))} - {name}
+    for sibling in get_close_matches(name, siblings, cutoff=cutoff):
         corrected = f"{place}.{sibling}" if place else sibling
         if meant := as_typed(corrected + key.removeprefix(above), cfg):
             return f" Did you mean {meant!r}?"
