@@ -9,7 +9,7 @@ compose.py             composes conf/ (`configure`), and makes objects (`build`)
 loader.py              Hydra's loader, which merges the files once for many jobs
 new_folder.py          names and makes the folder of a new run or sweep
 check.py               all checks of a new run, in their order
-check_types.py         refuses a value of the wrong type, and one that is out of its range
+check_types.py         refuses what is of the wrong type or out of its range, and what a class does not take
 check_values.py        refuses the values of a configuration that are out of range or contradict each other
 check_words.py         refuses words that would change nothing
 monitors.py            the metrics by which the best checkpoint is chosen, and their checks

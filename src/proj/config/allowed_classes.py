@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from hydra.utils import get_object
 
-from proj.config.declared import is_installed
+from proj.config.declared import OF_ONE_CLASS, TAKE_SEVERAL, is_installed
 from proj.config.stored_values import check_plain
 from proj.errors import UserError, causes
 from proj.system.platform import as_command
@@ -165,7 +165,7 @@ def check_stored(
     """
     check_plain(config, file)
     refuse_absent_modules(config, trust)
-    for part in ("model", "optimizer", "scheduler", "dataset", "callbacks", "trainer", "logger"):
+    for part in (*OF_ONE_CLASS, *TAKE_SEVERAL):
         if not isinstance(config.get(part, {}), dict):
             raise UserError(f"{file} holds no configuration of this project, or a damaged one (at {part}).")
     known = [(key, target) for key, target in strangers(config) if parts is None or re.split(r"[.[]", key)[0] in parts]

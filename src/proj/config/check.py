@@ -13,13 +13,12 @@ from hydra.types import RunMode
 from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, read_write
 
-from proj.config.check_types import check_types, compose_defaults
-from proj.config.check_values import check_file_names, check_ranges, loggers
+from proj.config.check_types import check_arguments, check_types, compose_defaults
+from proj.config.check_values import check_file_names, check_ranges
 from proj.config.check_words import (
     OF_A_RUN,
     OF_A_SWEEP,
     check_additions,
-    check_arguments,
     check_augmentation,
     check_fold_part,
     check_length,
@@ -28,7 +27,7 @@ from proj.config.check_words import (
     refuse_words,
     unread_additions,
 )
-from proj.config.declared import accepted, declared, kind_of_data, takes
+from proj.config.declared import accepted, declared, kind_of_data, parts_with_a_class, takes
 from proj.config.explain import sentences
 from proj.config.new_folder import make_folder, make_new_folder, refuse_run_in_a_sweep, refuse_sweep_in_a_run
 from proj.config.settings.ranges import JOBS_AT_ONCE
@@ -119,14 +118,10 @@ def check_data(cfg: DictConfig) -> None:
 def check_classes(cfg: DictConfig) -> None:
     """Raises UserError if a part of the configuration names no class. A scheduler, a callback or a logger may have a
     null `_target_`, which leaves it out."""
-    callbacks = cfg.callbacks if OmegaConf.is_dict(cfg.callbacks) else {}
-    parts = {name: cfg[name] for name in ("dataset", "model", "optimizer", "scheduler", "trainer")}
-    parts |= {f"callbacks.{name}": callback for name, callback in callbacks.items() if callback}
-    parts |= {f"logger.{name}": logger for name, logger in loggers(cfg).items() if logger}
-    for place, node in parts.items():
+    for place, node in parts_with_a_class(cfg).items():
         target = node.get("_target_") if OmegaConf.is_dict(node) else node
         names_a_class = isinstance(target, str) and "." in target
-        left_out = target is None and (place == "scheduler" or ("." in place and "_target_" in node))
+        left_out = target is None and (place == "scheduler" or ("." in place and (not node or "_target_" in node)))
         if names_a_class or left_out:
             continue
         key, plus = place, ""

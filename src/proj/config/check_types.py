@@ -1,4 +1,5 @@
-"""Refuses a value of the wrong type, such as a text for a number, and one that is out of its range.
+"""Refuses a value of the wrong type, such as a text for a number, one that is out of its range, and an argument that a
+class does not take.
 
 The type is that of the setting's default value in conf/. For an argument of a library's class, it is the annotation in
 the class's source, which is parsed and not imported.
@@ -16,11 +17,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from proj.config.declared import named_arguments, target_of
+from proj.config.declared import NO_ARGUMENTS, named_arguments, only_arguments, parts_with_a_class, target_of
 from proj.config.loader import given_words
 from proj.config.settings.ranges import PATH, SIZE, STEPS, SWITCH, Range, either
 from proj.config.settings.table import SETTINGS, policy
-from proj.config.words import typed
+from proj.config.words import key_of, typed
 from proj.errors import UserError
 from proj.system.platform import as_command
 
@@ -129,13 +130,10 @@ def range_of_default(default: object) -> Range | None:
 
 def check_annotations(cfg: DictConfig) -> None:
     """Raises UserError for a value that does not fit the annotation in the source of a library's class."""
-    parts = {"optimizer": cfg.optimizer, "scheduler": cfg.scheduler, "model.loss": cfg.model.get("loss")}
-    parts |= {
-        f"{group}.{name}": node for group in ("callbacks", "logger") for name, node in (cfg.get(group) or {}).items()
-    }
-    for place, node in parts.items():
+    for place, node in parts_with_a_class(cfg).items():
         target = target_of(node)
-        annotated = named_arguments(target)[0] if target.startswith(LIBRARIES) else {}
+        checked = target.startswith(LIBRARIES) and place not in ("dataset", "model", "trainer")
+        annotated = named_arguments(target)[0] if checked else {}
         for name in annotated.keys() & node.keys() if annotated else ():
             key, value = f"{place}.{name}", node[name]
             built_later = OmegaConf.is_dict(value) and "_target_" in value
@@ -144,6 +142,26 @@ def check_annotations(cfg: DictConfig) -> None:
                 continue
             if taken := range_of_annotation(annotated[name]):
                 taken.check(key, value)
+
+
+def leaving_out(place: str, names: list[str]) -> str:
+    """The cure for settings of conf/ that the class at `place` does not take."""
+    return f"add {' '.join(f'~{place}.{name}' for name in names)}, which leaves out what conf/ has"
+
+
+def check_arguments(cfg: DictConfig) -> None:
+    """Raises UserError for a setting in conf/ that the class does not take, because `_target_` names another class."""
+    typed = {key_of(word) for word in given_words(cfg)}
+    for place, node in parts_with_a_class(cfg).items():
+        target = target_of(node)
+        taken = only_arguments(target) if place.startswith(("dataset", "model", "callbacks")) else None
+        foreign = [] if taken is None else [str(name) for name in node if name not in (*taken, *NO_ARGUMENTS)]
+        foreign = [name for name in foreign if node[name] is not None]  # null is not passed to the class
+        if foreign and not typed & {f"{place}.{name}" for name in foreign}:
+            cure = leaving_out(place, foreign)
+            if "augment" in typed and {*foreign} <= {"flip", "shift", "sizes", "augment"}:
+                cure = "it augments no images as augment=… says, so leave that out"
+            raise UserError(f"{target} takes no {', '.join(foreign)}: {cure}.")
 
 
 def range_of_annotation(annotation: ast.expr) -> Range | None:

@@ -7,10 +7,10 @@ from pathlib import PureWindowsPath
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.check_types import check_annotations, check_each, check_type, is_of_own_class
-from proj.config.declared import named_arguments, target_of
+from proj.config.declared import OF_ONE_CLASS, TAKE_SEVERAL, named_arguments, parts_with_a_class, target_of
 from proj.config.monitors import check_monitors
 from proj.config.settings.table import SETTINGS, below, policy, refusal
-from proj.config.words import EMPTY, TAKE_SEVERAL
+from proj.config.words import EMPTY
 from proj.errors import UserError, choose, nearest
 
 # The names that the settings of this project's models may have for a value.
@@ -32,13 +32,9 @@ UNFIT = {
 LISTED = {"callbacks.best": "lightning.pytorch.callbacks.ModelCheckpoint", "callbacks.average": ".EMAWeightAveraging"}
 
 
-def loggers(cfg: DictConfig) -> DictConfig | dict:
-    return cfg.get("logger") or {}  # an older search's copy of conf/ has no `logger`
-
-
 def check_parts(cfg: DictConfig) -> None:
     """Raises UserError if a script has set `cfg.model = "cnn"`, say: only a word, `model=cnn`, chooses an option."""
-    for group in ("dataset", "model", "optimizer", "scheduler", "trainer", "callbacks", "logger"):
+    for group in (*OF_ONE_CLASS, *TAKE_SEVERAL):
         part = cfg[group]
         if isinstance(part, str) or (part is None and group not in TAKE_SEVERAL):
             option = part or ("none" if group in EMPTY else "…")
@@ -73,10 +69,10 @@ def check_ranges(cfg: DictConfig) -> None:
     check_monitors(cfg)
     check_annotations(cfg)
     check_names(cfg.model)
-    for name, node in loggers(cfg).items():
-        library = NEEDS.get(target_of(node))
+    for place, node in parts_with_a_class(cfg).items():
+        library, named = NEEDS.get(target_of(node)), place.replace(".", "=")
         if library and not find_spec(library):
-            raise UserError(f"logger={name} needs a library that is not installed: pip install 'proj[{library}]'")
+            raise UserError(f"{named} needs a library that is not installed: pip install 'proj[{library}]'")
     if cfg.on_nan == "skip" and str(cfg.trainer.precision).startswith("16"):
         raise UserError(
             f"trainer.precision={cfg.trainer.precision} already skips steps with NaN gradients: leave on_nan=skip out."

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.declared import HANDED, NO_ARGUMENTS, arguments, declared, kind_of_data, only_arguments, target_of
+from proj.config.declared import HANDED, arguments, declared, kind_of_data, target_of
 from proj.config.loader import given_words
 from proj.config.settings.table import SETTINGS, policy, refusal, with_above
 from proj.config.unknown_setting import OLD, elsewhere, similar
@@ -122,28 +122,6 @@ def refuse_unknown_argument(key: str, cfg: DictConfig) -> None:
     if taken is not None and name not in taken:
         options = [one for one in taken if one not in HANDED and not policy(f"{place}.{one}").instead]
         raise UserError(f"There is no setting {key!r}.{elsewhere(key, cfg) or nearest(name, options, f'{place}.')}")
-
-
-def leaving_out(place: str, names: list[str]) -> str:
-    """The cure for settings of conf/ that the class at `place` does not take."""
-    return f"add {' '.join(f'~{place}.{name}' for name in names)}, which leaves out what conf/ has"
-
-
-def check_arguments(cfg: DictConfig) -> None:
-    """Raises UserError for a setting in conf/ that the class does not take, because `_target_` names another class."""
-    groups = {"dataset": cfg.dataset, "model": cfg.model, "model.loss": cfg.model.get("loss")}
-    groups |= {f"callbacks.{name}": node for name, node in (cfg.callbacks or {}).items()}
-    typed = {key_of(word) for word in given_words(cfg)}
-    for place, node in groups.items():
-        target = target_of(node)
-        taken = only_arguments(target)
-        foreign = [] if taken is None else [str(name) for name in node if name not in (*taken, *NO_ARGUMENTS)]
-        foreign = [name for name in foreign if node[name] is not None]  # null is not passed to the class
-        if foreign and not typed & {f"{place}.{name}" for name in foreign}:
-            cure = leaving_out(place, foreign)
-            if "augment" in typed and {*foreign} <= {"flip", "shift", "sizes", "augment"}:
-                cure = "it augments no images as augment=… says, so leave that out"
-            raise UserError(f"{target} takes no {', '.join(foreign)}: {cure}.")
 
 
 def check_fold_part(cfg: DictConfig) -> None:

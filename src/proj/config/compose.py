@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from proj.config.allowed_classes import located, now_called
 from proj.config.check import check_single
-from proj.config.check_words import leaving_out, refuse_left_out
+from proj.config.check_types import leaving_out
+from proj.config.check_words import refuse_left_out
 from proj.config.declared import NO_ARGUMENTS, kind_of_data, only_arguments
 from proj.config.declared import arguments as taken_by
 from proj.config.explain import user_errors

@@ -10,8 +10,10 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+OF_ONE_CLASS = ("dataset", "model", "optimizer", "scheduler", "trainer")  # groups of which a run has one option
+TAKE_SEVERAL = ("callbacks", "logger")  # groups of which a run may have several, each with its name
 NO_ARGUMENTS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
 NO_ARGUMENTS += ("kind", "accepts")  # older versions had these class attributes in the configuration
 # Arguments that this program passes itself, so that they are no settings.
@@ -36,6 +38,14 @@ def declared(target: str, attribute: str) -> Any:
 def target_of(node: Any) -> str:
     """The full name of the class that a part of a configuration names; "" if it names none."""
     return str(node.get("_target_") or "") if isinstance(node, dict | DictConfig) else ""
+
+
+def parts_with_a_class(cfg: DictConfig) -> dict[str, Any]:
+    """The parts of a configuration that name a class each, by their keys, such as dataset, model.loss, logger.csv."""
+    parts = {key: OmegaConf.select(cfg, key) for key in (*OF_ONE_CLASS, "model.loss")}
+    several = {group: OmegaConf.select(cfg, group) for group in TAKE_SEVERAL}  # an older search has no `logger`
+    named = {group: node for group, node in several.items() if OmegaConf.is_dict(node)}
+    return parts | {f"{group}.{name}": one for group, node in named.items() for name, one in node.items()}
 
 
 def kind_of_data(cfg: DictConfig) -> str | None:

@@ -15,6 +15,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationKeyError, OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
+from proj.config.declared import TAKE_SEVERAL
 from proj.config.settings.table import SETTINGS
 from proj.config.unknown_setting import unknown_setting
 from proj.config.words import GROUPS, group_and_option, with_points
@@ -123,7 +124,7 @@ def several_values(word: str) -> str:
     key, _, value = word.partition("=")
     if meant := with_points(key, value):
         return f"{word} gives several values: type {key}={meant}, or add -m to sweep over them."
-    if key in GROUPS and key not in ("callbacks", "logger"):  # which take a list
+    if key in GROUPS and key not in TAKE_SEVERAL:  # which take a list
         return f"{word} gives several values: add -m to sweep over them, or choose one."
     listed, quoted = as_command([f"{key}=[{value}]"]), as_command([f"{key}='{value}'"])
     return f"{word} gives several values: add -m to sweep over them, or type {listed} (a list) or {quoted}."

@@ -3,7 +3,7 @@ it has been measured when they look at it."""
 
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.declared import target_of
+from proj.config.declared import parts_with_a_class, target_of
 from proj.config.settings.ranges import whole
 from proj.errors import UserError, choose
 
@@ -27,7 +27,8 @@ OmegaConf.register_new_resolver("mode_of", mode_of, replace=True)
 
 def check_monitors(cfg: DictConfig) -> None:
     """Raises UserError for a metric that nothing measures, and for a mode that takes the worst for the best."""
-    callbacks = {f"callbacks.{name}": one for name, one in cfg.callbacks.items() if target_of(one)}
+    parts = {place: one for place, one in parts_with_a_class(cfg).items() if target_of(one)}
+    callbacks = {place: one for place, one in parts.items() if place.startswith("callbacks.")}
     targets = [cfg.model._target_, *(one._target_ for one in callbacks.values())]
     # The user's own model or callback may measure other metrics.
     all_known = all(str(target).startswith(("proj.", "lightning.")) for target in targets)

@@ -18,11 +18,9 @@ from omegaconf import OmegaConf
 from proj.config.check_types import range_of_default
 from proj.config.command_line import words_or_help
 from proj.config.compose import CONF
-from proj.config.declared import HANDED, NO_ARGUMENTS, named_arguments
+from proj.config.declared import HANDED, NO_ARGUMENTS, OF_ONE_CLASS, TAKE_SEVERAL, named_arguments
 from proj.config.settings.table import below, policy
 
-SINGLE = ("dataset", "model", "optimizer", "scheduler", "trainer")  # groups whose node names one class
-NAMED = ("callbacks", "logger")  # groups whose node maps names to nodes, each of which names a class
 DEFAULTS = {"defaults": {"type": "array"}}  # Hydra's list of the options on which a file builds
 OTHER = {"type": ["object", "null"], "required": ["_target_"]}  # the user's own callback or logger
 REFERENCE = {"type": "string", "pattern": r"\$\{"}  # a reference may stand in place of any value
@@ -30,8 +28,8 @@ REFERENCE = {"type": "string", "pattern": r"\$\{"}  # a reference may stand in p
 
 def schema() -> dict[str, Any]:
     """The JSON schema. A file is an option of one group, or has all groups: a preset, or what --cfg job prints."""
-    nodes = {group: list(read_nodes(group)) for group in SINGLE}
-    named = {group: by_key(list(read_nodes(group))) for group in NAMED}
+    nodes = {group: list(read_nodes(group)) for group in OF_ONE_CLASS}
+    named = {group: by_key(list(read_nodes(group))) for group in TAKE_SEVERAL}
     targets = targets_of([*nodes.values(), *(each for known in named.values() for each in known.values())])
     foreign = {"required": ["_target_"], "properties": {"_target_": {"type": "string", "not": {"enum": targets}}}}
     groups = {group: class_schema(group, each, foreign) for group, each in nodes.items()}
@@ -46,8 +44,8 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "anyOf": [
             {"properties": whole | of_one_group, "additionalProperties": False},
-            *({"allOf": [of_one_group[group], {"not": foreign}]} for group in SINGLE),
-            *({"allOf": [of_one_group[group], without_others(group, whole, named)]} for group in NAMED),
+            *({"allOf": [of_one_group[group], {"not": foreign}]} for group in OF_ONE_CLASS),
+            *({"allOf": [of_one_group[group], without_others(group, whole, named)]} for group in TAKE_SEVERAL),
             {**foreign, "properties": of_one_group_alone(groups) | foreign["properties"]},
         ],
         "$defs": groups,
@@ -64,14 +62,14 @@ def whole_configuration() -> dict[str, Any]:
 
 def without_others(group: str, whole: dict, named: dict[str, dict]) -> dict[str, Any]:
     """The schema by which an option of callbacks or logger is told from other files: it has none of their names."""
-    names = {*whole, *SINGLE, *NAMED}.union(*named.values()) - {*named[group], *DEFAULTS}
+    names = {*whole, *OF_ONE_CLASS, *TAKE_SEVERAL}.union(*named.values()) - {*named[group], *DEFAULTS}
     return {"propertyNames": {"not": {"enum": sorted(names)}}}
 
 
 def of_one_group_alone(groups: dict[str, dict]) -> dict[str, Any]:
     """The settings that only one group has: by them a file is checked that names the user's own class, since nothing
     tells of which group it is."""
-    settings = [setting for group in SINGLE for setting in groups[group]["properties"].items()]
+    settings = [setting for group in OF_ONE_CLASS for setting in groups[group]["properties"].items()]
     names = [name for name, _ in settings]
     return {name: rule for name, rule in settings if names.count(name) == 1}
 

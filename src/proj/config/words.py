@@ -15,6 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quote, QuotedString, Sweep
 from hydra.errors import HydraException
 
+from proj.config.declared import OF_ONE_CLASS, TAKE_SEVERAL
 from proj.config.settings.table import policy
 from proj.errors import UserError
 from proj.system.platform import as_command, local_path
@@ -23,9 +24,8 @@ from proj.system.platform import as_command, local_path
 PATH = re.compile(
     r"\+*((dataset\.)?(data|cache)_dir|dataset\.labels|model\.(cache_dir|weights)|hydra\.(run|sweep)\.dir|sweep_name)"
 )
-GROUPS = ("dataset", "model", "optimizer", "scheduler", "preset", "trainer", "callbacks", "logger", "augment")
+GROUPS = (*OF_ONE_CLASS, *TAKE_SEVERAL, "preset", "augment")
 OF_ALL = (*GROUPS, "sweep", "hydra/launcher", "hydra/sweeper")  # groups that are in Hydra's defaults list
-TAKE_SEVERAL = ("callbacks", "logger")  # groups of which a run may have several options
 EMPTY = ("scheduler", "preset", "logger", "augment")  # groups with an option `none`
 # One value between commas: a text in quotes, a list, a mapping, a call such as range(1,5), or anything else.
 VALUE = re.compile(
