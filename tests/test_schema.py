@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from proj.config.allowed_classes import strangers
 from proj.config.compose import CONF, resolved
 from proj.config.schema import schema
-from proj.config.settings.ranges import fits
+from proj.config.settings.setting import fits
 from proj.config.settings.table import SETTINGS
 
 

@@ -1,49 +1,12 @@
 """The ranges of settings' values: in words for the user, and as JSON schemas for the checks and for editors."""
 
-import json
-import math
-import os
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from string import Formatter
 from typing import Any
 
-from omegaconf import OmegaConf
-
-from proj.config.settings.json_schema import fits
-from proj.errors import UserError
+from proj.config.settings.setting import Range
 from proj.system.names import RESERVED
-
-
-@dataclass(frozen=True)
-class Range:
-    """The values that a setting may have.
-
-    words: how a message ends that begins `optimizer.lr=abc is not `. schema: a JSON schema.
-    also: a further test, which the schema cannot express.
-    """
-
-    words: str
-    schema: dict
-    also: Callable[[Any], bool] | None = None
-
-    def holds(self, value: Any) -> bool:
-        """Whether a value of the configuration is in the range."""
-        value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-        value = os.fspath(value) if isinstance(value, os.PathLike) else value  # a script may have set it
-        return fits(value, self.schema) and (self.also is None or self.also(value))
-
-    def check(self, key: str, value: Any) -> None:
-        """Raises UserError for a value of the setting `key` that is not in the range."""
-        if not self.holds(value):
-            if isinstance(value, float) and not math.isfinite(value):
-                raise UserError(f"{key}={value} is not finite: give {self.words}.")
-            shown = json.dumps(value) if value is None or isinstance(value, bool) else value  # as it is typed
-            if isinstance(value, str) and re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?|true|false|null", value, re.I):
-                shown = f"'{value}', a text,"
-            raise UserError(f"{key}={shown} is not {self.words}.")
 
 
 def whole(low: int) -> Range:
