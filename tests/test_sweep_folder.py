@@ -286,7 +286,8 @@ def test_a_sweep_finds_its_data_from_any_working_folder_and_when_it_has_moved(tm
     for name in names(folder):
         (folder / name / "metrics.json").unlink()
     shutil.copy(moved / "a.csv", moved / "b.csv")
-    assert "there is no new/c.csv" in refused(tmp_path, f"resume={folder}", "data_dir=new/c.csv", module="sweep")
+    for word in ("data_dir=new/c.csv", "data_dir=[new/c.csv]"):
+        assert "there is no new/c.csv" in refused(tmp_path, f"resume={folder}", word, module="sweep")
     said = resume(tmp_path, "data_dir=new/a.csv", name="project/outputs/sweeps/s")
     assert places() == {str(moved / "a.csv")}
     again = shlex.split(said.rpartition("The best again: ")[2])

@@ -483,6 +483,7 @@ def test_evaluate_and_predict_take_a_list_of_files_as_train_does(tmp_path, monke
         return read_options({key: str}, ["ckpt=best.ckpt", word])[key]
 
     assert named("data_dir=[a.csv,'b.csv']") == f"a.csv{os.pathsep}b.csv"
+    assert named("data_dir=[a.csv]") == "a.csv"
     assert find_files(named("input=[a.csv, b.csv]"), "table") == ["a.csv", "b.csv"]
     assert find_files(named("input=[ab].csv"), "table") == ["a.csv", "b.csv"]
     with pytest.raises(UserError, match=r"input=c\.csv finds no file"):

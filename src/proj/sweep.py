@@ -30,7 +30,7 @@ from proj.config.allowed_classes import TRUSTED
 from proj.config.command_line import run_hydra, take, words_or_help
 from proj.config.explain import sentences
 from proj.config.settings.table import policy, refusal
-from proj.config.words import as_hydra_reads, as_text, parsed
+from proj.config.words import as_text
 from proj.errors import UserError, choose, nearest
 from proj.sweeps.folder import Sweep
 from proj.sweeps.seeds import ask_for_seeds
@@ -80,15 +80,12 @@ def refuse(word: str, folder: Path, is_search: bool) -> None:
         )
 
 
-def place_of_data(moved: Path) -> str:
+def place_of_data(named: str) -> str:
     """The absolute path, or paths, at which data_dir=… says that the data lies now.
 
-    moved: a folder, a file, a pattern, or several of these, as a new run takes them.
+    named: a folder, a file, a pattern, or several of these, see `one_path_or_several`.
     Raises UserError where there is nothing at one of them.
     """
-    named = str(moved)
-    if named.startswith("[") and not moved.exists():  # a list of several files
-        named = parsed(as_hydra_reads(f"data_dir={named}")).value()
     if missing := [place for place in paths_in(named) if not (os.path.exists(place) or glob.glob(place))]:
         raise UserError(f"there is no {missing[0]}: give the new place of the data, data_dir=…")
     return absolute(named)

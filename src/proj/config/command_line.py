@@ -99,7 +99,7 @@ def take(kinds: Mapping[str, Kind], words: list[str]) -> dict[str, Any]:
 
 def one_path_or_several(key: str, value: str) -> str:
     """The path that the user typed; those of a list, [a.csv,b.csv], are joined like the folders in $PATH."""
-    listed = re.fullmatch(r"\[(.*,.*)\]", value)
+    listed = re.fullmatch(r"\[(.+)\]", value)
     if not listed or os.path.lexists(value):
         return local_path(value, f"{key}=")
     return os.pathsep.join(local_path(file.strip("'\""), f"{key}=") for file in between_commas(listed[1]))
