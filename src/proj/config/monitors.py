@@ -7,7 +7,6 @@ from proj.config.declared import parts_with_a_class, target_of
 from proj.config.settings.ranges import whole
 from proj.errors import UserError, choose
 
-PATIENCE = whole(0)
 BY_CLASS = ("balanced_acc", "macro_f1", "auc", "ap")  # metrics in which a frequent class does not outweigh the others
 # The metrics by which the best checkpoint may be chosen.
 MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss", *(f"val/{name}" for name in BY_CLASS))
@@ -38,7 +37,6 @@ def check_monitors(cfg: DictConfig) -> None:
         raise UserError(f"monitor={cfg.monitor} mode={cfg.mode} would keep the worst checkpoint: use mode={best}.")
     for place, callback in callbacks.items():
         check_callback(place, callback, cfg, all_known)
-        check_moments(place, callback, cfg.trainer)
     mode = cfg.scheduler.get("mode", cfg.mode)
     if target_of(cfg.scheduler).endswith(".ReduceLROnPlateau") and mode != cfg.mode:
         raise UserError(
@@ -47,7 +45,8 @@ def check_monitors(cfg: DictConfig) -> None:
 
 
 def check_callback(place: str, callback: DictConfig, cfg: DictConfig, all_known: bool) -> None:
-    """Raises UserError for a callback's monitor or mode that does not fit. all_known: whether only MEASURED exist."""
+    """Raises UserError for a callback's monitor or mode that does not fit, for a metric that is not measured when the
+    callback looks at it, and for a negative patience. all_known: whether only MEASURED exist."""
     is_best, monitor = place == "callbacks.best", callback.get("monitor")
     if is_best and "monitor" in callback and monitor != cfg.monitor:
         shown = "null" if monitor is None else monitor
@@ -61,16 +60,11 @@ def check_callback(place: str, callback: DictConfig, cfg: DictConfig, all_known:
         raise UserError(f"{place}.monitor={monitor} with mode={mode} treats the worst as the best: use {word}.")
     if is_best and mode not in (None, cfg.mode):
         raise UserError(f"{place}.mode={mode}: use mode={mode}.")
-
-
-def check_moments(place: str, callback: DictConfig, trainer: DictConfig) -> None:
-    """Raises UserError for a callback that looks at a metric before it is measured, or that has a negative patience."""
-    patience = callback.get("patience", 0)
     if callback._target_.endswith(".EarlyStopping"):
-        PATIENCE.check(f"{place}.patience", patience)
-    every = trainer.get("check_val_every_n_epoch", 1)
+        whole(0).check(f"{place}.patience", callback.get("patience", 0))
+    every = cfg.trainer.get("check_val_every_n_epoch", 1)
     for key in ("check_on_train_epoch_end", "save_on_train_epoch_end"):
-        if callback.get(key) is True and str(callback.get("monitor")).startswith("val") and every != 1:
+        if callback.get(key) is True and str(monitor).startswith("val") and every != 1:
             raise UserError(
                 f"{place}.{key}=true needs {callback.monitor} after every epoch, but "
                 f"trainer.check_val_every_n_epoch={'null' if every is None else every} validates less often: use "
