@@ -54,7 +54,7 @@ def speed_up() -> None:
     with suppress(ImportError):  # of a name that another version of Hydra lacks: tests/test_contracts.py reports it
         from proj.config import loader
 
-        loader.merged, ConfigLoaderImpl.load_configuration = shared, loader.load_configuration
+        loader.merged, ConfigLoaderImpl.load_configuration = shared, loader.Loader.load_configuration
 
 
 def share_operators() -> None:

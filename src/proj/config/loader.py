@@ -36,18 +36,6 @@ def merged(loader: ConfigLoaderImpl, name: str, choices: tuple[str, ...]) -> byt
     return pickle.dumps(hydra_load(loader, name, [*choices], RunMode.RUN))
 
 
-def load_configuration(
-    self: ConfigLoaderImpl, config_name, overrides, run_mode, from_shell=True, validate_sweep_overrides=True
-) -> DictConfig:
-    """Gives what Hydra's method gives. On an error that is not Hydra's own, that method is called instead."""
-    try:
-        return load_from_merged(self, config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
-    except HydraException:
-        raise
-    except Exception:
-        return hydra_load(self, config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
-
-
 def load_from_merged(loader: ConfigLoaderImpl, name, words, run_mode, from_shell, validate) -> DictConfig:
     """A copy of the `merged` configuration, with the values that `words` give and with what Hydra notes of them."""
     parsed = OverridesParser.create().parse_overrides(words)
@@ -78,4 +66,14 @@ def affects_merge(key: str, loader: ConfigLoaderImpl) -> bool:
 class Loader(ConfigLoaderImpl):
     """Hydra's config loader, made fast for many configurations from the same files, such as those of a sweep's jobs."""
 
-    load_configuration = load_configuration
+    def load_configuration(
+        self, config_name, overrides, run_mode, from_shell=True, validate_sweep_overrides=True
+    ) -> DictConfig:
+        """Gives what Hydra's method gives. On an error that is not Hydra's own, that method is called instead."""
+        words = config_name, overrides, run_mode, from_shell, validate_sweep_overrides
+        try:
+            return load_from_merged(self, *words)
+        except HydraException:
+            raise
+        except Exception:
+            return hydra_load(self, *words)
