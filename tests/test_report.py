@@ -22,7 +22,7 @@ from proj.reports.report import report
 from proj.reports.runs import Run, find_runs, read_run
 from proj.reports.table import written
 from proj.sweeps.sweep_file import read_manifest
-from proj.system.run_folder import RunFolder, parse_yaml, read_flat
+from proj.system.run_folder import RunFolder, read_flat
 from proj.training.run import train
 from proj.wording import percent, share
 
@@ -184,7 +184,7 @@ def test_a_pipe_in_place_of_a_runs_file_does_not_hang_a_report(tmp_path, name):
 
 def test_settings_that_name_a_file_of_any_letters_are_read(tmp_path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"data_dir": os.fsdecode(b"caf\xe9"), "seed": 1}))
-    assert read_flat(tmp_path / "config.yaml", parse_yaml) == {"data_dir": os.fsdecode(b"caf\xe9"), "seed": 1}
+    assert read_flat(tmp_path / "config.yaml") == {"data_dir": os.fsdecode(b"caf\xe9"), "seed": 1}
 
 
 def test_figures_that_were_copied_from_another_run_are_not_its_own_and_a_moved_run_keeps_its_own(tmp_path):

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from proj.errors import UserError
 from proj.system.platform import as_command
 from proj.system.processes import broadcast_text
-from proj.system.run_folder import RunFolder, SweepFolder, parse_yaml, read_flat
+from proj.system.run_folder import RunFolder, SweepFolder, read_flat
 from proj.system.slurm import slurm_name
 
 NAMED: set[str] = set()  # folders that this process has named by the time, and not made yet
@@ -96,7 +96,7 @@ def refuse_run_in_a_sweep(folder: str) -> None:
 def refuse_sweep_in_a_run(folder: str) -> None:
     """Raises UserError for a new sweep in the folder of a run, since the run could then not go on."""
     run = RunFolder(folder)
-    if run.job.is_file() or "choices.dataset" in read_flat(run.config, parse_yaml, "."):
+    if run.job.is_file() or "choices.dataset" in read_flat(run.config):
         raise UserError(
             f"{folder} is the folder of a run: choose another for the sweep, hydra.sweep.dir=path/to/folder"
         )

@@ -16,7 +16,7 @@ from proj.errors import UserError, file_fault
 from proj.reports.curves import read_scalars, read_table
 from proj.system.folders import nearest_to
 from proj.system.names import readable
-from proj.system.run_folder import RunFolder, parse_yaml, read_flat
+from proj.system.run_folder import RunFolder, read_flat
 
 SEEDS = [key for key, setting in SETTINGS.items() if setting.report == "seed"]
 AVERAGED = ("never", "seed", "fold")  # kinds of settings in which the runs of one row may differ
@@ -124,7 +124,7 @@ class Run:
 
 def read_yaml(file: Path) -> dict[str, Any]:
     """A configuration as a flat dictionary; {} if the file is missing or damaged."""
-    config = read_flat(file, parse_yaml, ".")
+    config = read_flat(file)
     odd = {key: str(value) for key, value in config.items() if value in INFINITE or value != value}
     # Settings that conf/ did not list yet when the run began had their default values.
     listed = listed_since() if "trainer._target_" in config else {}

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from proj.system.files import csv_of, remove_unfinished, write_atomically
+from proj.system.files import remove_unfinished, write_atomically
 from proj.system.locks import is_locked
 
 CURVES = ".proj"  # the names of a run's own TensorBoard files end so; other programs may write more into its folder
@@ -53,8 +53,10 @@ def flat(node: dict, joint: str, prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-def read_flat(file: Path, parse=json.loads, joint: str = "/") -> dict[str, Any]:
-    """`flat` of a file's content; empty if it is missing or damaged, so that one run cannot stop a report of many."""
+def read_flat(file: Path) -> dict[str, Any]:
+    """`flat` of a YAML file, joined by points, or of a JSON file, joined by slashes; empty if the file is missing or
+    damaged, so that one run cannot stop a report of many."""
+    parse, joint = (parse_yaml, ".") if file.suffix == ".yaml" else (json.loads, "/")
     try:
         content = file.read_bytes() if file.is_file() else b""  # a pipe, or a link to a device, might never end
         content = parse(content) if content.endswith(b"\n") else None  # else the file is truncated
@@ -145,7 +147,7 @@ class RunFolder:
             return metrics
         if not self.config.is_file():
             return {}
-        kept = read_flat(self.config, parse_yaml, ".").get("output_dir")
+        kept = read_flat(self.config).get("output_dir")
         is_own = name in ("", "..") or not kept or PureWindowsPath(str(kept)).name == name  # no name counts as its own
         return metrics if is_own else {}
 
@@ -173,9 +175,6 @@ class RunFolder:
 
     def write_failure(self, status: str, reason: str) -> None:
         write_json(self.failure, {"status": status, "reason": reason})
-
-    def write_columns(self, rows: list[dict[str, str]]) -> None:
-        write_atomically(self.columns, csv_of(rows))
 
     def write_record(self, **record) -> None:
         """Write what a report and a later start need to know of a run, which may stop before it has a metrics.json.

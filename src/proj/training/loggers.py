@@ -22,7 +22,7 @@ from proj.errors import UserError, message_of
 from proj.reports.curves import read_rows
 from proj.system.files import csv_text, write_atomically
 from proj.system.ranks import rank
-from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, read_flat, write_json
+from proj.system.run_folder import RunFolder, SweepFolder, flat, read_flat, write_json
 
 CURVES, TABLE = "proj.pictures.tensorboard.Curves", "proj.training.loggers.Table"
 SERVICES = ("proj.training.services.MLflow", "proj.training.services.WandB")
@@ -61,7 +61,7 @@ def service_entry(run: RunFolder, config: dict) -> dict[str, str]:
     entry = {"name": f"{config['choices']['model']} {run.path.name}", "group": config["choices"]["dataset"]}
     if run.job.is_file():
         sweep = SweepFolder(run.path.absolute().parent)
-        group = read_flat(sweep.manifest, parse_yaml).get("name", sweep.path.name)
+        group = read_flat(sweep.manifest).get("name", sweep.path.name)
         entry = {"name": run.path.name, "group": str(group)}
     entry = {"id": secrets.token_hex(8), **entry}
     write_json(run.entry, entry)

@@ -20,7 +20,7 @@ from proj.errors import UserError
 from proj.models.balance import class_counts, single_answer
 from proj.models.measuring import run_test
 from proj.models.schedules import cut_short
-from proj.system.files import write_atomically
+from proj.system.files import csv_of, write_atomically
 from proj.system.locks import locked
 from proj.system.names import readable
 from proj.system.platform import refuse_no_text, shorter
@@ -167,7 +167,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
 def write_columns(run: RunFolder, described: list[dict[str, str]]) -> None:
     """Write columns.csv, for a table; say so if it has too many columns for them to have been printed."""
     if described:
-        run.write_columns(described)
+        write_atomically(run.columns, csv_of(described))
     if len(described) > SHOWN:
         # Without the folder's name, so that a sweep shows this once and not for each of its jobs.
         say(f"{run.columns.name} in the run's folder says how each of the {len(described):,} columns is used")

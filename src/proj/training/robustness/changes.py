@@ -18,7 +18,7 @@ from proj.errors import UserError
 from proj.system.files import write_atomically
 from proj.system.platform import as_command, processor
 from proj.system.ranks import say
-from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml, read_flat
+from proj.system.run_folder import RunFolder, SweepFolder, flat, read_flat
 from proj.wording import first_of, how_many
 
 
@@ -50,7 +50,7 @@ def refuse_changes(old: dict, new: dict, folder: Path) -> None:
     changes = {key: text for key, text in changes.items() if key.startswith("choices.")} or changes
     if changes:
         file = RunFolder(folder).config
-        written = read_flat(file, parse_yaml, ".")
+        written = read_flat(file)
         cure = f"To continue it: {resume_command(folder)}"
         if written and not any(differs(key, written.get(key), now.get(key)) for key in changes):
             cure = f"{file} was changed after the run began: undo that to continue the run"
@@ -67,7 +67,7 @@ def refuse_to_start_over(folder: Path) -> None:
     A run that was killed before its first checkpoint has nothing to lose, and may start over.
     """
     run = RunFolder(folder)
-    if run.config.is_file() and "choices.dataset" not in read_flat(run.config, parse_yaml, "."):
+    if run.config.is_file() and "choices.dataset" not in read_flat(run.config):
         raise UserError(f"{run.config} is another program's and would be overwritten: choose another hydra.run.dir.")
     left = [run.record] if read_flat(run.record).get("saved") else []
     if run.metrics.is_file():

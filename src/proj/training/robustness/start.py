@@ -10,7 +10,7 @@ from proj.config.stored_values import check_plain
 from proj.errors import UserError
 from proj.system.platform import replace
 from proj.system.ranks import rank, say
-from proj.system.run_folder import RunFolder, flat, parse_yaml, read_flat
+from proj.system.run_folder import RunFolder, flat, read_flat
 from proj.training.robustness.changes import differs, refuse_changes, refuse_to_start_over, renamed
 from proj.training.robustness.run_end import is_done
 from proj.wording import first_of, how_many
@@ -95,7 +95,7 @@ class Start:
             return None
         early = self.state["stopped_early"]
         ended = f" It was stopped early, after epoch {metrics['epochs']}, and is not trained further." if early else ""
-        before, now = read_flat(run.config, parse_yaml, "."), flat(OmegaConf.to_container(cfg.trainer), ".", "trainer.")
+        before, now = read_flat(run.config), flat(OmegaConf.to_container(cfg.trainer), ".", "trainer.")
         changed = [
             key for key in now if key not in OF_THE_MACHINE and differs(key, before.get(key, now[key]), now[key])
         ]
