@@ -18,7 +18,7 @@ import yaml
 from hydra.utils import get_object
 
 from proj.config.declared import OF_ONE_CLASS, TAKE_SEVERAL, is_installed
-from proj.config.stored_values import check_plain
+from proj.config.stored_values import check_plain, parts_of
 from proj.errors import UserError, causes
 from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder, parse_yaml
@@ -66,16 +66,11 @@ def now_called(node: dict) -> Any:
     return MOVED.get(target, target)
 
 
-def targets_in(node: Any, key: str = "") -> Iterator[tuple[str, Any, bool]]:
+def targets_in(config: Any) -> Iterator[tuple[str, Any, bool]]:
     """(Key, class, whether it has `_partial_: true`) for every `_target_` in a configuration, also within lists."""
-    if isinstance(node, dict):
-        if (target := node.get("_target_")) is not None:
-            yield key, target, bool(node.get("_partial_"))
-        for name, value in node.items():
-            yield from targets_in(value, f"{key}.{name}" if key else str(name))
-    elif isinstance(node, list | tuple):
-        for place, value in enumerate(node):
-            yield from targets_in(value, f"{key}[{place}]")
+    for key, node in parts_of(config):
+        if isinstance(node, dict) and node.get("_target_") is not None:
+            yield key, node["_target_"], bool(node.get("_partial_"))
 
 
 def is_allowed(key: str, target: Any, later: bool) -> bool:

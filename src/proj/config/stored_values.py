@@ -9,19 +9,25 @@ from proj.errors import UserError
 MOST = 100_000  # values in a stored configuration
 
 
-def check_plain(node: Any, file: str | Path, key: str = "", left: Iterator[int] | None = None) -> None:
-    """Raises UserError unless `node` consists of mappings, lists, texts, numbers, true, false and null alone, MOST in
-    all. left: how many may follow; lists that hold each other several times would take for ever."""
-    left = iter(range(MOST)) if left is None else left
-    if next(left, None) is None:
-        raise UserError(f"{file} holds more than {MOST:,} settings (at {key[:80]}): treat it as malicious.")
-    if isinstance(node, dict) and all(isinstance(name, str | int) for name in node) and (key or node):
-        if not isinstance(node.get("_target_"), str | None):
-            raise UserError(f"{file} does not name a class at {key or 'its top'}: treat it as malicious.")
+def parts_of(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """(Key, value) of a configuration and of everything within it, also in lists; the key of the whole is empty."""
+    yield key, node
+    if isinstance(node, dict):
         for name, value in node.items():
-            check_plain(value, file, f"{key}.{name}" if key else str(name), left)
-    elif isinstance(node, list | tuple) and key:
+            yield from parts_of(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(node, list | tuple):
         for place, value in enumerate(node):
-            check_plain(value, file, f"{key}[{place}]", left)
-    elif not (key and (node is None or isinstance(node, str | int | float | dict))):
-        raise UserError(f"{file} holds no configuration of this project, or a damaged one (at {key or 'its top'}).")
+            yield from parts_of(value, f"{key}[{place}]")
+
+
+def check_plain(config: Any, file: str | Path) -> None:
+    """Raises UserError unless `config` consists of mappings, lists, texts, numbers, true, false and null alone, MOST in
+    all: lists that hold each other several times would take for ever."""
+    for count, (key, node) in enumerate(parts_of(config)):
+        if count == MOST:
+            raise UserError(f"{file} holds more than {MOST:,} settings (at {key[:80]}): treat it as malicious.")
+        names_settings = isinstance(node, dict) and node and all(isinstance(name, str | int) for name in node)
+        if not (isinstance(node, dict | list | tuple | str | int | float | None) if key else names_settings):
+            raise UserError(f"{file} holds no configuration of this project, or a damaged one (at {key or 'its top'}).")
+        if isinstance(node, dict) and not isinstance(node.get("_target_"), str | None):
+            raise UserError(f"{file} does not name a class at {key or 'its top'}: treat it as malicious.")
