@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import optuna
 import pytest
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -16,6 +15,7 @@ from support import processes, workers
 from support.sweeps import QUICK, config, names, run, sweep
 from support.workers import SEARCH, assert_each_trial_once
 
+from proj.config.new_folder import make_folder
 from proj.errors import UserError
 from proj.sweeps.folder import Sweep
 from proj.sweeps.optuna_sweeper import OptunaSweeper
@@ -109,18 +109,23 @@ def test_a_fraction_is_rounded_to_four_digits_within_its_interval():
     assert rounded("0.123456", CategoricalDistribution(["0.123456", "1.0"])) == "0.123456"
 
 
-def test_workers_begin_with_values_of_their_own_also_when_a_search_goes_on(tmp_path):
-    space = {"x": FloatDistribution(0, 1)}
-    goal = OmegaConf.create({"monitor": "val/acc", "mode": "max"})
-    for _ in range(2):
-        for worker in range(3):
-            trials = Trials(Sweep(tmp_path), goal, space, 99, SAMPLER, 0, worker)
-            taken = [trials.take() for _ in range(2)]
-            assert None not in taken
-    values = [trial.params["x"] for trial in open_study(tmp_path).trials]
-    assert len(set(values)) == len(values)
-    alone = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    assert values[0] == rounded(alone.ask(space).params["x"], space["x"])
+@pytest.mark.parametrize("sampler", ("RandomSampler", "TPESampler", "QMCSampler"))
+def test_workers_and_searches_that_go_on_choose_what_one_process_chooses(tmp_path, sampler, monkeypatch):
+    monkeypatch.setattr(Trials, "without_result", lambda trials: [])  # no job is run
+    space = {"x": FloatDistribution(0, 1), "y": FloatDistribution(0, 1)}
+    goal, sampler = OmegaConf.create({"monitor": "y", "mode": "max"}), {"_target_": f"optuna.samplers.{sampler}"}
+    found = []
+    for count in (1, 8):
+        sweep = Sweep(make_folder(tmp_path / str(count)))
+        for _ in range(count):
+            trials = Trials(sweep, goal, space, 99, sampler, 0)
+            for _ in range(16 // count):
+                number, params = trials.take()
+                trials.study.tell(number, params["y"])
+                trials.held[number].close()
+        found.append([trial.params for trial in open_study(sweep.folder).trials])
+    assert found[0] == found[1]
+    assert len({params["x"] for params in found[0]}) == 16
 
 
 def test_a_search_that_goes_on_keeps_the_kinds_of_numbers_that_its_study_has(tmp_path):

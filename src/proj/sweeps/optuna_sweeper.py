@@ -158,10 +158,10 @@ class OptunaSweeper(GridSweeper):
         """The folders' names of the jobs that an earlier command left without a result."""
         return [self.kept.names[number] for number in self.trials.left if number in self.kept.names]
 
-    def open_trials(self, worker: int = 0):
+    def open_trials(self):
         from proj.sweeps.trials import Trials
 
-        return Trials(self.kept, self.typical, self.space, self.n_trials, self.sampler, self.seed, worker)
+        return Trials(self.kept, self.typical, self.space, self.n_trials, self.sampler, self.seed)
 
     def run_trials(self, trials, launch: Callable[[int, str], object]) -> None:
         """Take trials and run them, one after another, until none is left, or one returns without having ended.

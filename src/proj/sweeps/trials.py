@@ -27,14 +27,13 @@ class Trials:
 
     goal: any configuration of the search, for `monitor` and `mode`. space: Optuna's distribution of each swept setting;
     those that the study already has replace them. n_trials: the number in the whole search. sampler: Optuna's, as
-    `_target_` and settings. worker: the number of this process among the workers.
+    `_target_` and settings. seed: the search's, see `sample_with`.
     Raises UserError if the folder holds trials that the study does not know.
     """
 
-    def __init__(
-        self, sweep: Sweep, goal: DictConfig, space: dict, n_trials: int, sampler, seed: int, worker=0
-    ) -> None:
+    def __init__(self, sweep: Sweep, goal: DictConfig, space: dict, n_trials: int, sampler, seed: int) -> None:
         self.sweep, self.space, self.monitor, self.n_trials = sweep, space, goal.monitor, n_trials
+        self.sampler, self.seed = sampler, seed
         self.study = open_study(sweep.folder, direction="maximize" if goal.mode == "max" else "minimize")
         if strangers := [name for number, name in sweep.names.items() if number >= len(self)]:
             raise UserError(
@@ -43,10 +42,6 @@ class Trials:
             )
         if trials := self.study.trials:  # an older version may have chosen others, and a study cannot change them
             self.space.update(trials[0].distributions)
-        # The seed differs between workers and between resumes, or all would choose the same first values.
-        seed += len(self)
-        seed = random.Random(f"{seed} {worker}").getrandbits(32) if worker else seed
-        self.study.sampler = instantiate(sampler, seed=seed)
         self.left, self.candidates = self.without_result(), self.find()
         self.held: dict[int, ExitStack] = {}
 
@@ -64,8 +59,16 @@ class Trials:
         process has died meanwhile come last, since they may be what it died of."""
         yield from self.left
         while len(self) < self.n_trials:
+            self.sample_with(len(self))
             yield self.study.ask().number
         yield from self.without_result()
+
+    def sample_with(self, number: int) -> None:
+        """Give the study the sampler that chooses the settings of this trial. Each trial's has a seed of its own, so
+        that a search that goes on, or another worker, chooses what an uninterrupted search would choose."""
+        its_own = random.Random(f"{self.seed} {number}").getrandbits(32)
+        in_order = "QMCSampler" in self.sampler["_target_"]  # the trials take the points of a single sequence
+        self.study.sampler = instantiate(self.sampler, seed=self.seed if in_order else its_own)
 
     def hold(self, number: int) -> bool:
         """Lock a trial for this process. False if another process has it, or if it has a result."""
@@ -94,6 +97,7 @@ class Trials:
         frozen = self.trial(number)
         if frozen.state.is_finished():
             return frozen.params
+        self.sample_with(number)
         trial = Trial(self.study, frozen._trial_id)
         for key, distribution in self.space.items():  # a process that was stopped may have chosen only some of them
             distribution = frozen.distributions.get(key, distribution)

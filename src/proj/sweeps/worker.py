@@ -8,7 +8,6 @@ import logging
 import socket
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from proj.config.explain import explain
@@ -33,12 +32,12 @@ class Worker:
 
     def __call__(self, cfg: DictConfig) -> str | None:
         """Run trials until none is left. Returns why it failed, for the process that waits for it, or None."""
-        number, search, launcher = HydraConfig.get().job.num, self.search, BasicLauncher()
+        search, launcher = self.search, BasicLauncher()
         launcher.setup(hydra_context=search.context, task_function=search.task_function, config=search.config)
         try:
             if not search.kept.files.manifest.is_file():
                 raise UserError(f"{socket.gethostname()} cannot read {search.kept.folder}: all machines must share it.")
-            trials = search.open_trials(number)
+            trials = search.open_trials()
             search.run_trials(trials, lambda number, name: launcher.launch([[name]], initial_job_idx=number))
             return None
         except Exception as error:
