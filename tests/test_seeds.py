@@ -61,8 +61,8 @@ def ended(begun, tmp_path) -> Path:
 
 def test_the_end_of_a_sweep_says_what_to_type_where_it_cannot_tell(begun):
     out = (begun / "out.txt").read_text()
-    assert re.search(r"more seeds would suffice:\s+python -m proj\.sweep resume=outputs/sweeps/s seeds=\+\d\n", out)
-    assert "more seeds would suffice: python -m proj.sweep resume=" in (begun / NAME / "report.json").read_text()
+    assert re.search(r"more seeds may suffice:\s+python -m proj\.sweep resume=outputs/sweeps/s seeds=\+\d\n", out)
+    assert "more seeds may suffice: python -m proj.sweep resume=" in (begun / NAME / "report.json").read_text()
 
 
 def test_only_the_rows_in_doubt_get_seeds_and_a_kill_while_they_are_added_ends_in_the_same_jobs(ended):
@@ -117,6 +117,17 @@ def test_jobs_that_failed_are_tried_again_by_the_same_command_which_then_adds_no
     out = run(ended, *words, module="sweep", before=play)
     assert "9 runs (finished)" in out and "adds no others" in out
     assert "more_seeds" not in yaml.safe_load((ended / NAME / "sweep.yaml").read_text())
+
+
+def test_a_job_that_always_fails_does_not_keep_seeds_from_being_added(ended):
+    words = (f"resume={NAME}", "seeds=+1", "rows=all")
+    found = []
+    for _ in range(3):
+        code, out, _ = sweep(ended, *words, module="sweep", before=play_but_fail)
+        found.append(
+            (code, "adds no others" in out, len(yaml.safe_load((ended / NAME / "sweep.yaml").read_text())["jobs"]))
+        )
+    assert found == [(1, False, 9), (1, True, 9), (1, False, 12)]
 
 
 def test_a_sweep_without_an_axis_of_seeds_gets_one_and_the_shared_seed_gives_way(tmp_path):

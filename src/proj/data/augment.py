@@ -26,7 +26,7 @@ class Strong:
     crop: the smallest share of the image's area that a random crop keeps before it is resized; 1 means no cropping.
     rotate: the greatest angle of a random rotation about the centre, in degrees.
     brightness, contrast, saturation: with x, the image is changed by a random factor from 1 - x to 1 + x.
-    erase: the share of the images in which a random rectangle is filled with the mean colour.
+    erase: the share of the images in which a random rectangle becomes 0, the dataset's `mean` before normalising.
     mixup: the share of the images that are blended with another one (Zhang et al., arXiv 1710.09412). cutmix: the share
         of the rest that get a rectangle of another (Yun et al., arXiv 1905.04899). Labels are mixed in proportion.
     """

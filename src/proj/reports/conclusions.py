@@ -119,7 +119,7 @@ def sentence(comparison: Comparison, best_row: Row, row: Row, verdict: Verdict) 
         about = f"even {seeds} would not decide it in four of five cases"
     else:
         more = math.ceil(more / (folds or 1))
-        about = f"about {how_many(more, 'more seed')}{each} would suffice"
+        about = f"about {how_many(more, 'more seed')}{each} may suffice"
         about += f": {comparison['resume']} seeds=+{more}" if comparison["resume"] else ""
     return f"cannot tell {best} from {other} ({by} {interval}, {counted_as}): {about}"
 

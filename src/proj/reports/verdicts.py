@@ -1,15 +1,15 @@
 """Decides statistically which configuration is better.
 
-The best row is compared with every other row. Runs of two rows with the same seed form a pair, whose difference counts;
-rows without common seeds are compared as in Welch's test. How far the best row is ahead by chance alone depends on the
-number of rows from which it was chosen, so it is simulated: p is the share of sweeps with equally good rows, and as
-many rows and seeds, in which the best row is at least as many standard errors ahead of some other row. Thus at most 5 %
-of the sweeps without any difference claim one, however many rows they have, and all intervals of a sweep hold
-simultaneously in 95 % of cases.
+The best row is compared with every other row. If one row has all seeds of the other, the runs with the same seed form
+pairs, whose differences count; else the rows are compared as in Welch's test. How far the best row is ahead by chance
+alone depends on the number of rows from which it was chosen, so it is simulated: p is the share of sweeps with equally
+good rows, and as many rows and seeds, in which the best row is at least as many standard errors ahead of some other
+row. Thus at most 5 % of the sweeps without any difference claim one, however many rows they have, and all intervals of
+a sweep hold simultaneously in 95 % of cases.
 
 Folds are not independent repetitions, since two of them share most of their training examples. Their variance is
 corrected after Nadeau and Bengio (Machine Learning 52, 2003): 1/n becomes 1/n + `overlap`, where `overlap` is the
-number of test examples divided by the number of training examples.
+number of examples in a fold divided by the number of all others, of which some are for validation.
 """
 
 import math

@@ -113,6 +113,11 @@ class Sweep(FrozenJobs):
                 f"or add trust={','.join(sorted({*trust, *refused}))} to continue with the files as they are now."
             )
 
+    def forget_seeds(self) -> None:
+        """Note that the jobs of more seeds have ended, so that the same seeds=… adds others."""
+        if self.manifest.pop("more_seeds", None):
+            self.write_manifest()
+
     def write_manifest(self) -> None:
         write_atomically(self.files.manifest, yaml.safe_dump(self.manifest, sort_keys=False))
 

@@ -88,11 +88,10 @@ class GridSweeper(Sweeper):
             if again := bool(self.kept.asked) and self.kept.manifest.get("more_seeds") == self.kept.asked:
                 say(f"seeds={self.kept.asked[0]} continues its jobs and adds no others.")
             self.run()
-            if not again and add_seeds(self.kept, self.fixed):
+            if add_seeds(self.kept, self.fixed, again):
                 self.run()
             self.end()
-            if self.kept.manifest.pop("more_seeds", None):
-                self.kept.write_manifest()
+            self.kept.forget_seeds()
 
     def understand(self, arguments: list[str]) -> list[str]:
         """Set `fixed`, the overrides that all jobs share, and `swept`, the others; return the overrides of both."""

@@ -35,13 +35,17 @@ def ask_for_seeds(seeds: str | None, rows: str | None, folder: Path, is_search: 
         )
 
 
-def add_seeds(sweep: Sweep, shared: list[str]) -> bool:
+def add_seeds(sweep: Sweep, shared: list[str], again: bool = False) -> bool:
     """Add the jobs that the command asks for to the list in sweep.yaml; return whether there are any.
 
     shared: the overrides that all jobs have. What was asked for stays in sweep.yaml until all jobs are finished and
-    have been reported, so that the same command, typed again, does not add seeds twice.
+    have been reported, or until those that failed have failed again, so that the same command, typed again, does not
+    add seeds twice. again: whether it has added them before.
     """
-    if not sweep.asked or any(sweep.run_folder(name).status()[0] != "failed" for name in sweep.unfinished()):
+    all_ended = all(sweep.run_folder(name).status()[0] == "failed" for name in sweep.unfinished())
+    if again and all_ended:
+        sweep.forget_seeds()
+    if again or not sweep.asked or not all_ended:
         return False  # the launcher failed: rows can be compared only after all of their jobs have ended
     listed = sweep.manifest.get("jobs") or {  # an older version did not list them
         name: [word for word in sweep.job(name)["hydra"]["overrides"]["task"] if word not in shared]
