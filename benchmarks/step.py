@@ -30,7 +30,7 @@ from proj.models.classifier import Classifier
 from proj.models.metrics import Tally
 from proj.pictures.tensorboard import Curves, Dashboard
 from proj.training.checkpoints import Best
-from proj.training.fast import fast_loop, fast_step
+from proj.training.fast import fast_loop
 from proj.training.fast.fast_loop import FastEpochLoop, FastValidationLoop
 from proj.training.library_defaults import keep_freed_memory
 from proj.training.robustness.divergence import Divergence
@@ -45,7 +45,7 @@ PARTS = {  # the parts of a step. name: (the class or module, its function)
     "loss and answers kept": (Tally, "update"),
     "the step's loss": (Classifier, "_step"),
     "backward": (fast_loop, "backward"),
-    "optimizer (Adam, fused)": (fast_step, "fused_step"),
+    "optimizer (Adam, fused)": (fast_loop, "fused_step"),
     "resume: random numbers of the batch, time for a checkpoint?": (Resume, "on_train_batch_start"),
     "figures, once a window": (Classifier, "on_train_batch_end"),
     "Lightning's counts, loader and hooks": (FastEpochLoop, "fast_batch"),

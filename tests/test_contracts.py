@@ -297,7 +297,7 @@ def test_torch_takes_many_norms_at_once_and_says_whose_step_unscales():
     assert fused._step_supports_amp_scaling is True
 
 
-@contract("torch", "the kernels of its fused Adam take a group's tensors and settings", "training/fast/fast_step.py")
+@contract("torch", "the kernels of its fused Adam take a group's tensors and settings", "training/fast/fast_loop.py")
 @pytest.mark.parametrize("kernel", ("_fused_adam_", "_fused_adamw_"))
 def test_torchs_fused_adam_steps_the_tensors_that_it_is_given(kernel):
     (weights, gradients, moments, squares), steps = ([torch.ones(2)] for _ in range(4)), [torch.ones(())]
@@ -308,7 +308,7 @@ def test_torchs_fused_adam_steps_the_tensors_that_it_is_given(kernel):
     assert steps == [2] and weights[0].tolist() == pytest.approx([0.9, 0.9])
 
 
-@contract("torch", "its engine takes a loss and the gradient of it", "training/fast/fast_step.py")
+@contract("torch", "its engine takes a loss and the gradient of it", "training/fast/fast_loop.py")
 def test_torchs_engine_adds_the_gradients_of_a_loss_to_its_weights():
     weights = torch.ones(3, requires_grad=True)
     engine, loss, ones = torch.autograd.Variable._execution_engine, (weights * 2).sum(), (torch.ones(()),)

@@ -18,7 +18,7 @@ from proj.data import DigitsDataModule
 from proj.data.datamodule import InMemoryDataModule
 from proj.models import MLP, Classifier
 from proj.training.fast import fast_loop, plain_step
-from proj.training.fast.fast_step import backward, step_of
+from proj.training.fast.fast_loop import backward, step_of
 from proj.training.run import train
 
 SETTINGS = ("dataset=digits", "model=mlp", "model.dropout=0.2", "trainer.max_epochs=2", "trainer.limit_train_batches=5")
