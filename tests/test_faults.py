@@ -317,14 +317,14 @@ def test_a_model_that_the_system_would_end_for_lack_of_memory_is_refused_first(
     configure, monkeypatch, optimizer, memory
 ):
     """Its 779,000 bytes of weights have gradients beside them, and two numbers more each for Adam."""
-    monkeypatch.setattr("proj.training.robustness.enough_memory.memory", lambda: memory)
+    monkeypatch.setattr("proj.training.fitting.memory", lambda: memory)
     words = ("dataset=digits", "model=mlp", "model.hidden=[2000,32]", "trainer=cpu", f"optimizer={optimizer}")
     message = (
         rf"optimizer keeps of them take more than 0\.0 GB, and this machine has {memory / 1e9:.1f}: choose a smaller"
     )
     with pytest.raises(UserError, match=message):
         build_data_and_model(configure(*words))
-    monkeypatch.setattr("proj.training.robustness.enough_memory.memory", lambda: memory * 1.1)
+    monkeypatch.setattr("proj.training.fitting.memory", lambda: memory * 1.1)
     build_data_and_model(configure(*words))
 
 

@@ -4,7 +4,7 @@ The subpackage robustness/ lets a run survive interruptions and errors; fast/ ha
 
 run.py               a run from its beginning to its end
 build.py             builds the data, the model and the Trainer
-fitting.py           refuses settings, networks and losses that do not fit the data
+fitting.py           refuses settings, networks and losses that do not fit the data or the memory
 run_length.py        computes how many batches a run has
 precision.py         chooses float32 or bfloat16
 threads.py           chooses the number of threads

@@ -24,10 +24,9 @@ from proj.system.processes import BAR
 from proj.system.ranks import say
 from proj.training.checkpoints import build_callbacks
 from proj.training.fast import fast_loop
-from proj.training.fitting import check_loss, refuse_larger_sizes, refuse_unfitting
+from proj.training.fitting import check_loss, enough_for_parameters, refuse_larger_sizes, refuse_unfitting
 from proj.training.library_defaults import TESTED, is_tested
 from proj.training.progress_bar import JobBar
-from proj.training.robustness.enough_memory import enough_for_parameters
 from proj.training.run_length import share_of_initial_weights, training_batches
 
 FEW_IMAGES = 100  # of each class: docs/photos.md measures that a pretrained network is better with 50, and with 10

@@ -1,15 +1,19 @@
-"""Refuses settings, networks and losses that do not fit the data, or each other."""
+"""Refuses settings, networks and losses that do not fit the data, each other, or the memory."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from omegaconf import DictConfig
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from proj.config.declared import takes
 from proj.data.datamodule import InMemoryDataModule
-from proj.errors import UserError, in_own_file, message_of
+from proj.errors import UserError, in_own_file, message_of, out_of_memory
 from proj.models.logits import check_number, name_of_loss
+from proj.system.platform import memory
 from proj.training.threshold import check_threshold
 
 
@@ -67,3 +71,35 @@ def check_loss(loss: nn.Module, classes: int) -> None:
         raise UserError(f"the loss {name} gives a number without gradients: leave detach, argmax and the like out.")
     if abs(many - 2 * few) <= 1e-4 * abs(few):
         raise UserError(f"the loss {name} is the sum over the examples: give their mean, without model.loss.reduction.")
+
+
+@contextmanager
+def enough_for_parameters(cfg: DictConfig) -> Iterator[None]:
+    """A context that raises UserError as soon as the parameters created in it need too much memory for training, and
+    before they are initialised: memory is only used once it is written.
+
+    Each parameter has a gradient, and with Adam two moments. Only the parameters count for a frozen network, and on a
+    GPU, which raises its own error when it is full.
+    """
+    on_gpu = cfg.trainer.get("accelerator") != "cpu" and torch.accelerator.is_available()
+    only_parameters = on_gpu or cfg.model.get("train") == "head"
+    copies = 1 if only_parameters else 4 if "Adam" in str(cfg.optimizer._target_) else 2
+    available, needed = memory() or float("inf"), 0  # bytes
+
+    def add(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        nonlocal needed
+        needed += copies * parameter.nbytes
+        if needed > available:
+            others = "" if only_parameters else ", their gradients and what the optimizer keeps of them"
+            sizes = f"take more than {needed / 1e9:,.1f} GB, and this machine has {available / 1e9:,.1f}"
+            raise UserError(f"the network's parameters{others} {sizes}: choose a smaller model.")
+
+    hook = register_module_parameter_registration_hook(add)
+    try:
+        yield
+    except Exception as error:
+        if out_of_memory(error):
+            raise UserError("the network's parameters do not fit into the memory: choose a smaller model.") from error
+        raise
+    finally:
+        hook.remove()

@@ -11,7 +11,6 @@ moved_folder.py   corrects the paths of checkpoint callbacks after the run's fol
 run_end.py        decides whether a run is finished
 signals.py        handles Ctrl-C, Slurm's and other signals that stop a run
 divergence.py     stops a run whose loss is NaN, or skips such steps
-enough_memory.py  refuses a network that does not fit into the memory
 lost_process.py   says which of several processes has died, and ends the others
 faults.py         explains a full disk, too little memory or a dead process in one sentence
 """
