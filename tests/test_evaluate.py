@@ -29,12 +29,12 @@ from proj.models.pretrained import Fit
 from proj.pictures import plots
 from proj.pictures.drawing import beside_heat
 from proj.pictures.plots import reliability_picture
-from proj.use.among_data import refuse_among_data
 from proj.use.answers import Answers
 from proj.use.data import holds_training, is_other, note_seen
 from proj.use.evaluation import classify, draw, mistaken, open_data
 from proj.use.evaluation_table import print_evaluation
 from proj.use.heat_map import heat_map
+from proj.use.places import refuse_among_data
 
 
 @pytest.fixture(scope="module")

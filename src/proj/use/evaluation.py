@@ -29,13 +29,12 @@ from proj.system.ranks import is_terminal, say
 from proj.training.calibration import prediction_set_limit
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
-from proj.use.among_data import refuse_among_data
 from proj.use.answers import Answers, another_loss, figures, write_label_issues
 from proj.use.data import is_other, note_seen, open_data
-from proj.use.evaluation_name import name_of_files
 from proj.use.evaluation_table import print_evaluation
 from proj.use.heat_map import heat_map
 from proj.use.importance import columns_that_matter, print_importance
+from proj.use.places import name_of_files, refuse_among_data
 from proj.wording import share
 
 SHOWN = 30  # the most mistakes, and the most columns, in a picture

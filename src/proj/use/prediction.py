@@ -19,9 +19,9 @@ from proj.system.files import refuse_unwritable, write_output
 from proj.system.names import readable
 from proj.system.platform import local_path
 from proj.system.ranks import say
-from proj.use.among_data import lies_in, refuse_among_data
 from proj.use.ensemble import Ensemble
 from proj.use.inputs import Example, find_files
+from proj.use.places import lies_in, refuse_among_data
 from proj.use.predicted import Predictions, doubt, in_words, is_unsure, is_written_by_predict, write_rows
 from proj.wording import agree, first_of, how_many
 
