@@ -194,7 +194,7 @@ def test_what_lightning_collects_of_an_epoch_can_be_read_and_put_back():
     assert metric.compute() == 5
 
 
-@contract("lightning", "the best checkpoints' callback saves what resume moves", "training/robustness/moved_folder.py")
+@contract("lightning", "the best checkpoints' callback saves what resume moves", "training/robustness/start.py")
 def test_lightnings_checkpoint_callback_saves_the_paths_that_resume_moves(tmp_path):
     state = ModelCheckpoint(dirpath=tmp_path, monitor="val/acc").state_dict()
     paths = {"best_model_path", "kth_best_model_path", "last_model_path", "best_k_models"}

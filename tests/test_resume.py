@@ -18,10 +18,9 @@ from proj.config.compose import configure
 from proj.config.settings.table import policy
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
-from proj.training.robustness.moved_folder import moved_path
 from proj.training.robustness.resume import Resume
 from proj.training.robustness.run_end import stopped_early
-from proj.training.robustness.start import Start, newest_checkpoint
+from proj.training.robustness.start import Start, moved_path, newest_checkpoint
 from proj.training.run import train
 
 

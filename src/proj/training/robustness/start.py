@@ -1,7 +1,13 @@
-"""Finds where a run begins: from scratch, or from the checkpoint of a run that was stopped in the same folder."""
+"""Finds where a run begins: from scratch, or from the checkpoint of a run that was stopped in the same folder.
 
-from pathlib import Path
+The folder may have been moved since, so the paths in the checkpoint are corrected.
+"""
 
+import ntpath
+from pathlib import Path, PureWindowsPath
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import SpikeDetection
 from omegaconf import DictConfig, OmegaConf
 
 from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint
@@ -109,28 +115,21 @@ def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
 
     If the previous one has to be used, the newer one is renamed. Raises UserError if neither is usable.
     """
-    unusable: dict[Path, UserError] = {}
-    for path in (RunFolder(folder).last, RunFolder(folder).previous):
-        if not path.is_file():
-            continue
+    run, unusable, found = RunFolder(folder), dict[Path, UserError](), None
+    for path in filter(Path.is_file, (run.last, run.previous)):
         try:
-            found = load_to_resume(path)
+            found = path, load_to_resume(path)
+            break
         except (DamagedCheckpoint, RefusedCheckpoint) as error:
             unusable[path] = error
-            continue
-        for newer, error in unusable.items():
-            set_aside(newer, error)
-        return path, found
+    refused = [error for error in unusable.values() if isinstance(error, RefusedCheckpoint)]
     for path, error in unusable.items():
-        if isinstance(error, DamagedCheckpoint):  # a refused one is kept, since it may be the user's own copy
+        if found or error not in refused:  # without another one it is kept, since it may be the user's own copy
             set_aside(path, error)
-    for error in unusable.values():
-        if isinstance(error, RefusedCheckpoint):
-            raise error
-    if unusable:
-        names = ", ".join(f"{path.name}.damaged" for path in unusable)
-        raise UserError(f"every checkpoint in {folder} is damaged ({names}): start the run anew.")
-    return None
+    if found or not unusable:
+        return found
+    names = ", ".join(f"{path.name}.damaged" for path in unusable)
+    raise next(iter(refused), UserError(f"every checkpoint in {folder} is damaged ({names}): start the run anew."))
 
 
 def set_aside(path: Path, error: UserError) -> None:
@@ -161,3 +160,32 @@ def load_to_resume(path: Path) -> dict:
     if not (measures and whole and {"trainer", "scheduler"} <= described["config"].keys()):
         raise DamagedCheckpoint(f"{path} is damaged: it lacks something from which a run goes on.")
     return checkpoint
+
+
+def moved_path(path: str | None, old: str, here: str) -> str:
+    """The path of a callback's file after its folder was moved from `old` to `here`. The result is always below `here`,
+    since Lightning deletes files that a checkpoint names once there are better ones."""
+    if not path:
+        return ""
+    whole = PureWindowsPath(ntpath.normpath(path))  # it accepts / and \, since the run may have begun on Windows
+    return str(Path(here, whole.relative_to(old) if whole.is_relative_to(old) else whole.name))
+
+
+def mend_callback_states(trainer: Trainer, checkpoint: dict) -> None:
+    """Change the callbacks' states in `checkpoint` so that Lightning 2.6 can load them into the present callbacks."""
+    for callback in trainer.callbacks:
+        if isinstance(callback, SpikeDetection):  # it cannot load the state that it has saved
+            checkpoint["callbacks"].pop(callback.state_key, None)
+    for callback in trainer.checkpoint_callbacks:
+        state = checkpoint["callbacks"].get(callback.state_key, {})
+        if "best_k_models" not in state:  # the callback was added since, or is of another kind
+            continue
+        callback.current_score = state["current_score"]  # Lightning saves it, but does not load it
+        old, here = str(state["dirpath"]), callback.dirpath
+        for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            state[key] = moved_path(state.get(key), old, here)
+        state["best_k_models"] = {moved_path(path, old, here): score for path, score in state["best_k_models"].items()}
+        state["dirpath"] = here
+        best = RunFolder(here).best
+        if Path(state["best_model_path"]) == best and not best.is_file():  # or the run could end without a best.ckpt
+            raise UserError(f"{best} is missing, the best checkpoint so far: put it back, or start a new run.")
