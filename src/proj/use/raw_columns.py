@@ -39,44 +39,42 @@ class RawColumns(nn.Module):
             cannot = f"an exported file cannot look for the words of a text (column {column.name})"
             raise UserError(f"{cannot}: add raw=false, and give it 1 or 0 for each of them, docs/checkpoints.md.")
         self.columns = columns
-        self.standardize = Standardize([part for column in columns for part in standardised_parts(column)])
-        self.standardize.dtype = torch.float64
         self.dates = {place: column for place, column in enumerate(columns) if isinstance(column, DateColumn)}
         # `forward` first makes one long row: the code of each column, and behind them six parts of each date. For each
-        # input of the network: its place in that row, and the code of its word, or NaN if the input is a number.
+        # input of the network: its place in that row, the code of its word, or NaN if the input is a number, and the
+        # column that says how it is standardised, which leaves a word as it is.
         inputs, first = [], len(columns)  # `first`: the index of the first part of the next date
         for place, column in enumerate(columns):
             if isinstance(column, DateColumn):
-                inputs += [(first + DATE_PARTS.index(part.name), nan) for part in column.parts]
+                inputs += [(first + DATE_PARTS.index(part.name), nan, part) for part in column.parts]
                 first += len(DATE_PARTS)
             elif isinstance(column, WordColumn):
-                inputs += [(place, float(code)) for code in range(column.width)]
+                word = NumberColumn(column.name, 0.0, 1.0)
+                inputs += [(place, float(code), word) for code in range(column.width)]
             else:
-                inputs.append((place, nan))
-        places, codes = torch.tensor(inputs, dtype=torch.float64).T
-        words = ~codes.isnan()
-        self.register_buffer("numbers", places[~words].long())
-        self.register_buffer("words", places[words].long())
-        self.register_buffer("codes", codes[words])
-        numbers_first = words.long().argsort(stable=True)  # as `forward` computes them
-        self.register_buffer("order", numbers_first.argsort())  # puts them into the order of the network's inputs
+                inputs.append((place, nan, column))
+        places, codes, standards = zip(*inputs, strict=True)
+        self.register_buffer("places", torch.tensor(places))
+        self.register_buffer("codes", torch.tensor(codes, dtype=torch.float64))
+        self.standardize = Standardize(standards)
+        self.standardize.dtype = torch.float64
 
     def forward(self, cells: Tensor) -> Tensor:
         parts = [date_parts(seconds_of(cells[:, place], column)) for place, column in self.dates.items()]
-        cells = torch.cat([cells, *parts], 1)
-        words = (cells[:, self.words] == self.codes).float()
-        return torch.cat([self.standardize(cells[:, self.numbers]), words], 1)[:, self.order]
+        cells = torch.cat([cells, *parts], 1)[:, self.places]
+        return torch.where(self.codes.isnan(), self.standardize(cells), (cells == self.codes).float())
 
     def undo(self, x: Tensor) -> Tensor:
         """Inputs (B, F) -> codes (B, columns). A column of words gets the word with the largest input, if above 0."""
-        numbers, words = x[:, self.order.argsort()].tensor_split([len(self.numbers)], 1)
+        numbers = self.codes.isnan()
         defaults = torch.tensor([2000.0, 1, 1, 0, 0, 0], dtype=torch.float64)  # of DATE_PARTS that are no input
         parts = defaults.repeat(len(x), len(self.dates))
         cells = torch.cat([torch.full((len(x), len(self.columns)), nan, dtype=torch.float64), parts], 1)
-        cells[:, self.numbers] = self.standardize.undo(numbers)
-        for place in self.words.unique().tolist():
-            largest = words[:, self.words == place].max(1)
-            cells[:, place] = torch.where(largest.values > 0, self.codes[self.words == place][largest.indices], nan)
+        cells[:, self.places[numbers]] = self.standardize.undo(x)[:, numbers]
+        for place in self.places[~numbers].unique().tolist():
+            words = self.places == place
+            largest = x[:, words].max(1)
+            cells[:, place] = torch.where(largest.values > 0, self.codes[words][largest.indices], nan)
         for place, column in enumerate(self.columns):
             if isinstance(column, AnswerColumn):
                 answers = cells[:, place]  # the encoding replaces a missing one by the mean
@@ -170,13 +168,6 @@ def texts(column: InputColumn) -> dict[str, float] | None:
     if not isinstance(column, WordColumn):
         return None
     return spellings({word: float(code) for code, word in enumerate(column.categories)})
-
-
-def standardised_parts(column: InputColumn) -> Sequence[NumberColumn | AnswerColumn]:
-    """The numbers of a column that are standardised: those of a date's parts, or its own."""
-    if isinstance(column, DateColumn):
-        return column.parts
-    return [column] if isinstance(column, NumberColumn | AnswerColumn) else []
 
 
 def unused_name(name: str, taken: Sequence[str]) -> str:
