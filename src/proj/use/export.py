@@ -30,27 +30,26 @@ TOLERANCE = 1e-4  # the largest difference allowed, relative to the largest answ
 
 
 def some_inputs(data, facts: Facts) -> tuple[torch.Tensor, str]:
-    """(Seven inputs of the network, "test inputs"); with data=None, (as many, or pixels, "random inputs")."""
+    """(Seven inputs of the network, "test inputs"); with data=None, (as many, "random inputs")."""
     if data:
         kept = data.splits["test"].inputs
         return data.prepare(kept, torch.arange(max(BATCHES)) % len(kept), None), "test inputs"  # repeats a few
     generator = torch.Generator().manual_seed(0)
     channels, *size = facts.input_shape  # for a table: the number of its inputs, and an empty list
     if facts.mean:
-        shape = (max(BATCHES), *size, channels)
-        return torch.randint(256, shape, dtype=torch.uint8, generator=generator), "random inputs"
+        pixels = torch.randint(256, (max(BATCHES), *size, channels), dtype=torch.uint8, generator=generator)
+        return facts.normalizer()(pixels), "random inputs"
     return torch.randn(max(BATCHES), channels, *size, generator=generator), "random inputs"
 
 
-def make_inputs(kept: torch.Tensor, facts: Facts, prepare: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def make_inputs(x: torch.Tensor, facts: Facts, prepare: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """(The inputs of the exported file, the inputs of the model that follow from them).
-    kept: `some_inputs`. prepare: the preprocessing inside the exported file, or None."""
-    if facts.mean:  # without preprocessing, the file takes the pixels normalised
-        if kept.is_floating_point():
-            kept = facts.normalizer().undo(kept).round().clamp(0, 255).byte()
-        seen = facts.normalizer()(kept).contiguous()
-        return (kept, seen) if prepare else (seen, seen)
-    return (prepare.undo(kept), kept) if prepare else (kept, kept)
+    x: some of the model. prepare: the preprocessing inside the exported file, or None."""
+    if facts.mean:  # the model's follow from whole levels, even without preprocessing
+        pixels = facts.normalizer().undo(x).round().clamp(0, 255).byte()
+        x = facts.normalizer()(pixels).contiguous()
+        return (pixels if prepare else x), x
+    return (prepare.undo(x) if prepare else x), x
 
 
 def inputs_to_compare(data, facts: Facts, prepare: Any) -> tuple[torch.Tensor, torch.Tensor, str]:

@@ -33,11 +33,6 @@ class RawColumns(nn.Module):
 
     def __init__(self, columns: Sequence[InputColumn]) -> None:
         super().__init__()
-        for column in columns:
-            if not isinstance(column, TextColumn):
-                continue
-            cannot = f"an exported file cannot look for the words of a text (column {column.name})"
-            raise UserError(f"{cannot}: add raw=false, and give it 1 or 0 for each of them, docs/checkpoints.md.")
         self.columns = columns
         self.dates = {place: column for place, column in enumerate(columns) if isinstance(column, DateColumn)}
         # `forward` first makes one long row: the code of each column, and behind them six parts of each date. For each
@@ -45,6 +40,9 @@ class RawColumns(nn.Module):
         # column that says how it is standardised, which leaves a word as it is.
         inputs, first = [], len(columns)  # `first`: the index of the first part of the next date
         for place, column in enumerate(columns):
+            if isinstance(column, TextColumn):
+                cannot = f"an exported file cannot look for the words of a text (column {column.name})"
+                raise UserError(f"{cannot}: add raw=false, and give it 1 or 0 for each of them, docs/checkpoints.md.")
             if isinstance(column, DateColumn):
                 inputs += [(first + DATE_PARTS.index(part.name), nan, part) for part in column.parts]
                 first += len(DATE_PARTS)
