@@ -17,20 +17,15 @@ def cut(name: str) -> str:
 
 
 def print_evaluation(metrics: dict, columns: list[str]) -> None:
-    """Print the figures, then the classes with the lowest accuracy first, at most 80 characters wide.
+    """Print the figures of all examples together, without the threshold and at it if the model has one, and then the
+    classes with the lowest accuracy first, at most 80 characters wide.
 
     metrics: the content of evaluation.json, with the confusion matrix as a tensor. columns: the model's class names,
     which head the matrix's columns.
     """
     console = Console(highlight=False)
-    print_figures(metrics, len(columns), console)
-    print_classes(metrics, columns, console)
-
-
-def print_figures(metrics: dict, classes: int, console: Console) -> None:
-    """Print the figures of all examples together: without the threshold, and at it if the model has one."""
     how = ", augmented" if metrics["tta"] else ""
-    top3 = f"   top-3 {share(metrics['top3_acc'])}" if classes > 3 else ""
+    top3 = f"   top-3 {share(metrics['top3_acc'])}" if len(columns) > 3 else ""
     auc = f"   AUC {share(metrics['auc'], '.4f')}" if "auc" in metrics else ""
     part = "" if metrics["split"] == "all" else f"{metrics['split']} "
     before = f" ({metrics['calibration_error_before']:.2%} before)" if metrics["temperature"] != 1 else ""
@@ -56,6 +51,7 @@ def print_figures(metrics: dict, classes: int, console: Console) -> None:
             print(f"an example costs {at['cost']:.4f}")
         if "recall" in at:
             print(f"precision {share(at['precision'])}   recall {share(at['recall'])}   F1 {share(at['f1'])}")
+    print_classes(metrics, columns, console)
 
 
 def print_classes(metrics: dict, columns: list[str], console: Console) -> None:
