@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 SCALARS = (NoneType, bool, int, float, str)
-DICTS = (defaultdict, Counter)
+COLLECTIONS = {deque: list, defaultdict: dict, Counter: dict}  # and the plain ones that hold the same
 # For each class of random generators: functions that make one, return its state, and set its state.
 OF_GENERATORS: dict[type, tuple[Callable, Callable, Callable]] = {
     torch.Generator: (torch.Generator, torch.Generator.get_state, torch.Generator.set_state),
@@ -65,10 +65,8 @@ def plain_attribute(value: Any, known: frozenset[int] = frozenset()) -> Any:
 
     known: the ids of objects that are saved elsewhere; attributes that refer to them are left out.
     """
-    if type(value) is deque:
-        return plain_copy(list(value))
-    if type(value) in DICTS:
-        return plain_copy(dict(value))
+    if type(value) in COLLECTIONS:
+        return plain_copy(COLLECTIONS[type(value)](value))
     if type(value) in GENERATORS:
         _, state_of, _ = OF_GENERATORS[type(value)]
         return {"kind": GENERATORS.index(type(value)), STATE: plain_copy(state_of(value))}
@@ -110,12 +108,9 @@ def put(holder: Any, name: str, value: Any) -> None:
             raise LookupError(name)
         for part, part_value in value[OBJECT].items():
             put(old, part, part_value)
-    elif type(old) is deque:
+    elif type(old) in COLLECTIONS:
         old.clear()
-        old.extend(value)
-    elif type(old) in DICTS:
-        old.clear()
-        old.update(value)
+        (old.extend if type(old) is deque else old.update)(value)
     elif type(old) is np.ndarray:
         setattr(holder, name, value.numpy())
     elif isinstance(old, np.generic) and value is not None:
