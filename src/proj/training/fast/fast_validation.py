@@ -3,16 +3,18 @@
 import time
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.loops.evaluation_loop import _EvaluationLoop
 
 from proj.data.batches import Batches
 from proj.models.classifier import Classifier
-from proj.training.fast.plain_step import callback_hooks, is_plain, overridden
+from proj.training.fast.plain_step import callback_hooks, overridden
 
 MOMENTS = ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")
 HOOKS = tuple(f"on_validation_{moment}" for moment in MOMENTS)
-LEFT_OUT = {"on_validation_model_eval", "on_validation_model_train"}  # hooks that are not called here
+# Hooks of the model and the data that are not called here.
+LEFT_OUT = {"on_validation_model_eval", "on_validation_model_train", "transfer_batch_to_device"}
+LEFT_OUT |= {"on_before_batch_transfer", "on_after_batch_transfer"}
 
 
 class FastValidationLoop(_EvaluationLoop):
@@ -20,9 +22,7 @@ class FastValidationLoop(_EvaluationLoop):
 
     def run(self) -> list:
         trainer, model = self.trainer, self.trainer.lightning_module
-        has_usual_step = getattr(type(model), "validation_step", None) is Classifier.validation_step
-        usual = has_usual_step and not LEFT_OUT & overridden(model, LightningModule)
-        if usual and not self.restarting and not trainer.sanity_checking and is_plain(trainer):
+        if trainer.fit_loop.epoch_loop.plain and not self.restarting and not trainer.sanity_checking and self._usual():
             self.setup_data()
             if not self.skip and [isinstance(loader, Batches) for loader in self._combined_loader.flattened] == [True]:
                 self.hooks = dict(zip(HOOKS, callback_hooks(trainer, *HOOKS), strict=True))
@@ -31,6 +31,13 @@ class FastValidationLoop(_EvaluationLoop):
                     self._validate(trainer, model)
                 return []
         return super().run()
+
+    def _usual(self) -> bool:
+        """Whether the model's step is the usual one, and nobody has written a hook that is left out here."""
+        model, data = self.trainer.lightning_module, self.trainer.datamodule
+        has_usual_step = getattr(type(model), "validation_step", None) is Classifier.validation_step
+        written = overridden(model, LightningModule) | overridden(data, LightningDataModule)
+        return has_usual_step and not LEFT_OUT & written
 
     def _call(self, name: str, *arguments) -> None:
         model = self.trainer.lightning_module
