@@ -57,8 +57,8 @@ def classes_without_examples(data: InMemoryDataModule) -> list[str]:
 
 
 def few_to_measure(data: InMemoryDataModule, has_folds: bool) -> list[str]:
-    """A remark on the classes of which the validation or the test has fewer than FEW examples, though one at least; of
-    folds, which are measured together, none. has_folds: whether the data has the setting dataset.folds."""
+    """A remark on classes with only one or two validation or test examples. There is none with folds, since these are
+    measured together. has_folds: whether the data has the setting dataset.folds."""
     counts = {part: class_counts(data, part).tolist() for part in data.splits}
     few = [at for at in range(data.num_classes) if any(0 < counts[part][at] < FEW for part in ("val", "test"))]
     if not few or data.fold:

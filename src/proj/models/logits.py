@@ -57,8 +57,8 @@ def augmented_logits(network: Callable[[Tensor], Tensor], x: Tensor, mirror: boo
 def calibrated_logits(logits: Tensor, temperature: float, smoothing: float) -> Tensor:
     """Calibrate logits (N, C): undo label smoothing, and divide by a temperature. The order of the classes is kept.
 
-    A network trained with label smoothing gives each class an extra probability of `smoothing / C`; it is subtracted.
-    At least a hundredth of each probability remains, so that different probabilities stay different.
+    A network trained with label smoothing gives each class an extra probability of `smoothing / C`. It is subtracted,
+    but for a hundredth of each probability p, so that different ones stay different: max(p - smoothing / C, p / 100).
     """
     if smoothing:
         known = logits.log_softmax(1)

@@ -83,9 +83,9 @@ class Measuring(LightningModule):
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Measure the norm of the gradients before they are clipped, in the last step before each logging."""
         trainer, window = self.trainer, self.trainer.log_every_n_steps
-        batch_idx = trainer.fit_loop.epoch_loop.batch_idx
-        left = window - 1 - batch_idx % window  # the number of batches before the next logging, after this one
-        if left >= trainer.accumulate_grad_batches and batch_idx + 1 < trainer.num_training_batches:
+        batches = trainer.fit_loop.epoch_loop.batch_idx + 1  # those of this epoch so far
+        before_logging = -batches % window  # how many more batches there are until the metrics are logged
+        if before_logging >= trainer.accumulate_grad_batches and batches < trainer.num_training_batches:
             return  # another step follows in this window
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if gradients:  # torch.nn.utils.get_total_norm also sorts them by device, and takes 1.5 times as long

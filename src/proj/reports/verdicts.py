@@ -24,7 +24,7 @@ from scipy.special import stdtrit
 LEVEL = 0.05  # the significance level: the share of sweeps without a difference that claim one
 SIMULATIONS = 10_000
 AT_A_TIME = 2_000_000  # numbers held in memory while simulating
-POOLED = 1.0  # the weight, in seeds, of the mean variance of all comparisons within the variance of one
+POOLED = 1.0  # the mean variance of all comparisons counts in the variance of each as that many seeds would
 MOST_SEEDS = 100  # stands for this number of seeds or any larger one
 LARGEST = 1e150  # the square of a larger number is no float
 
@@ -74,8 +74,12 @@ def is_usable(value: float) -> bool:
 
 def judge(table: np.ndarray, overlap: float = 0.0) -> list[Verdict | None]:
     """The verdicts on the first row of a table (seeds, rows), more being better, against each row; None for itself.
-    NaN stands for a seed that a row does not have. Rows that differ significantly are taken out, and the others are
-    judged again among fewer (a step-down procedure)."""
+    NaN stands for a seed that a row does not have.
+
+    This is a step-down procedure: first all rows are judged together. Those that differ significantly have their
+    verdict, and the others are judged again, among fewer rows, of which the best stands off less by chance; and so on
+    until none differs.
+    """
     difference, error = (part[0] for part in stand_off(table[None], best=np.zeros(1, int)))
     counts = np.minimum((~np.isnan(table)).sum(0), (~np.isnan(table[:, 0])).sum())
     error = error * np.sqrt(1 + counts * overlap)
@@ -110,22 +114,18 @@ def ratio(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
 def stand_off(tables: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(The difference between the best row and each row, its standard error), both of shape (tables, rows).
     tables: (tables, seeds, rows), NaN for a seed that a row does not have. best: the index of each table's best row."""
-    has = ~np.isnan(tables)
     leader = np.take_along_axis(tables, best[:, None, None], axis=2)  # (tables, seeds, 1)
-    leader_has = ~np.isnan(leader)
-    seeds, leader_seeds, common = has.sum(1), leader_has.sum(1), (has & leader_has).sum(1)
+    seeds, leader_seeds, common = (count_seeds(values) for values in (tables, leader, leader - tables))
     fewer = np.minimum(seeds, leader_seeds)
     paired = common == fewer  # the row with fewer seeds has none that the other lacks
-    mean, variance = mean_and_variance(tables)
-    leaders_mean, leaders_variance = mean_and_variance(leader)
-    pairs_mean, pairs_variance = mean_and_variance(leader - tables)
-    difference = np.where(paired, pairs_mean, leaders_mean - mean)
+    mean, squared_error = mean_and_squared_error(tables)
+    leaders_mean, leaders_squared_error = mean_and_squared_error(leader)
+    mean_of_pairs, squared_error_of_pairs = mean_and_squared_error(leader - tables)
+    difference = np.where(paired, mean_of_pairs, leaders_mean - mean)
+    squared = np.where(paired, squared_error_of_pairs, leaders_squared_error + squared_error)
     # Accuracies on few examples are coarse, and seeds may agree by chance: the square of half the smallest step between
     # two values is added to the variance.
-    squared_step = smallest_step(tables) ** 2 / 4
-    unpaired = leaders_variance / leader_seeds + variance / seeds
-    squared = np.where(paired, pairs_variance / np.maximum(common, 1), unpaired)
-    squared = squared + squared_step[:, None] / fewer
+    squared = squared + (smallest_step(tables) ** 2 / 4)[:, None] / fewer
     others = np.arange(tables.shape[2]) != best[:, None]
     # A variance estimated from few seeds is uncertain, so it is shrunk towards the mean over all comparisons.
     typical = (squared * others).sum(1, keepdims=True) / others.sum(1, keepdims=True)
@@ -133,13 +133,18 @@ def stand_off(tables: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.where(others, difference, 0.0), np.sqrt(squared)
 
 
-def mean_and_variance(tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(Means, variances) over the seeds that a row has: (tables, seeds, rows) -> two arrays (tables, rows)."""
-    here = ~np.isnan(tables)
-    count = np.maximum(here.sum(1), 1)
-    mean = np.where(here, tables, 0.0).sum(1) / count
-    squares = np.where(here, tables - mean[:, None], 0.0) ** 2
-    return mean, squares.sum(1) / np.maximum(count - 1, 1)
+def count_seeds(tables: np.ndarray) -> np.ndarray:
+    """The number of seeds that each row has: (tables, seeds, rows) -> (tables, rows)."""
+    return (~np.isnan(tables)).sum(1)
+
+
+def mean_and_squared_error(tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(The means over the seeds that each row has, the squares of their standard errors), of tables (tables, seeds,
+    rows); both (tables, rows)."""
+    count = np.maximum(count_seeds(tables), 1)
+    mean = np.nansum(tables, axis=1) / count
+    variance = np.nansum((tables - mean[:, None]) ** 2, axis=1) / np.maximum(count - 1, 1)
+    return mean, variance / count
 
 
 def smallest_step(tables: np.ndarray) -> np.ndarray:
@@ -163,7 +168,7 @@ def by_chance(missing: bytes, shape: tuple[int, int]) -> np.ndarray:
     for start in range(0, SIMULATIONS, size):
         tables = random.standard_normal((min(size, SIMULATIONS - start), *shape))
         tables[:, absent] = math.nan
-        best = mean_and_variance(tables)[0].argmax(1)
+        best = mean_and_squared_error(tables)[0].argmax(1)
         stands.append(ratio(*stand_off(tables, best)).max(1))
     return np.concatenate(stands)
 
