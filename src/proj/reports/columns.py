@@ -11,33 +11,31 @@ def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]
     """The settings in which runs differ, without those that follow from others.
 
     settings: of each run. keys: the settings in the order in which they are considered.
-    Every choice that differs (dataset, model, …) is a column. Any other setting that differs is left out if
-    - it follows from the choices, as the widths do if each model has its own;
-    - it copies a column, as OneCycleLR's max_lr copies the optimizer's lr;
-    - it only marks a callback that some runs lack, since the callback's class does;
-    - it is a callback's class, and follows from the columns that are other settings of the callback;
-    - it is another class and follows from the columns before it, or the data's checksum and follows from the columns
-      of the data.
-    Any other settings stay, even if they always differ together: each rate of a random search has its own dropout.
+    Every choice that differs (dataset, model, …) is a column; any other setting is one unless it `says_nothing_new`.
+    So settings stay that always differ together: each rate of a random search has its own dropout.
     """
     choices = [key for key in keys if key.startswith("choices.")]
     columns = [key for key in choices if varies(settings, key)]
     for key in keys:
-        if key in choices or not varies(settings, key):
-            continue
-        if callback := CALLBACK.fullmatch(key):
-            its_own = [column for column in columns if column.startswith(f"callbacks.{callback[1]}.")]
-            nothing_new = follows(settings, key, its_own)
-        elif is_class(key):
-            of_data = [column for column in columns if column.startswith(("choices.", "dataset."))]
-            nothing_new = follows(settings, key, of_data if key == "data" else columns)
-        else:
-            copied = [column for column in columns if is_copy(settings, key, column)]
-            nothing_new = follows(settings, key, choices) or only_marks_a_callback(settings, key)
-            nothing_new = nothing_new or any(follows(settings, key, [*choices, column]) for column in copied)
-        if not nothing_new:
+        if key not in choices and varies(settings, key) and not says_nothing_new(settings, key, columns, choices):
             columns.append(key)
     return columns
+
+
+def says_nothing_new(settings: list[dict[str, Any]], key: str, columns: list[str], choices: list[str]) -> bool:
+    """Whether a setting, in which runs differ, follows from the columns that there are already."""
+    if callback := CALLBACK.fullmatch(key):  # a callback's class follows from the callback's other settings
+        return follows(settings, key, [column for column in columns if column.startswith(f"callbacks.{callback[1]}.")])
+    if key == "data":  # the checksum of the data
+        return follows(settings, key, [column for column in columns if column.startswith(("choices.", "dataset."))])
+    if is_class(key):
+        return follows(settings, key, columns)
+    if follows(settings, key, choices):  # as the widths do if each model has its own
+        return True
+    if only_marks_a_callback(settings, key):  # that some runs lack, as the callback's class does
+        return True
+    copied = [column for column in columns if is_copy(settings, key, column)]  # as OneCycleLR's max_lr copies the lr
+    return any(follows(settings, key, [*choices, column]) for column in copied)
 
 
 def is_class(key: str) -> bool:

@@ -90,10 +90,10 @@ def spread(runs: list[Run], metric: str, mode: str) -> Spread:
 def rank(runs: list[Run], monitor: str, mode: str) -> tuple:
     """The key by which configurations are sorted: the best mean first, those without a number last, ties by folder.
     Those without a finished run come after all others, since a failed training may have had the best value before."""
-    mean, unfinished = spread(runs, monitor, mode)[0], all(run.status != "finished" for run in runs)
-    if mean is None or math.isnan(mean):
-        return unfinished, True, 0.0, str(runs[0].folder)
-    return unfinished, False, -mean if mode == "max" else mean, str(runs[0].folder)
+    is_unfinished, mean = all(run.status != "finished" for run in runs), spread(runs, monitor, mode)[0]
+    is_missing = mean is None or math.isnan(mean)
+    smaller_is_better = 0.0 if is_missing else -mean if mode == "max" else mean
+    return is_unfinished, is_missing, smaller_is_better, str(runs[0].folder)
 
 
 def row_of(runs: list[Run], values: list | None, metrics: list[str], mode: str) -> Row:
