@@ -121,6 +121,7 @@ def deal(
         lacking, too_much = have == 0, have - wanted
         # If a class has only as many groups left as there are parts that lack it, one of these parts must get this one.
         last_chance = lacking & (count > 0) & (left <= lacking.sum(0))
+        # Else the part that lacks most of the group's classes gets it, and of equal parts the one that lacks most.
         cost = too_much @ (count / totals) + TIE_BREAK * too_much.sum(1) - ABOVE_ALL * last_chance.sum(1)
         part[number] = cost.argmin()
         have[part[number]] += count

@@ -89,13 +89,8 @@ def doubt_far(name: str, found: np.ndarray, written: Callable[[float], str]) -> 
 
 
 def far_values(found: np.ndarray, lowest: bool, written: Callable[[float], str]) -> list[float]:
-    """The lowest (or highest) of these numbers if it seems to mark missing values; [] if it does not.
-
-    It must be frequent, and farther from the others than their range. A code, which is the only negative number or one
-    such as CODE, may be closer: by a fifth of their range, or by SKIPPED above a scale without gaps. Up to three codes,
-    such as 98 and 99, may stand side by side. Beside fewer than OFTEN different numbers, such as 1 to 4, only a code
-    counts, at three times their range.
-    """
+    """The lowest (or highest) of these numbers, or up to three codes side by side such as 98 and 99, if they seem to
+    mark missing values: they are frequent, and `are_far`. [] if they do not."""
     least = max(OFTEN, 0.01 * len(found))
     others, far = found, list[float]()
     while len(far) < 3 and len(others):
@@ -104,16 +99,24 @@ def far_values(found: np.ndarray, lowest: bool, written: Callable[[float], str])
         if len(others) - len(rest) < least or len(rest) == 0:
             return []
         others, far = rest, [*far, end]
-        low, high, different = others.min(), others.max(), len(np.unique(others[:1000]))
-        are_codes = (end < 0 <= low and len(far) == 1) or all(CODE.fullmatch(written(one)) for one in far)
-        ranges = 1.0  # how many times the range of the others the distance must be
-        if different < OFTEN:
-            ranges = 3.0
-        elif are_codes and end not in (7, 8, 9):  # 8 may be a count
-            ranges = 0.2
-        are_enough = different >= (2 if are_codes else OFTEN)
-        distance, is_scale = max(low - end, end - high), not (others % 1).any() and different == high - low + 1
-        is_beyond_a_scale = are_codes and is_scale and end - high >= SKIPPED
-        if are_enough and (are_codes or len(far) == 1) and (is_beyond_a_scale or distance > ranges * (high - low)):
+        if are_far(far, others, written):
             return far
     return []
+
+
+def are_far(far: list[float], others: np.ndarray, written: Callable[[float], str]) -> bool:
+    """Whether numbers on one side of all others are so far from them that they seem to mark missing values. far: the
+    nearest is last. Codes, which are the only negative number or numbers such as CODE, may be nearer than others."""
+    nearest, low, high, different = far[-1], others.min(), others.max(), len(np.unique(others[:1000]))
+    are_codes = (nearest < 0 <= low and len(far) == 1) or all(CODE.fullmatch(written(one)) for one in far)
+    if not are_codes and (len(far) > 1 or different < OFTEN):
+        return False
+    is_scale = different > 1 and not (others % 1).any() and different == high - low + 1  # such as 1 to 5
+    if are_codes and is_scale and nearest - high >= SKIPPED:
+        return True
+    ranges = 1.0  # the distance must be larger than so many times the range of the others
+    if different < OFTEN:
+        ranges = 3.0
+    elif are_codes and nearest not in (7, 8, 9):  # which may be counts
+        ranges = 0.2
+    return different > 1 and max(low - nearest, nearest - high) > ranges * (high - low)
