@@ -15,7 +15,7 @@ from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.class_names import ordered
 from proj.data.rare_classes import rows_with_class
 from proj.data.tables.number_column import NumberColumn
-from proj.data.tables.table_file import Reading
+from proj.data.tables.reading import Reading
 from proj.data.tables.table_files import find_tables, open_tables
 from proj.data.tables.word_column import WordColumn
 from proj.errors import UserError

@@ -25,7 +25,7 @@ from proj.config.compose import configure
 from proj.config.words import as_hydra_reads
 from proj.data.copies import describe_copies
 from proj.data.facts import Facts
-from proj.data.tables import compressed, csv_file, one_column, table_file, text_table
+from proj.data.tables import compressed, csv_file, one_column, parquet_file, table_file, text_table
 from proj.data.tables.table_file import Reading, open_table, read_table
 from proj.data.tables.table_files import named_files
 from proj.errors import UserError
@@ -558,7 +558,7 @@ def test_a_long_text_that_a_parquet_file_stores_once_for_all_rows_is_refused_bef
 ):
     file, memory = io.BytesIO(), 100_000_000
     pa.parquet.write_table(pa.table({"a": pa.array(["x" * 1000] * 100_000).cast(kind)}), file)
-    monkeypatch.setattr(table_file, "memory", lambda: memory)
+    monkeypatch.setattr(parquet_file, "memory", lambda: memory)
     assert len(file.getvalue()) < memory / 1000
     with pytest.raises(UserError, match=r"t.parquet: the texts in column a do not fit into this machine's memory: "):
         read_table(file, "t.parquet")

@@ -25,7 +25,7 @@ from proj.data.tables.header import is_unnamed
 from proj.data.tables.input_column import InputColumn
 from proj.data.tables.named_column import find_column, how_to_separate, why_absent
 from proj.data.tables.new_table import unlike_training
-from proj.data.tables.table_file import Reading
+from proj.data.tables.reading import Reading
 from proj.data.tables.table_files import describe_files, find_tables, join, open_tables
 from proj.data.tables.text_table import Table, where
 from proj.data.word_remarks import describe_classes, describe_groups, describe_words

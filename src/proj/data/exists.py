@@ -11,7 +11,8 @@ from omegaconf import DictConfig
 
 from proj.data.tables.header import find_header
 from proj.data.tables.named_column import find_column
-from proj.data.tables.table_file import Reading, read_table
+from proj.data.tables.reading import Reading
+from proj.data.tables.table_file import read_table
 from proj.data.tables.table_files import find_tables, open_tables
 from proj.errors import UserError
 from proj.system.folders import folders_in, nearest_to

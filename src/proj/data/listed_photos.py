@@ -18,8 +18,8 @@ from proj.data.rare_classes import rows_with_class
 from proj.data.table_parts import groups_of_rows, parts_named_in
 from proj.data.tables.named_column import find_column
 from proj.data.tables.one_column import Column
+from proj.data.tables.reading import Reading
 from proj.data.tables.row_numbers import doubt_groups
-from proj.data.tables.table_file import Reading
 from proj.data.tables.table_files import FoundTables, open_tables
 from proj.data.tables.text_table import Table
 from proj.errors import UserError

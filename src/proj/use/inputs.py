@@ -23,7 +23,8 @@ from proj.data.tables.header import has_header
 from proj.data.tables.input_column import InputColumn
 from proj.data.tables.named_column import find_columns, why_absent
 from proj.data.tables.new_table import unlike_training
-from proj.data.tables.table_file import Reading, open_table
+from proj.data.tables.reading import Reading
+from proj.data.tables.table_file import open_table
 from proj.data.tables.table_files import TABLE
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, nearest, out_of_memory

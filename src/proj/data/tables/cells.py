@@ -8,7 +8,8 @@ decimal mark, and `values` then parses the whole column.
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -95,6 +96,17 @@ def common_word(words: Iterable[str]) -> str:
         if not parts or parts[1] != unit or not number(parts[0]):
             return ""
     return unit
+
+
+def cell_text(value: Any) -> str:
+    """A value of a spreadsheet or of a Parquet file, as a CSV file would hold it."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return value.isoformat(" ") if isinstance(value, datetime) else str(value)
 
 
 def is_missing(cell: str) -> bool:
