@@ -20,6 +20,7 @@ allowed_classes.py     checks that a configuration from a file names no class bu
 stored_values.py       checks that a configuration from a file consists of plain values
 stored_run.py          the configuration with which a run goes on
 explain.py             turns errors of Hydra, OmegaConf and Lightning into one sentence each
+unknown_option.py      suggests what was meant by an option that does not exist
 unknown_setting.py     suggests what was meant by a setting that does not exist
 """
 

@@ -9,7 +9,6 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationKeyError, OmegaConfBaseException
@@ -17,8 +16,9 @@ from yaml import MarkedYAMLError, YAMLError
 
 from proj.config.declared import TAKE_SEVERAL
 from proj.config.settings.table import SETTINGS
+from proj.config.unknown_option import missing_option
 from proj.config.unknown_setting import unknown_setting
-from proj.config.words import GROUPS, group_and_option, with_points
+from proj.config.words import GROUPS, with_points
 from proj.errors import UserError, causes, file_fault, in_own_file, message_of, nearest, out_of_memory, peer_is_lost
 from proj.system.names import one_line
 from proj.system.platform import as_command
@@ -63,6 +63,17 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     """The sentence for an error that the user can fix; None for a bug. elsewhere: see `file_fault`."""
     if isinstance(error, UserError):
         return str(error)
+    return (
+        of_the_machine(error, elsewhere)
+        or of_a_word(error)
+        or of_a_file(error)
+        or of_a_value(error)
+        or of_a_model(error)
+    )
+
+
+def of_the_machine(error: BaseException, elsewhere: str) -> str | None:
+    """The sentence for an error that comes from the machine, its files or its settings."""
     if isinstance(error, Warning) and sys.warnoptions:
         return f"PYTHONWARNINGS or -W makes an error of what a library warns of ({message_of(error)}): leave it out."
     if peer_is_lost(error):
@@ -71,8 +82,12 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
         return fault
     if out_of_memory(error):
         return "the memory does not suffice: end other programs that take it, or use a machine that has more."
-    cause = error.__cause__ or error
-    text = str(error)
+    return None
+
+
+def of_a_word(error: BaseException) -> str | None:
+    """The sentence for a word of the command line that names no setting or option, or that Hydra cannot take."""
+    cause, text = error.__cause__ or error, str(error)
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         typed = re.match(r"Could not override '(.+)'", text)
         return unknown_setting(cause, typed[1] if typed else str(cause.full_key))
@@ -84,8 +99,22 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
         return nothing_to_leave_out(absent[1])
     if text.startswith("Config group override must be"):
         return "a group of options cannot be null or a number: name one of its options."
-    if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:metrics|following): (.+?)(?: HINT|$)", text):
-        return f"monitor={metric[1]} does not exist." + nearest(metric[1], re.findall(r"['`]([\w/]+)['`]", metric[2]))
+    return None
+
+
+def of_a_file(error: BaseException) -> str | None:
+    """The sentence for a file of options that is no YAML."""
+    if isinstance(error, MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"{mark.name}, line {mark.line + 1}, is no YAML: {error.problem}."
+    if isinstance(error, UnicodeDecodeError | YAMLError) and (file := options_in(error)):
+        return f"{file} is no YAML in UTF-8: save it anew in that encoding, without control characters."
+    return None
+
+
+def of_a_value(error: BaseException) -> str | None:
+    """The sentence for a value that Hydra or OmegaConf refuses, or that refers to something that is missing."""
+    cause = error.__cause__ or error
     if isinstance(cause, InterpolationKeyError) and cause.full_key:
         if absent := re.search(r"Interpolation key '(.+?)' not found", str(cause)):
             return f"{cause.full_key} refers to {absent[1]}, which is missing: give +{absent[1]}=…"
@@ -96,21 +125,29 @@ def explain(error: BaseException, elsewhere: str = NEW_FOLDER) -> str | None:
     if isinstance(error, OmegaConfBaseException) or isinstance(cause, OmegaConfBaseException):
         said, key = message_of(cause).partition(" full_key")[0], getattr(cause, "full_key", None)
         return in_own_words(said if not key or key in said else f"{key}: {said}")
-    if isinstance(error, MarkedYAMLError) and error.problem_mark:
-        mark = error.problem_mark
-        return f"{mark.name}, line {mark.line + 1}, is no YAML: {error.problem}."
-    if isinstance(error, UnicodeDecodeError | YAMLError) and (file := options_in(error)):
-        return f"{file} is no YAML in UTF-8: save it anew in that encoding, without control characters."
-    raised_in = ["", *(frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))][-1]
-    if raised_in.startswith(("omegaconf.", "hydra._internal.config")) and isinstance(error, ValueError | TypeError):
-        return f"a list is given as a whole, such as optimizer.betas=[0.9,0.99], or one place by its number ({text})."
+    place = raised_in(error)
+    if place.startswith(("omegaconf.", "hydra._internal.config")) and isinstance(error, ValueError | TypeError):
+        return f"a list is given as a whole, such as optimizer.betas=[0.9,0.99], or one place by its number ({error})."
     if isinstance(error, HydraException):
-        return in_own_words(" ".join(text.split("\nSee https")[0].split()))
-    if isinstance(error, AssertionError) and raised_in == "hydra.core.utils":
+        return in_own_words(" ".join(str(error).split("\nSee https")[0].split()))
+    if isinstance(error, AssertionError) and place == "hydra.core.utils":
         return "hydra.verbose takes true, false, or the names of loggers in a list, such as hydra.verbose=[proj]."
-    of_a_model = raised_in.startswith(MODELS) or (raised_in.startswith(LOGGERS) and in_own_file(error))
-    is_lightnings = of_a_model or type(error).__name__ == "MisconfigurationException"  # a class not imported here
+    return None
+
+
+def of_a_model(error: BaseException) -> str | None:
+    """The sentence for a metric that is not measured, and for what Lightning refuses."""
+    if metric := re.search(r"(?:monitor='|on metric `)(.+?)['`].* (?:metrics|following): (.+?)(?: HINT|$)", str(error)):
+        return f"monitor={metric[1]} does not exist." + nearest(metric[1], re.findall(r"['`]([\w/]+)['`]", metric[2]))
+    place = raised_in(error)
+    is_lightnings = place.startswith(MODELS) or (place.startswith(LOGGERS) and in_own_file(error))
+    is_lightnings = is_lightnings or type(error).__name__ == "MisconfigurationException"  # a class not imported here
     return f"{message_of(error)}{in_own_file(error)}" if is_lightnings else None
+
+
+def raised_in(error: BaseException) -> str:
+    """The module whose code has raised an error, or ""."""
+    return ["", *(frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))][-1]
 
 
 def options_in(error: BaseException) -> str:
@@ -135,37 +172,6 @@ def nothing_to_leave_out(key: str) -> str:
     known, name = {*GROUPS, *SETTINGS} - {key}, key.rpartition(".")[2]
     same_name = {setting for setting in known if setting.rpartition(".")[2] == name}
     return f"~{key} leaves out something that does not exist.{nearest(key, same_name or known)}"
-
-
-# How the names of torchvision's classifiers begin, and of many of timm's.
-BACKBONE = re.compile(
-    "(wide_)?res(net|next)|alexnet|convnext|densenet|efficientnet|googlenet|inception|maxvit|mnasnet|mobilenet|regnet|"
-    "shufflenet|squeezenet|swin|vgg|vit"
-)
-
-LIKE = {"cifar100": "cifar10", "kmnist": "mnist"}  # torchvision's other datasets, and the option that can read them
-
-
-def missing_option(error: MissingConfigException) -> str | None:
-    """The sentence for an option that does not exist, such as dataset=minst; None if no option is missing."""
-    if not error.missing_cfg_file:
-        return None
-    group, option = group_and_option(error.missing_cfg_file)
-    if group == "dataset" and os.path.exists(option):
-        kind = "image_folder" if os.path.isdir(option) else "csv"
-        cure = as_command([f"dataset={kind}", f"data_dir={option}"])
-        return f"dataset={option} names no kind of data: give {cure}"
-    if group == "model" and BACKBONE.match(option):
-        return f"model={option} does not exist: give model=pretrained model.backbone={option}"
-    if group == "dataset" and (known := LIKE.get(option.lower())):
-        source = f"dataset={known} dataset.source._target_=torchvision.datasets.{option.upper()}"
-        return f"dataset={option} does not exist: give {source}"
-    if (own := Path("conf", group, f"{option}.yaml")).is_file():
-        return f"{group}={option} is in {own.as_posix()}, a folder that is only read with --config-dir=conf: add that."
-    folders = re.findall(r"path=file://(.*)", str(error))  # for one in a list, logger=[csv,foo], Hydra lists no options
-    files = sorted(file.stem for folder in folders for file in Path(folder, group).glob("*.yaml"))
-    options = error.options or files
-    return f"{group or '--config-name'}={option} does not exist." + nearest(option, options) if options else None
 
 
 LONGEST = 10_000  # characters of a line: a file of somebody else may hold a value without an end
