@@ -197,10 +197,20 @@ def test_a_coverage_that_cannot_be_is_one_sentence(trained, mistake, words, sent
     assert sentence in mistake("proj.predict", f"ckpt={trained() / 'best.ckpt'}", "input=x.csv", words)
 
 
-def test_a_network_with_infinite_logits_is_left_as_it_is(configure, tmp_path, monkeypatch):
+@pytest.mark.parametrize("test", ("true", "false"))
+def test_the_best_checkpoint_holds_the_temperature_and_the_threshold_of_metrics_json(configure, tmp_path, test):
+    """A small best.ckpt is held in memory while a run trains."""
+    metrics = train(configure("trainer.max_epochs=1", f"test={test}", "threshold={setosa:5}"))
+    known = load_checkpoint(tmp_path / "run/best.ckpt")["proj"]["calibration"]
+    assert known["temperature"] == metrics["calibration"]["temperature"] != 1
+    assert known["threshold"] == metrics["threshold"]
+
+
+def test_a_network_with_infinite_logits_is_left_as_it_is(configure, tmp_path, monkeypatch, capsys):
     infinite = torch.full((4, 3), -torch.inf).double(), torch.arange(4) % 3
     monkeypatch.setattr("proj.training.calibration.logits_of", lambda trainer, part: infinite)
-    metrics = train(configure("trainer.max_epochs=1", "test=false"))
+    metrics = train(configure("trainer.max_epochs=1", "test=false", "threshold={setosa:5}"))
+    assert "best.ckpt is not calibrated and threshold=… has no effect" in capsys.readouterr().out
     assert "calibration" not in metrics and "calibration" not in load_checkpoint(tmp_path / "run/best.ckpt")["proj"]
     assert load_model(tmp_path / "run/best.ckpt")[0].temperature == 1
 

@@ -65,6 +65,9 @@ def test_another_loss_than_the_training_measured_is_said(trained, tmp_path, caps
     evaluate(folder / "best.ckpt")
     said = " ".join(capsys.readouterr().out.split())
     assert f"the training measured a test loss of {1.05 * metrics['test/loss']:.4f}, and this is" in said
+    (folder / "metrics.json").write_text(text.replace('"test_examples_left_out": 0', '"test_examples_left_out": 5'))
+    evaluate(folder / "best.ckpt")
+    assert "the training measured" not in capsys.readouterr().out
 
 
 def test_the_augmented_accuracy_is_that_of_the_training(digits):

@@ -15,6 +15,7 @@ import torch
 from PIL import Image, ImageOps
 from support.exports import export_both
 from support.pages import python_lines
+from support.photos import write_photos
 from support.refusals import refusals
 from support.runs import rewritten
 from support.tables import encode
@@ -270,6 +271,16 @@ def test_what_8_bit_integers_cost_is_said(monkeypatch, checkpoints, tmp_path, ca
     file = export(checkpoints["iris"], raw=False, quantize="int8", output=str(tmp_path / "table.onnx"))
     assert "int8 costs 1.0 points of accuracy" in capsys.readouterr().out
     assert onnxruntime.InferenceSession(file).run(None, {"input": np.zeros((5, 4), np.float32)})[0].shape == (5, 3)
+
+
+def test_data_that_lacks_a_class_is_measured_by_the_models_classes(trained, tmp_path, capsys):
+    write_photos(tmp_path / "all", 12)
+    write_photos(tmp_path / "two", 12, ("blue", "red"))
+    words = ("dataset=image_folder", "model=mlp", "dataset.size=8", f"data_dir={tmp_path}/all", "trainer.max_epochs=9")
+    run = trained(*words)
+    assert load_model(run / "best.ckpt")[1]["class_names"] == ["blue", "green", "red"]
+    export(run / "best.ckpt", quantize="int8", data_dir=f"{tmp_path}/two", output=str(tmp_path / "two.onnx"))
+    assert re.search(r"float32 .* 100\.00%", capsys.readouterr().out)
 
 
 def test_raw_is_for_pictures_and_tables_that_say_their_columns(checkpoints, tmp_path):

@@ -149,6 +149,24 @@ class StepsAlone(Alone):
         self.log("test/acc_of_mine", 1.0)
 
 
+class TestsTwice(Alone):
+    """Looks twice at each batch in its test step, as a consistency check does."""
+
+    def test_step(self, batch, batch_idx: int) -> None:
+        self(batch[0])
+        super().test_step(batch, batch_idx)
+
+
+class LogsItsTest(Logs):
+    def test_step(self, batch, batch_idx: int) -> None:
+        logits, targets = self(batch[0]), batch[1]
+        self.log("test/acc", (logits.argmax(1) == targets).float().mean())
+        self.log("test/loss", nn.functional.cross_entropy(logits, targets))
+
+    def on_test_epoch_end(self) -> None:
+        pass
+
+
 class EndsAlone(Alone):
     def on_test_epoch_end(self) -> None:
         pass
@@ -222,6 +240,19 @@ def test_a_validation_step_of_ones_own_chooses_the_best_epoch_by_what_it_logs_an
     with pytest.raises(Exception, match="monitor") as raised:
         train(configure(*own(LogsAnother), folder=tmp_path / "other"))
     assert "monitor=val/acc does not exist. Did you mean 'val_acc'?" in explain(raised.value)
+
+
+def test_a_test_step_of_ones_own_is_evaluated_by_what_it_counts(configure, tmp_path):
+    metrics = train(configure("dataset=digits", *own(TestsTwice)))
+    found = evaluate(tmp_path / "run/best.ckpt", trust=[__name__], output=str(tmp_path))
+    counts = torch.tensor(found["confusion"])
+    assert counts.sum() == 269 and (counts.diagonal().sum() / 269).item() == pytest.approx(metrics["test/acc"])
+
+
+def test_a_test_of_ones_own_that_only_logs_is_reported_by_the_training_and_not_evaluated(configure, tmp_path):
+    assert 0 < train(configure("dataset=digits", *own(LogsItsTest)))["test/acc"] <= 1
+    with pytest.raises(UserError, match="LogsItsTest only logs its test: its test_step must call that of super"):
+        evaluate(tmp_path / "run/best.ckpt", trust=[__name__], output=str(tmp_path))
 
 
 @pytest.mark.parametrize("model", (StepsAlone, EndsAlone))

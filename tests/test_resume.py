@@ -183,6 +183,7 @@ def test_a_damaged_newest_checkpoint_is_set_aside_and_the_one_before_is_used(unb
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"every checkpoint .* \(previous\.ckpt\.damaged\): start the run anew"):
         newest_checkpoint(folder)
+    assert "renamed to previous.ckpt.damaged" in (said := capsys.readouterr().out) and "is used" not in said
 
 
 @pytest.mark.parametrize("error", (OSError(5, "Input/output error"), RuntimeError("can't allocate memory")))

@@ -90,6 +90,7 @@ class AtomicCheckpointIO(CheckpointIO):
     def __init__(self, folder: Path | None = None) -> None:
         self.run = folder and RunFolder(folder.resolve())
         self.waiting: bytes | None = None  # the content of a best.ckpt that is not written yet
+        self.is_training = True
 
     def _is_resumed_from(self, path: Path) -> bool:
         return bool(self.run) and self.run.is_resumed_from(path)
@@ -109,18 +110,24 @@ class AtomicCheckpointIO(CheckpointIO):
                 )
         content = buffer.getvalue()  # without a copy. Python 3.12 crashes if a `getbuffer` is in an error's traceback
         if self.run and Path(path).resolve() == self.run.best:
-            self.waiting = content if len(content) <= SMALL else None  # replaces an earlier one, which was worse
-            if self.waiting:
+            self.waiting = None  # an earlier one, which was worse
+            if self.is_training and len(content) <= SMALL:
+                self.waiting = content
                 return
-        self.teardown()
+        self.write_waiting()
         Path(path).parent.mkdir(parents=True, exist_ok=True)  # a callback may name a folder that does not exist yet
         write_atomically(Path(path), content)
 
-    def teardown(self) -> None:
-        """Write the best.ckpt that is held in memory. Lightning calls this when a training ends, even by an error."""
+    def write_waiting(self) -> None:
+        """Write the best.ckpt that is held in memory."""
         if self.run and self.waiting:
             write_atomically(self.run.best, self.waiting)
             self.waiting = None
+
+    def teardown(self) -> None:
+        """Lightning calls this when a training ends, even by an error. From then on, nothing is held in memory."""
+        self.write_waiting()
+        self.is_training = False
 
     def load_checkpoint(self, path: str, map_location: Any = None, weights_only: bool | None = None) -> dict:
         return load_checkpoint(path)

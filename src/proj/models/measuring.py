@@ -161,9 +161,13 @@ class Measuring(LightningModule):
 
 
 def run_test(trainer: Trainer, model: LightningModule, data: LightningDataModule) -> dict[str, float]:
-    """The metrics of a test. Raises UserError if a test step or hook of a user's own model has counted no example."""
+    """The metrics of a test. Raises UserError if a user's own model has counted no example in it, and has not logged
+    the loss and the accuracy itself."""
     (metrics,) = trainer.test(model, data, verbose=False)
-    if math.isnan(metrics.get("test/acc", math.nan)):
+    if math.isnan(metrics.get("test/acc", math.nan)) or "test/loss" not in metrics:
         hooks = "test_step and on_test_epoch_end, as far as it has its own"
-        raise UserError(f"{type(model).__name__} has counted no test example: its {hooks}, must call those of super().")
+        raise UserError(
+            f"{type(model).__name__} has counted no test example: its {hooks}, must call those of super(), or log "
+            "test/loss and test/acc."
+        )
     return metrics

@@ -43,6 +43,8 @@ def calibrate(
     trainer.lightning_module.load_state_dict(best["state_dict"])
     logits, targets = logits_of(trainer, "val")
     if not logits.isfinite().all():
+        unfitted = " and threshold=… has no effect" if threshold is not None else ""
+        say(f"Some logits of the validation part are infinite, so best.ckpt is not calibrated{unfitted}.")
         return {}
     say(*doubt_logits(logits, type(trainer.lightning_module).__name__))
     smoothing = float(getattr(trainer.lightning_module.loss, "label_smoothing", 0.0))

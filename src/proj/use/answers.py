@@ -80,7 +80,8 @@ def another_loss(path: Path, loss: float) -> str:
     """A warning if the test loss of a run's best checkpoint differs from the training's by more than other processors
     and precisions make it differ: code of the user's own may have changed, which no checkpoint holds. Else ""."""
     run = RunFolder(path.parent)
-    before = read_flat(run.metrics).get("test/loss") if path.name == run.best.name else None
+    measured = read_flat(run.metrics) if path.name == run.best.name else {}
+    before = None if measured.get("test_examples_left_out") else measured.get("test/loss")
     if not isinstance(before, float) or abs(loss - before) <= 0.01 * abs(before):
         return ""
     changed = "the code, the checkpoint or the data has changed since"

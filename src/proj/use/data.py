@@ -6,8 +6,11 @@ from contextlib import redirect_stdout, suppress
 from itertools import product
 from pathlib import Path
 
+import torch
+
 from proj.config.compose import build, configure
-from proj.data.facts import Facts
+from proj.data.facts import Facts, pair
+from proj.data.loaded import Split
 from proj.data.part_names import part_named
 from proj.errors import UserError, message_of
 from proj.system.folders import absolute, paths_in
@@ -91,6 +94,18 @@ def refuse_unfitting(
     if reading and "sheet" not in chosen:
         option = next(iter(reading))
         raise UserError(f"{option}=… is for tables in files, and this data is something else: leave it out.")
+
+
+def test_on(data, part: str, class_names: list[str]) -> list[str]:
+    """Make `part` of the data its test part, with the model's class indices as targets.
+
+    class_names: the model's. Returns the data's names of these classes, in the model's order.
+    Raises UserError if the classes of the data and of the model cannot be paired.
+    """
+    inputs, targets = data.splits[part]
+    places, names = pair(data.class_names, class_names)
+    data.splits["test"] = Split(inputs, torch.tensor(places)[targets])
+    return names
 
 
 def open_or_say_why(contents: dict, data_dir: str):

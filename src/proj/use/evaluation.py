@@ -13,8 +13,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from proj.checkpoint import file as checkpoints
-from proj.data.datamodule import Split
-from proj.data.facts import Facts, pair
+from proj.data.facts import Facts
 from proj.data.loaded import refuse_other_order
 from proj.errors import UserError, choose
 from proj.models.balance import single_answer
@@ -30,7 +29,7 @@ from proj.training.calibration import prediction_set_limit
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
 from proj.use.answers import Answers, another_loss, figures, write_label_issues
-from proj.use.data import is_other, note_seen, open_data
+from proj.use.data import is_other, note_seen, open_data, test_on
 from proj.use.evaluation_table import print_evaluation
 from proj.use.heat_map import heat_map
 from proj.use.importance import columns_that_matter, print_importance
@@ -50,25 +49,33 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
     quiet_lightning()
     calibration = model.temperature, model.smoothing
     model.temperature, model.smoothing = 1.0, 0.0  # not calibrated, so that the loss is the training's
-    logits, labels = list[Tensor](), list[Tensor]()
+    kept = list[tuple[Tensor, Tensor]]()  # the logits and labels of each batch
+    count = model.count_batch
+
+    def count_and_keep(split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        count(split, loss, logits, labels)
+        if split == "test":
+            kept.append((logits.float().cpu(), labels))
+
+    model.count_batch = count_and_keep
     if tta:
         mirror = contents["config"]["dataset"].get("flip", getattr(data, "flip", False))
         plain = model.forward
         model.forward = lambda x: augmented_logits(plain, x, mirror)
-    hook = model.register_forward_hook(lambda module, inputs, output: logits.append(output.float().cpu()))
     precision, _ = set_precision(contents["config"]["trainer"]["precision"], model, "auto")
     turned_off = dict.fromkeys(("logger", "enable_checkpointing", "enable_model_summary"), False)
     trainer = Trainer(devices=1, precision=precision, enable_progress_bar=is_terminal(sys.stdout), **turned_off)
-    targets, count = data.splits["test"].targets, model.count_batch
-    model.count_batch = lambda *batch: (count(*batch), labels.append(batch[-1]))  # keeps the labels as well
     results = run_test(trainer, model, data)
-    hook.remove()
     del model.count_batch
-    refuse_other_order(data, "test", labels)
+    if not kept:
+        raise UserError(f"{type(model).__name__} only logs its test: its test_step must call that of super().")
+    logits, labels = (torch.cat(parts) for parts in zip(*kept, strict=True))
+    refuse_other_order(data, "test", [labels])
     if tta:
         model.forward = plain
     model.temperature, model.smoothing = calibration
-    return results, Answers(torch.cat(logits), targets, names, contents["class_names"], calibration, model.costs)
+    targets, class_names = data.splits["test"].targets, contents["class_names"]
+    return results, Answers(logits, targets, names, class_names, calibration, model.costs)
 
 
 def evaluate(
@@ -149,18 +156,6 @@ def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, 
     choose("split", split, dict.fromkeys(("test", "val", "train", "all")))
     if split == "all" and not other_data:
         raise UserError("split=all is for data that the model has not seen: name it with data_dir=… or dataset=…")
-
-
-def test_on(data, part: str, class_names: list[str]) -> list[str]:
-    """Make `part` of the data its test part, with the model's class indices as targets.
-
-    class_names: the model's. Returns the data's names of these classes, in the model's order.
-    Raises UserError if the classes of the data and of the model cannot be paired.
-    """
-    inputs, targets = data.splits[part]
-    places, names = pair(data.class_names, class_names)
-    data.splits["test"] = Split(inputs, torch.tensor(places)[targets])
-    return names
 
 
 def mistaken(model, facts: Facts, data, part: str, answers: Answers, worst: list[int]) -> np.ndarray:

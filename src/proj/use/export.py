@@ -118,7 +118,7 @@ def export(
         compare(exported, given, model(seen).softmax(1) if raw else model(seen), f"on {source}", what)
     if quantize != "none":
         file = file if output else file.with_stem(f"{file.stem}_int8")
-        content = to_int8(content, data, lambda inputs: feed(make_inputs(inputs, facts, prepare)[0], columns))
+        content = to_int8(content, data, facts.class_names, lambda x: feed(make_inputs(x, facts, prepare)[0], columns))
     write_output(file, content)
     say(f"{file} takes {taken}")
     if model.costs is not None and not raw:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from proj.use.data import test_on
 from proj.wording import share
 
 SEEN = 500  # training examples from which the ranges of the activations are measured
@@ -17,14 +18,16 @@ QUANTIZED = ("Conv", "Gemm", "MatMul", "MaxPool")
 LOST = 0.005  # a larger loss of accuracy is pointed out
 
 
-def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> bytes:
+def to_int8(content: bytes, data, class_names: list[str], make_inputs: Callable[[Tensor], dict]) -> bytes:
     """The content of an ONNX file with its convolutions and its products with weights in 8-bit integers, by ONNX
     Runtime's static quantisation. Size, time and accuracy before and after, on the test part of `data`, are printed.
-    data: the datamodule of the training. make_inputs: turns the network's inputs into the file's inputs by name."""
+    data: the training's datamodule, or another one. class_names: the model's. make_inputs: turns the network's inputs
+    into the file's inputs by name. Raises UserError if the classes of the data cannot be paired with the model's."""
     from onnx import load  # here, since only the extra proj[export] installs it
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
+    test_on(data, "test", class_names)
     train = data.splits["train"].inputs
     parts = iter(torch.linspace(0, len(train) - 1, min(SEEN, len(train))).long().split(BATCH))
 
@@ -48,7 +51,7 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> byte
     accuracies = []
     print("           size   an example   test accuracy")
     for name, made in {"float32": content, "int8": smaller}.items():
-        seconds, accuracy = measure(made, data, make_inputs)
+        seconds, accuracy = measure(made, data, class_names, make_inputs)
         accuracies.append(accuracy)
         print(f"{name:<7} {len(made) / 1000:>5,.0f} kB  {1000 * seconds:>8.3f} ms  {share(accuracy):>13}")
     if (lost := accuracies[0] - accuracies[1]) > LOST:
@@ -56,12 +59,12 @@ def to_int8(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> byte
     return smaller
 
 
-def measure(content: bytes, data, make_inputs: Callable[[Tensor], dict]) -> tuple[float, float]:
+def measure(content: bytes, data, class_names: list[str], make_inputs: Callable[[Tensor], dict]) -> tuple[float, float]:
     """(Seconds for each example in one thread, accuracy) of an ONNX file on the test part of `data`.
     The class is the one that the file names, or if it names none, the one with the largest logit."""
     import onnxruntime
 
-    test, names = data.splits["test"], np.array(data.class_names, object)
+    test, names = data.splits["test"], np.array(class_names, object)
     options, seconds, right = onnxruntime.SessionOptions(), 0.0, 0
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -113,32 +113,36 @@ class Start:
 def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
     """(The newest usable checkpoint, its contents), or None if there is no checkpoint at all.
 
-    If the previous one has to be used, the newer one is renamed. Raises UserError if neither is usable.
+    One that is damaged is renamed, and one that is refused only if the previous one can be used: else it is kept, since
+    it may be the user's own copy. Raises UserError if neither is usable.
     """
-    run, unusable, found = RunFolder(folder), dict[Path, UserError](), None
+    run, unusable = RunFolder(folder), dict[Path, UserError]()
     for path in filter(Path.is_file, (run.last, run.previous)):
         try:
-            found = path, load_to_resume(path)
-            break
+            checkpoint = load_to_resume(path)
         except (DamagedCheckpoint, RefusedCheckpoint) as error:
             unusable[path] = error
+            continue
+        for newer, error in unusable.items():
+            set_aside(newer, error, "; the previous checkpoint is used")
+        return path, checkpoint
+    if not unusable:
+        return None
     refused = [error for error in unusable.values() if isinstance(error, RefusedCheckpoint)]
     for path, error in unusable.items():
-        if found or error not in refused:  # without another one it is kept, since it may be the user's own copy
+        if error not in refused:
             set_aside(path, error)
-    if found or not unusable:
-        return found
     names = ", ".join(f"{path.name}.damaged" for path in unusable)
     raise next(iter(refused), UserError(f"every checkpoint in {folder} is damaged ({names}): start the run anew."))
 
 
-def set_aside(path: Path, error: UserError) -> None:
-    """Rename a checkpoint that cannot be used, and say why."""
+def set_aside(path: Path, error: UserError, instead: str = "") -> None:
+    """Rename a checkpoint that cannot be used, and say why. instead: the end of the sentence on what is used."""
     if rank():  # the first process does it for all
         return
     away = path.with_name(f"{path.name}.{'damaged' if isinstance(error, DamagedCheckpoint) else 'refused'}")
     replace(path, away)
-    say(f"{error} It was renamed to {away.name}; the previous checkpoint is used.")
+    say(f"{error} It was renamed to {away.name}{instead}.")
 
 
 def load_to_resume(path: Path) -> dict:
