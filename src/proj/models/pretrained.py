@@ -30,7 +30,7 @@ class Fit(nn.Module):
         self.recipe = recipe
         self.size = [side * recipe.resize // min(size) for side in size]
         self.corner = [round((side - recipe.crop) / 2) for side in self.size]
-        self.resizes, self.shrinks = size != self.size, size > self.size
+        self.resizes, self.shrinks = size != self.size, min(size) > recipe.resize
         self.register_buffer("factor", torch.ones(3, 1, 1))
         self.register_buffer("offset", torch.zeros(3, 1, 1))
 

@@ -60,7 +60,8 @@ class Best(ModelCheckpoint):
         is_validated = self.monitor.startswith("val/")  # any other metric may come with the loss of an earlier epoch
         loss = float(metrics.get("val/loss", math.inf)) if is_validated else math.inf
         best = self.best_model_score
-        if best is not None and float(score) == float(best) and loss < self.loss:
+        is_tie = best is not None and float(score) == float(best)
+        if is_tie and loss < self.loss:
             self.best_k_models.clear()  # so that Lightning, which asks for a higher score, takes this one for the first
         better = self.check_monitor_top_k(trainer, score)
         self.loss = loss if better else self.loss

@@ -4,12 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch import Trainer
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.allowed_classes import resume_command
@@ -98,7 +100,7 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
     examples, decision = int(model.confusion.sum()), {}
     if threshold := calibration.get("threshold"):
         logits, targets = logits_of(trainer, "test")
-        predicted = decided(calibrated_probabilities(logits, calibration), torch.tensor(threshold["costs"]))
+        _, predicted = answers_of(logits, calibration)
         decision = at_threshold(threshold, data.class_names, predicted, targets)
         model.confusion = confusion_of(targets, predicted, data.num_classes)
     return {
@@ -110,22 +112,27 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
     }
 
 
+def answers_of(logits: Tensor, calibration: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """(Calibrated probabilities (N, C), the classes that are decided for (N,), at the threshold if there is one)."""
+    probabilities, threshold = calibrated_probabilities(logits, calibration), calibration.get("threshold")
+    return probabilities, decided(probabilities, torch.tensor(threshold["costs"]) if threshold else None)
+
+
 def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:
     """Write fold.csv, with a row for each example of the fold: its name, its class, the most probable class, all
     calibrated probabilities, and the class at the threshold, if there is one. best: the best checkpoint's contents."""
     data, names = trainer.datamodule, trainer.datamodule.class_names
     logits, targets = logits_of(trainer, data.fold_part, whole=True)  # of the best weights, which `calibrate` loaded
     calibration = best["proj"].get("calibration", UNCALIBRATED)
-    probabilities = calibrated_probabilities(logits, calibration)
-    threshold = calibration.get("threshold")
-    chosen = decided(probabilities, torch.tensor(threshold["costs"])).tolist() if threshold else []
+    probabilities, chosen = answers_of(logits, calibration)
+    has_threshold = bool(calibration.get("threshold"))
     header = ["example", "class", "predicted", "probability", *(f"p({name})" for name in names)]
-    rows = [[*header, "at threshold"] if chosen else header]
+    rows = [[*header, "at threshold"] if has_threshold else header]
     answers = zip(targets.tolist(), probabilities.argmax(1).tolist(), probabilities.tolist(), strict=True)
     for index, (right, predicted, values) in enumerate(answers):
         rounded = [round(value, 6) for value in values]
         row = [data.example(data.fold_part, index), names[right], names[predicted], rounded[predicted], *rounded]
-        rows.append([*row, names[chosen[index]]] if chosen else row)
+        rows.append([*row, names[int(chosen[index])]] if has_threshold else row)
     write_atomically(run.fold, csv_text(rows))
 
 

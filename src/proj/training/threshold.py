@@ -108,8 +108,10 @@ def fit_decision(
     if costs and len(names) > 2:
         return {"asked": asked, "costs": costs, "missing": costs}
     word, _, named = ("cost", "", "") if costs else threshold.partition(":")
-    positive = index_of(named, names) if named else rarest
-    positive = costs.index(max(costs)) if costs and costs[0] != costs[1] else positive
+    if costs and costs[0] != costs[1]:
+        positive = costs.index(max(costs))
+    else:
+        positive = index_of(named, names) if named else rarest
     is_positive = targets == positive
     decision = {"asked": asked, "class": names[positive]} | ({"missing": costs} if costs else {})
     if is_positive.all() or not is_positive.any():

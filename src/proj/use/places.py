@@ -39,7 +39,9 @@ def lies_among_tables(folder: Path, data_dir: str) -> bool:
 
 def lies_in(place: Path, folder: str) -> bool:
     """Whether what is written at `place` is found when the folder is read: not in a run's folder inside of it."""
-    place, folder = place.resolve(), os.path.realpath(folder) if os.path.isdir(folder) else "-"
+    if not os.path.isdir(folder):
+        return False
+    place, folder = place.resolve(), os.path.realpath(folder)
     within = [one for one in (place, *place.parents) if one.is_relative_to(folder)]
     return bool(within) and not any(is_of_a_run(str(one)) for one in within)
 

@@ -59,8 +59,9 @@ def refuse_to_overwrite(inputs: list[str], folder: str, ending: str, **written: 
     the inputs are from, if that is a folder, and how a file ends that is one. written: the files by their options; ""
     for one that is not written."""
     for option, file in written.items():
-        if file:
-            refuse_unwritable(Path(file), option)
+        if not file:
+            continue
+        refuse_unwritable(Path(file), option)
         place = os.path.realpath(file)  # in new/../t.csv, the folder new may be missing yet
         if os.path.isfile(place) and any(os.path.exists(one) and os.path.samefile(place, one) for one in inputs):
             raise UserError(f"{option}={file} is one of the inputs, which it would overwrite: name another file.")

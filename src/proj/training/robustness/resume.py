@@ -179,10 +179,9 @@ class Resume(Callback):
     def _state(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int | None) -> dict:
         """What `_restore` needs in addition to what Lightning saves. batch_idx: see `_save`."""
         finished, early = batch_idx is None, stopped_early(trainer)
-        if finished:  # find the batch at which the run will go on if it is given more epochs
+        if finished:  # the run goes on at the next epoch if it is given more, or within the one in which it has ended
             done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
-            ended_within_an_epoch = not early and done < trainer.num_training_batches
-            batch_idx = done if ended_within_an_epoch else 0
+            batch_idx = done if not early and done < trainer.num_training_batches else 0
         own = {
             "metrics": counters.metric_states(pl_module),
             "attributes": self.attributes.collected,
