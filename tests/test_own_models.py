@@ -149,7 +149,7 @@ class StepsAlone(Alone):
         self.log("test/acc_of_mine", 1.0)
 
 
-class TestsTwice(Alone):
+class LooksTwice(Alone):
     """Looks twice at each batch in its test step, as a consistency check does."""
 
     def test_step(self, batch, batch_idx: int) -> None:
@@ -243,7 +243,7 @@ def test_a_validation_step_of_ones_own_chooses_the_best_epoch_by_what_it_logs_an
 
 
 def test_a_test_step_of_ones_own_is_evaluated_by_what_it_counts(configure, tmp_path):
-    metrics = train(configure("dataset=digits", *own(TestsTwice)))
+    metrics = train(configure("dataset=digits", *own(LooksTwice)))
     found = evaluate(tmp_path / "run/best.ckpt", trust=[__name__], output=str(tmp_path))
     counts = torch.tensor(found["confusion"])
     assert counts.sum() == 269 and (counts.diagonal().sum() / 269).item() == pytest.approx(metrics["test/acc"])

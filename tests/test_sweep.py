@@ -215,6 +215,7 @@ def test_hopeless_trials_are_pruned_and_failed_ones_tolerated(tmp_path):
     words += ["optimizer=sgd", "optimizer.lr=1e30,1e-9,1", "+hydra.sweeper.pruner.lower=0.6"]
     words += ["hydra.sweeper.pruner._target_=optuna.pruners.ThresholdPruner"]
     words += ["hydra.sweeper.sampler._target_=optuna.samplers.RandomSampler", "hydra.sweeper.n_trials=10"]
+    words += ["hydra.sweeper.seed=1"]  # with which ten trials have all three rates
     code, out, err = sweep(tmp_path, *words)
     states = {trial.params["optimizer.lr"]: trial.state.name for trial in trials(tmp_path)}
     assert states == {"1e+30": "FAIL", "1e-09": "PRUNED", "1": "COMPLETE"}, err

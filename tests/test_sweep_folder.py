@@ -116,7 +116,8 @@ def test_what_was_frozen_by_a_command_that_was_killed_is_no_job_of_the_next(tmp_
 
 
 def test_ctrl_c_while_jobs_are_frozen_leaves_none_of_them(tmp_path):
-    stop = functools.partial(die_while_freezing, "3_", functools.partial(signal.raise_signal, signal.SIGINT))
+    interrupt = functools.partial(signal.default_int_handler, signal.SIGINT, None)
+    stop = functools.partial(die_while_freezing, "3_", interrupt)
     code, *_ = sweep(tmp_path, "sweep_name=s", "seed=1,2,3,4,5,6", before=stop)
     assert code == 130 and not [path for path in (tmp_path / "outputs/sweeps/s").iterdir() if path.is_dir()]
 
