@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.optim import Adam, AdamW, Optimizer
 
 from proj.training.fast.fast_validation import FastValidationLoop
-from proj.training.fast.plain_step import IN_CALLBACK, callback_hooks, is_plain
+from proj.training.fast.plain_step import callback_hooks, has_plain_settings, instance_hooks, is_plain
 
 KERNEL_SETTINGS = ("amsgrad", "lr", "weight_decay", "eps", "maximize")  # the settings of a group that the kernel takes
 
@@ -28,17 +28,25 @@ KERNEL_SETTINGS = ("amsgrad", "lr", "weight_decay", "eps", "maximize")  # the se
 class FastEpochLoop(_TrainingEpochLoop):
     """The loop over an epoch's batches.
 
-    plain: see `is_plain`. batch_starts, optimizer_steps, batch_ends: the hooks of callbacks that a step calls.
+    plain: the result of `is_plain`. hooks_seen: the `instance_hooks` when it was computed.
+    batch_starts, optimizer_steps, batch_ends: the hooks of callbacks that a step calls.
     """
 
-    plain = False
+    plain, hooks_seen = False, None
 
     def on_run_start(self, data_fetcher) -> None:
         super().on_run_start(data_fetcher)
         trainer = self.trainer
-        self.plain = is_plain(trainer)
+        if self.plain and self.hooks_seen == instance_hooks(trainer):
+            self.plain = has_plain_settings(trainer)
+        else:
+            self.plain, self.hooks_seen = is_plain(trainer), instance_hooks(trainer)
+            self.batch_starts, self.optimizer_steps, self.batch_ends = (
+                callback_hooks(trainer, name)
+                for name in ("on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end")
+            )
+            self.val_loop.look_up_hooks(self.plain)
         if self.plain:
-            self.batch_starts, self.optimizer_steps, self.batch_ends = callback_hooks(trainer, *IN_CALLBACK)
             (self.batches,) = data_fetcher.iterator._iterator.iterators  # our loader's, within two of Lightning's
             self.optimizer = trainer.optimizers[0]
             self.optimizer_step = step_of(self.optimizer)

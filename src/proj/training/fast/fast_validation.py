@@ -1,50 +1,50 @@
 """Lightning's validation loop within a training, reduced to what a plain validation needs. See `fast_loop.py`."""
 
 import time
+from functools import partial
 
 import torch
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loops.evaluation_loop import _EvaluationLoop
 
 from proj.data.batches import Batches
 from proj.models.classifier import Classifier
-from proj.training.fast.plain_step import callback_hooks, overridden
+from proj.training.fast.plain_step import callback_hooks, instance_hooks, overridden
 
-MOMENTS = ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")
-HOOKS = tuple(f"on_validation_{moment}" for moment in MOMENTS)
-# Hooks of the model and the data that are not called here.
-LEFT_OUT = {"on_validation_model_eval", "on_validation_model_train", "transfer_batch_to_device"}
-LEFT_OUT |= {"on_before_batch_transfer", "on_after_batch_transfer"}
+MOMENTS = ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")  # on_validation_start and so on
 
 
 class FastValidationLoop(_EvaluationLoop):
-    """The validation loop. hooks: those of the callbacks, by their names."""
+    """The validation loop. plain: whether its steps are plain, and no hook that is skipped here is overridden."""
+
+    plain = False
+
+    def look_up_hooks(self, plain: bool) -> None:
+        """Look up the hooks to call; again only after a hook has changed. plain: whether the training's steps are."""
+        trainer, model = self.trainer, self.trainer.lightning_module
+        left_out = {"on_validation_model_eval", "on_validation_model_train"} & overridden(model, LightningModule)
+        has_usual_step = getattr(type(model), "validation_step", None) is Classifier.validation_step
+        self.plain, self.hooks = plain and not left_out and has_usual_step, {}
+        for name in (f"on_validation_{moment}" for moment in MOMENTS):
+            of_callbacks = [partial(hook, trainer, model) for hook in callback_hooks(trainer, name)]
+            self.hooks[name] = [*of_callbacks, getattr(model, name)]
 
     def run(self) -> list:
         trainer, model = self.trainer, self.trainer.lightning_module
-        if trainer.fit_loop.epoch_loop.plain and not self.restarting and not trainer.sanity_checking and self._usual():
+        plain = self.plain and instance_hooks(trainer) == trainer.fit_loop.epoch_loop.hooks_seen
+        if plain and not self.restarting and not trainer.sanity_checking:
             self.setup_data()
             if not self.skip and [isinstance(loader, Batches) for loader in self._combined_loader.flattened] == [True]:
-                self.hooks = dict(zip(HOOKS, callback_hooks(trainer, *HOOKS), strict=True))
                 context = torch.inference_mode() if self.inference_mode else torch.no_grad()
                 with context, model.evaluating():
                     self._validate(trainer, model)
                 return []
         return super().run()
 
-    def _usual(self) -> bool:
-        """Whether the model's step is the usual one, and nobody has written a hook that is left out here."""
-        model, data = self.trainer.lightning_module, self.trainer.datamodule
-        has_usual_step = getattr(type(model), "validation_step", None) is Classifier.validation_step
-        written = overridden(model, LightningModule) | overridden(data, LightningDataModule)
-        return has_usual_step and not LEFT_OUT & written
-
     def _call(self, name: str, *arguments) -> None:
-        model = self.trainer.lightning_module
-        vars(model)["_current_fx_name"] = name
+        vars(self.trainer.lightning_module)["_current_fx_name"] = name
         for hook in self.hooks[name]:
-            hook(self.trainer, model, *arguments)
-        getattr(model, name)(*arguments)
+            hook(*arguments)
 
     def _validate(self, trainer: Trainer, model: LightningModule) -> None:
         """What Lightning's `run` does; see `FastEpochLoop.fast_batch`."""

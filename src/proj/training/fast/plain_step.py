@@ -1,5 +1,7 @@
 """Decides whether the steps of a run are plain: forward, backward and optimizer step on one device, without any hook in
 between that the fast loop does not call.
+
+`has_plain_settings` checks the parts and settings of the run, `is_plain` also the hooks that its objects override.
 """
 
 import inspect
@@ -21,7 +23,7 @@ from proj.models.classifier import Classifier
 from proj.training.library_defaults import is_tested
 
 # A step remains plain if these hooks are overridden: those that the fast loops call, …
-IN_CALLBACK = ("on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end")
+IN_CALLBACK = {"on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end"}
 IN_MODEL = {"training_step", "on_before_optimizer_step", "on_train_batch_end"}
 IN_OPTIMIZER = {"step", "add_param_group"}
 # … and those that Lightning only calls outside of a step.
@@ -47,10 +49,9 @@ def overridden(owner: object, base: type) -> set[str]:
     return {name for place in places for name in hook_names(base).intersection(vars(place))}
 
 
-def callback_hooks(trainer: Trainer, *names: str) -> list[list[Callable]]:
-    """For each of these names, the hooks of the callbacks that override it."""
-    own = [(callback, overridden(callback, Callback)) for callback in trainer.callbacks]
-    return [[getattr(callback, name) for callback, hooks in own if name in hooks] for name in names]
+def callback_hooks(trainer: Trainer, name: str) -> list[Callable]:
+    """The hook of this name, of each callback that overrides it."""
+    return [getattr(callback, name) for callback in trainer.callbacks if name in overridden(callback, Callback)]
 
 
 @cache
@@ -86,9 +87,16 @@ def hook_owners(trainer: Trainer) -> list[tuple[object, type, set[str]]]:
     ]
 
 
-def is_plain(trainer: Trainer) -> bool:
-    """Whether a step of this run is forward, backward and the optimizer's step on one device, and all overridden hooks
-    are called by the fast loop, or by Lightning outside of a step."""
+def instance_hooks(trainer: Trainer) -> list[tuple[int, dict[str, object]]]:
+    """The hooks that are attributes of the run's objects (not of their classes), which may be set at any time."""
+    return [
+        (id(owner), {name: vars(owner)[name] for name in hook_names(base).intersection(vars(owner))})
+        for owner, base, _ in hook_owners(trainer)
+    ]
+
+
+def has_plain_settings(trainer: Trainer) -> bool:
+    """Whether a step of this run is forward, backward and the optimizer's step on one device."""
     model, precision, strategy = trainer.lightning_module, trainer.precision_plugin, trainer.strategy
     automatic = trainer.fit_loop.epoch_loop.automatic_optimization
     return (
@@ -110,9 +118,13 @@ def is_plain(trainer: Trainer) -> bool:
         and all((config.interval == "step") != config.reduce_on_plateau for config in trainer.lr_scheduler_configs)
         and len(trainer.optimizers) == 1
         and all(map(steps_plainly, trainer.optimizers))
-        and all(
-            name in called or OUTSIDE.fullmatch(name)
-            for owner, base, called in hook_owners(trainer)
-            for name in overridden(owner, base)
-        )
+    )
+
+
+def is_plain(trainer: Trainer) -> bool:
+    """`has_plain_settings`, and all overridden hooks are called by the fast loop, or by Lightning outside of a step."""
+    return has_plain_settings(trainer) and all(
+        name in called or OUTSIDE.fullmatch(name)
+        for owner, base, called in hook_owners(trainer)
+        for name in overridden(owner, base)
     )
