@@ -121,6 +121,12 @@ def test_what_must_be_light_imports_without_torch():
     assert process.returncode == 0, process.stderr
 
 
+def test_the_configuration_needs_no_private_loader_so_that_a_new_hydra_breaks_contracts_and_not_all_tests():
+    code = "import sys, proj.config.check\nassert 'proj.config.loader' not in sys.modules"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+
+
 def test_the_names_of_the_readme_are_imported_when_they_are_asked_for():
     code = (
         "import proj\nfrom proj import configure, load_model, train\nimport proj.train, proj.checkpoint, proj.config\n"

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.declared import HANDED, arguments, declared, kind_of_data, target_of
-from proj.config.loader import given_words
 from proj.config.settings.table import SETTINGS, policy, refusal, with_above
 from proj.config.unknown_setting import OLD, elsewhere, similar
 from proj.config.words import GROUPS, key_of
@@ -28,6 +27,14 @@ OF_A_RUN = {
 
 # Groups of conf/ whose option follows from other groups: any other would take away what suits the pair.
 FOLLOWS = ("dataset_model", "dataset_model_optimizer")
+
+
+def given_words(cfg: DictConfig, of: str = "task") -> list[str]:
+    """The words of the command line as they were typed, without Hydra's own; of="hydra": those.
+
+    Reading them from `cfg` directly would replace the references (${…}) in them.
+    """
+    return OmegaConf.to_container(cfg.hydra.overrides, resolve=False)[of]
 
 
 def refuse_words(cfg: DictConfig, others: dict[str, str]) -> None:

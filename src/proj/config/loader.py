@@ -13,17 +13,9 @@ from hydra.conf import ConfigSourceInfo
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 hydra_load = ConfigLoaderImpl.load_configuration
-
-
-def given_words(cfg: DictConfig, of: str = "task") -> list[str]:
-    """The words of the command line as they were typed, without Hydra's own; of="hydra": those.
-
-    Reading them from `cfg` directly would replace the references (${…}) in them.
-    """
-    return OmegaConf.to_container(cfg.hydra.overrides, resolve=False)[of]
 
 
 @cache

@@ -15,8 +15,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.check import check, check_data, join_files
-from proj.config.check_words import refuse_data_without_dataset, unread_additions
-from proj.config.loader import Loader, given_words
+from proj.config.check_words import given_words, refuse_data_without_dataset, unread_additions
+from proj.config.loader import Loader
 from proj.config.new_folder import make_folder
 from proj.config.own_code import own_code
 from proj.config.words import as_hydra_reads, key_of

@@ -12,7 +12,7 @@ from multiprocessing.pool import ThreadPool
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.loader import given_words
+from proj.config.check_words import given_words
 from proj.config.settings.ranges import SEED, WHOLE_OR_ALL, or_null, whole
 from proj.config.settings.table import policy
 from proj.config.words import key_of
