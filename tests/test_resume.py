@@ -18,9 +18,10 @@ from proj.config.compose import configure
 from proj.config.settings.table import policy
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
+from proj.training.robustness.callback_states import moved_path
 from proj.training.robustness.resume import Resume
 from proj.training.robustness.run_end import stopped_early
-from proj.training.robustness.start import Start, moved_path, newest_checkpoint
+from proj.training.robustness.start import Start, newest_checkpoint
 from proj.training.run import train
 
 

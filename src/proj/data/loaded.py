@@ -63,8 +63,8 @@ def columns_of(data: Any) -> list[InputColumn] | None:
 
 def refuse_other_order(data: Any, part: str, labels: list[Tensor]) -> None:
     """Raises UserError if the labels that a part's loader gave are not those of the part, so that an answer is not that
-    of the example at its place. labels: of each batch; none at all if a step of the user's own counts none."""
-    if labels and not torch.equal(torch.cat(labels).cpu(), data.splits[part].targets.cpu()):
+    of the example at its place. labels: those of each batch."""
+    if not torch.equal(torch.cat(labels).cpu(), data.splits[part].targets.cpu()):
         raise UserError(
             f"{type(data).__name__}.{part}_dataloader gives other examples than its splits, or in another order: make "
             f"it of self.splits[{part!r}] without shuffle or a sampler, or leave it out."

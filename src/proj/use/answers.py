@@ -39,7 +39,7 @@ class Answers:
         self.logits, self.targets, self.names, self.class_names = logits, targets, names, class_names
         self.temperature, _ = calibration
         self.probabilities = calibrated_logits(logits.double(), *calibration).softmax(1)
-        self.predicted = logits.argmax(1) if costs is None else decided(self.probabilities, costs)
+        self.predicted = decided(self.probabilities, costs)
         self.confidence = self.probabilities.gather(1, self.predicted[:, None]).flatten()
         self.right = self.predicted == targets
 

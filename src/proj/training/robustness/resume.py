@@ -23,12 +23,12 @@ from proj.system.run_folder import RunFolder
 from proj.training.loggers import flush_curves
 from proj.training.robustness import counters
 from proj.training.robustness.attributes import Attributes, gradients, restore_gradients
+from proj.training.robustness.callback_states import mend_callback_states
 from proj.training.robustness.changes import compare_environments, environment
 from proj.training.robustness.divergence import Divergence, refuse_no_optimizer
 from proj.training.robustness.loader import prepare_loader, refuse_longer_epoch, seed_batch, steps_of_epoch
 from proj.training.robustness.run_end import is_last_to_validate, stopped_early
 from proj.training.robustness.signals import StopSignals, end_by
-from proj.training.robustness.start import mend_callback_states
 
 
 class Resume(Callback):
