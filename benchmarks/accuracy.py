@@ -38,7 +38,7 @@ ROWS = {
     "mnist_mlp": ("mnist", "dataset=mnist model=mlp", 10, 0.982, NO_SOURCE),
     "mnist": ("mnist", "dataset=mnist", 10, 0.996, NO_SOURCE),
     "mnist_best": ("mnist", "preset=mnist_best", 3, 0.997, NO_SOURCE),
-    "mnist_cnn": ("mnist", "dataset=mnist model=cnn", 3, 0.994, NO_SOURCE),
+    "mnist_cnn": ("mnist", "dataset=mnist model=cnn", 10, 0.994, NO_SOURCE),
     "fashion_mnist_mlp": ("fashion_mnist", "dataset=fashion_mnist model=mlp", 10, 0.895, NO_SOURCE),
     "fashion_mnist": ("fashion_mnist", "dataset=fashion_mnist", 10, 0.94, NO_SOURCE),
     "fashion_best": ("fashion_mnist", "preset=fashion_best", 3, 0.95, NO_SOURCE),
