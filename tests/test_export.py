@@ -265,11 +265,17 @@ def test_a_file_in_8_bit_integers_is_smaller_and_its_accuracy_stands_beside_the_
     assert resizing and not any(makers.get(name) == "DequantizeLinear" for node in resizing for name in node.input)
 
 
-def test_what_8_bit_integers_cost_is_said(monkeypatch, checkpoints, tmp_path, capsys):
+def test_8_bit_integers_are_calibrated_on_examples_of_all_the_training_and_what_they_cost_is_said(
+    monkeypatch, checkpoints, calls_of, tmp_path, capsys
+):
     accuracies = iter((0.99, 0.98))
     monkeypatch.setattr("proj.use.quantization.measure", lambda *words: (1e-4, next(accuracies)))
+    monkeypatch.setattr("proj.use.quantization.SEEN", 20)
+    prepared = calls_of(InMemoryDataModule, "prepare")
     file = export(checkpoints["iris"], raw=False, quantize="int8", output=str(tmp_path / "table.onnx"))
     assert "int8 costs 1.0 points of accuracy" in capsys.readouterr().out
+    train, chosen = open_data(load_model(checkpoints["iris"])[1]).splits["train"].inputs, prepared[-1][2].tolist()
+    assert torch.equal(prepared[-1][1], train) and len(chosen) == 20 and (chosen[0], chosen[-1]) == (0, len(train) - 1)
     assert onnxruntime.InferenceSession(file).run(None, {"input": np.zeros((5, 4), np.float32)})[0].shape == (5, 3)
 
 

@@ -24,10 +24,12 @@ from torch.utils.data import DataLoader
 from proj.config.stored_run import stored_config
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.groups import joined
+from proj.data.rare_classes import rare_classes
 from proj.data.sklearn import read_table
 from proj.data.splitting import deal, draw_parts
 from proj.data.torchvision import MNISTDataModule
 from proj.errors import UserError
+from proj.reports.label_issues import label_issues
 from proj.reports.report import report
 from proj.reports.verdicts import judge
 from proj.sweeps.swept import every_fold
@@ -545,3 +547,15 @@ def test_the_last_groups_of_a_class_go_to_the_parts_that_lack_it(classes, groups
     targets = torch.tensor([int(label) for label in classes])
     parts = deal(targets, ["x", "y"], shares, 0, np.array([*groups]), "group")
     assert all(set(targets[parts == place].tolist()) == {0, 1} for place in range(len(shares)))
+
+
+def test_the_probabilities_of_an_example_that_several_seeds_tested_are_averaged():
+    answers = [("a", "x", {"x": 0.2, "y": 0.8}), ("a", "x", {"x": 0.4, "y": 0.6}), ("b", "y", {"x": 0.5, "y": 0.5})]
+    content, doubtful = label_issues(answers)
+    assert content.splitlines()[1] == "a,x,0.3,y,0.7" and doubtful == 1
+
+
+def test_a_class_of_three_is_left_out_of_two_folds_since_each_part_needs_one_and_not_of_three():
+    labels = ["a"] * 20 + ["b"] * 20 + ["c"] * 3
+    assert rare_classes(labels, None, 3, (0, 2), None) == {"c": 3}
+    assert rare_classes(labels, None, 3, (0, 3), None) == {}

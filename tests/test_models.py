@@ -347,3 +347,19 @@ def test_a_plateau_that_names_no_mode_takes_that_of_the_monitor(mode):
 def test_the_network_of_iris_takes_a_table_of_ones_own_whose_rows_have_several_dimensions():
     assert IrisClassifier((5, 4), 3)(torch.zeros(2, 5, 4)).shape == (2, 3)
     assert next(iter(IrisClassifier((4,), 3).network.state_dict())) == "0.weight"  # as in checkpoints
+
+
+def test_muon_trains_the_head_and_the_biases_by_sgd_with_nesterov_momentum():
+    network, other = (nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)) for _ in range(2))
+    other.load_state_dict(network.state_dict())
+    muon = Muon(network.parameters(), lr=0.1, momentum=0.6, head_lr=0.02, bias_lr=0.05, sgd_momentum=0.8)
+    _, bias, *head = other.parameters()
+    sgd = torch.optim.SGD([{"params": [bias], "lr": 0.05}, {"params": head, "lr": 0.02}], momentum=0.8, nesterov=True)
+    for _ in range(3):
+        for one, two in zip(network.parameters(), other.parameters(), strict=True):
+            one.grad = torch.randn_like(one)
+            two.grad = one.grad.clone()
+        muon.step()
+        sgd.step()
+    pairs = zip([*network.parameters()][1:], [*other.parameters()][1:], strict=True)
+    assert all(torch.allclose(one, two, atol=1e-6) for one, two in pairs)

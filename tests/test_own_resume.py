@@ -419,3 +419,11 @@ def test_what_a_training_adds_or_changes_is_collected_and_nothing_else():
     trainer.datamodule.made, trainer.datamodule.last = 3, None
     kept.collect(trainer)
     assert kept.collected == {"data": {"made": 3, "last": None}}
+
+
+def test_a_loader_of_ones_own_with_its_own_generator_has_another_order_in_each_epoch_and_the_same_again():
+    def order(epoch):
+        own = torch.Generator().manual_seed(3)
+        return torch.cat([*OtherBatches(DataLoader(torch.arange(50), 10, shuffle=True, generator=own), epoch)])
+
+    assert torch.equal(order(1), order(1)) and not torch.equal(order(0), order(1))

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from support.evaluations import evaluate
@@ -13,9 +14,12 @@ from support.tables import encode, write_rows
 import proj.config
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.class_names import ordered
+from proj.data.copied_class import how_it_tells
 from proj.data.rare_classes import rows_with_class
 from proj.data.tables.number_column import NumberColumn
+from proj.data.tables.one_column import WholeColumn
 from proj.data.tables.reading import Reading
+from proj.data.tables.row_numbers import doubt_groups
 from proj.data.tables.table_files import find_tables, open_tables
 from proj.data.tables.word_column import WordColumn
 from proj.errors import UserError
@@ -402,3 +406,17 @@ def test_rows_without_a_class_are_said_before_too_few_examples_are_refused(tmp_p
     with pytest.raises(UserError, match="class a has 1 example"):
         table(tmp_path / "t.csv", "target=y")
     assert capsys.readouterr().out == "rows without y left out: 57\n"
+
+
+def test_a_column_is_a_copy_of_the_class_with_mistakes_in_up_to_a_tenth_of_the_smallest_class():
+    classes, known = np.array([0] * 185 + [1] * 15), np.ones(200, bool)
+    for mistakes, how in ((1, "value"), (2, "code")):
+        values = classes.copy()
+        values[-mistakes:] = 0
+        assert how_it_tells(values, None, known, classes)[0] == how
+
+
+@pytest.mark.parametrize(("different", "lines"), ((9, 0), (10, 1), (89, 1), (90, 0)))
+def test_a_column_named_as_groups_are_is_doubted_from_ten_values_to_nine_tenths_of_the_rows(different, lines):
+    cells = WholeColumn([f"p{min(row, different - 1)}" for row in range(100)])
+    assert len([*doubt_groups("patient_id", cells)]) == lines

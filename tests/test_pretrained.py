@@ -22,6 +22,7 @@ from torch import nn
 
 from proj.checkpoint.file import load_model
 from proj.data import MNISTDataModule, features
+from proj.data.datamodule import Split
 from proj.errors import UserError
 from proj.models import Pretrained, backbones
 from proj.models.backbones import find, load_weights
@@ -339,3 +340,21 @@ def test_ten_kills_at_any_time_end_in_the_same_bits(tmp_path, weights, how, data
     assert codes.count(-signal.SIGKILL) >= 3
     assert run(tmp_path / "stopped", words) == 0
     assert not differences(outcome(tmp_path / "whole"), outcome(tmp_path / "stopped"))
+
+
+class Seeded:
+    """Data whose augmentation depends on its seed, and on the epoch's random numbers."""
+
+    def __init__(self, seed):
+        self.seed, self.splits = seed, {"train": Split(torch.arange(6.0)[:, None], torch.zeros(6).long())}
+
+    def checksum(self):
+        return "0"
+
+    def prepare(self, inputs, index, generator, epoch=0):
+        return inputs[index] + (0 if generator is None else self.seed + torch.rand(len(index), 1, generator=generator))
+
+
+def test_the_views_whose_features_are_kept_are_alike_for_all_seeds():
+    one, two = (features.features_of(Seeded(seed), "train", 3, nn.Identity(), None, "") for seed in (1, 2))
+    assert torch.equal(one, two) and not torch.equal(one[1], one[2])

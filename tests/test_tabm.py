@@ -1,5 +1,7 @@
 """The network for tables: an ensemble that shares its weights, and inputs that outliers do not move."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from support.runs import changed_by_stops
 from proj.checkpoint.file import load_model
 from proj.config.compose import configure
 from proj.data.csv_table import CSVDataModule
+from proj.data.datamodule import Split
 from proj.data.image_folder import ImageFolderDataModule
 from proj.models import TabM
 from proj.models.balance import WeightedLoss
@@ -42,6 +45,8 @@ def test_how_full_the_bins_are_tells_where_among_the_quantiles_a_number_lies():
     assert filled.shape == (41, 8)
     assert torch.allclose(filled[:, 0], torch.linspace(0, 16, 41), atol=1e-5)
     assert torch.equal(filled, filled[:, :1].expand_as(filled))
+    beyond = torch.tensor([-9.0, -2.125, 2.125, 9.0])  # a bin is 0.25 wide
+    assert spread(torch.stack([beyond, beyond * 0, beyond * 0], 1))[:, 3].tolist() == [-1, -0.5, 16.5, 17]
 
 
 def test_inputs_stay_within_a_small_range_and_two_values_or_one_have_no_bins():
@@ -155,3 +160,19 @@ def test_many_examples_have_wider_layers(examples, width):
 def test_the_batch_that_null_chooses_grows_with_the_data(kind, examples, size):
     data = object.__new__(kind)
     assert data.fitting_batch_size(examples) == size
+
+
+def test_the_losses_of_validation_and_test_are_not_weighted_by_the_classes():
+    model = TabM((3,), 4, QUANTILES, 100, dropout=0.0).eval()
+    x, y = torch.randn(6, 3), torch.tensor([0, 0, 0, 1, 2, 3])
+    model.weighted_loss = WeightedLoss(model.loss, y.bincount())
+    for split in ("val", "test"):
+        loss, logits = model._step((x, y), split)
+        assert loss == model.loss(logits, y) != model.weighted_loss(logits, y)
+
+
+def test_the_quantiles_are_those_of_all_training_rows_also_of_a_table_in_order(monkeypatch):
+    monkeypatch.setattr("proj.models.tabm.MOST", 10)
+    data = SimpleNamespace(splits={"train": Split(torch.arange(100.0)[:, None], torch.zeros(100))})
+    (quantiles,) = TabM.measure(data)["quantiles"]
+    assert quantiles[0] == 0 and quantiles[-1] >= 90

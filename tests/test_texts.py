@@ -97,3 +97,8 @@ def test_the_inputs_of_a_new_table_are_those_of_the_training(messages):
     rows = [row.x for row in read_tables([str(messages)], data.columns)]
     inputs = {tuple(row.tolist()) for split in data.splits.values() for row in split.inputs}
     assert {tuple(row.tolist()) for row in rows} == inputs
+
+
+def test_the_words_of_a_text_that_several_rows_share_count_once_for_each_row():
+    cells = WholeColumn(["good day", "good day", "bad night", "bad luck"])
+    assert measure_text("t", cells, 10).text == ["bad", "day", "good"]

@@ -79,6 +79,8 @@ def test_where_nothing_is_better_the_threshold_stays_at_one_half():
         for only in (0, 1):
             without = fit_decision(threshold, ["no", "yes"], 1, logits, torch.full((4,), only))
             assert without["costs"] == [1, 1] and "has no example of one class" in summary(without)
+    scores, positive = torch.tensor([3.0, 1.0, -1.0]).double(), torch.tensor([True, False, False])
+    assert best_boundary(scores, positive, lambda tp, fp, fn, tn: -fp - fn)[0] == 2  # half-way between two examples
     numbers, found = torch.tensor([2.0, 1.0, -1.0]).double(), torch.tensor([True, False, True])
     assert best_boundary(numbers, found, lambda tp, fp, fn, tn: 0 * tp)[0] == 0
     equal = torch.tensor([2 + 1e-5, 2.0, 2 - 1e-5, -1.0]).double()  # three equal examples in batches of three sizes

@@ -15,7 +15,15 @@ from support.tables import read_rows
 from proj.reports.conclusions import in_doubt, overlap_of
 from proj.reports.report import report
 from proj.reports.runs import Run
-from proj.reports.verdicts import by_chance, interval_of_mean, interval_of_share, judge, verdicts
+from proj.reports.verdicts import (
+    MOST_SEEDS,
+    by_chance,
+    interval_of_mean,
+    interval_of_share,
+    judge,
+    more_seeds,
+    verdicts,
+)
 
 
 def sweep(random, rows: int, seeds: int, *better_by: float) -> np.ndarray:
@@ -271,3 +279,7 @@ def test_a_table_that_is_larger_than_what_is_simulated_at_a_time_is_simulated(mo
     monkeypatch.setattr("proj.reports.verdicts.AT_A_TIME", 3)
     monkeypatch.setattr("proj.reports.verdicts.SIMULATIONS", 20)
     assert len(by_chance.__wrapped__(bytes(8), (4, 2))) == 20
+
+
+def test_more_seeds_help_less_where_folds_share_their_training_examples():
+    assert more_seeds(2.0, 2.8, 5, overlap=0.0) < more_seeds(2.0, 2.8, 5, overlap=1 / 4) == MOST_SEEDS
