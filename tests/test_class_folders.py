@@ -516,6 +516,15 @@ def write_marks(folder: Path, tool: str) -> tuple[str, ...]:
     return str(folder / "labels"), str(folder / place)
 
 
+def test_cvats_own_format_is_told_what_to_export_instead(photos, tmp_path):
+    (tmp_path / "in/images").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "in/images/0.png")
+    tags = '<image id="0" name="0.png"><tag label="cat" source="manual"></tag></image>'
+    (tmp_path / "in/annotations.xml").write_text(f'<?xml version="1.0"?>\n<annotations>\n{tags}</annotations>')
+    with pytest.raises(UserError, match=r"xml is in CVAT's own format.* tags of whole images as ImageNet"):
+        photos(tmp_path / "in")
+
+
 @pytest.mark.parametrize(("tool", "named"), (("coco", "COCO"), ("voc", "Pascal VOC"), ("yolo", "YOLO")))
 def test_marked_objects_are_said_and_cut_out_as_the_page_says(photos, tmp_path, monkeypatch, tool, named):
     arguments = write_marks(tmp_path / "in", tool)

@@ -182,7 +182,7 @@ def test_a_run_finds_its_table_from_any_folder_and_is_measured_on_a_sorted_folde
     (tmp_path / "other/in/labels.csv").write_text("image,label\n" + rows("{n:02}.png,{c}"))  # a group is not needed
     assert evaluate(path, data_dir=str(tmp_path / "other/in/photos"), split="all")["examples"] == 30
     assert evaluate(path, data_dir=str(write_photos(tmp_path / "new", 2)), split="all")["examples"] == 6
-    with pytest.raises(UserError, match=r"in/labels\.csv is no file in"):
+    with pytest.raises(UserError, match=r"in/labels\.csv, as in the training, is no file in .*: give the table of"):
         evaluate(path, data_dir=str(fill(tmp_path, ["none"]) / "none"), split="all")
 
 
@@ -219,3 +219,31 @@ def test_a_table_that_names_images_and_their_masks_is_told_how_to_take_the_image
         photos(tmp_path / "in", "labels=labels.csv", "target=label")
     place, labels = re.findall(r"data_dir=(\S+) dataset\.(labels=\S+)\.$", str(raised.value))[0]
     assert photos(place, labels, "target=label").class_names == ["a", "b"]
+
+
+@pytest.mark.parametrize("first", (0, 80))
+def test_numbers_that_a_spreadsheet_wrote_without_their_leading_zeros_name_the_photos(photos, tmp_path, capsys, first):
+    """All of them from 0 on; from 80 on, those above 100 have none."""
+    save_all(tmp_path / "in", {f"{n:03}.png": draw(COLOURS[n % 3], n) for n in range(first, first + 30)})
+    lines = [f"{n},{COLOURS[n % 3]}" for n in range(first, first + 30)]
+    (tmp_path / "in/labels.csv").write_text("\n".join(["id,label", *lines]))
+    data = photos(tmp_path / "in", "labels=labels.csv")
+    assert sum(len(split.targets) for split in data.splits.values()) == 30
+    for part, split in data.splits.items():
+        names = [data.class_names[target] for target in split.targets.tolist()]
+        assert names == [COLOURS[number % 3] for number in numbers(data, part)]
+    lost = {0: "30", 80: "20"}[first]
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{lost} numbers in id lack leading zeros, so that {first} is taken for {first:03}.png" in said
+
+
+def test_the_table_with_one_column_for_the_classes_is_one_that_pandas_writes_as_told(photos, folder):
+    (folder / "photos/labels.csv").write_text(
+        "image,red,rest\n" + "".join(f"{n:02},{1 - n % 2},{n % 2}\n" for n in range(30))
+    )
+    with pytest.raises(UserError, match="pandas writes it: ") as raised:
+        photos(folder / "photos", "labels=labels.csv")
+    code, labels = re.search(r"writes it: (.*)\. Then give dataset\.(labels=\S+) dataset", str(raised.value)).groups()
+    exec(f"import pandas; {code}")
+    assert (folder / "photos/labels.csv").read_text().startswith("image,red,rest\n")
+    assert photos(folder / "photos", labels, "target=label").class_names == ["red", "rest"]

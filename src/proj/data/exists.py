@@ -43,9 +43,10 @@ def refuse_absent_photos(dataset: DictConfig) -> None:
         find_images(folder)  # raises the error that says what is wrong
 
 
-def find_list(data_dir: str, settings: PhotoList) -> str:
+def find_list(data_dir: str, settings: PhotoList, of_training: bool = True) -> str:
     """The table that dataset.labels names: its path from `data_dir`, or from a folder above, such as the working one;
-    "" if it names none. Raises UserError if there is no such table, and for a column without a table."""
+    "" if it names none. of_training: whether its photos are those of the training, and not others that are measured.
+    Raises UserError if there is no such table, and for a column without a table."""
     if settings.labels is None:
         for setting, key in (("target", settings.target), ("split", settings.split)):
             if key is not None:
@@ -55,8 +56,12 @@ def find_list(data_dir: str, settings: PhotoList) -> str:
     places = [os.path.join(folder, labels) for folder in (data_dir, *Path(data_dir).parents)]
     if found := next(filter(os.path.isfile, places), ""):
         return found
+    absent = f"dataset.labels={labels}{'' if of_training else ', as in the training,'} is no file in {data_dir}"
+    if not of_training:
+        cure = "give the table of these photos this name and the training's columns, or sort them into class folders"
+        raise UserError(f"{absent}, or in a folder above it: {cure}.")
     close = next(filter(None, map(nearest_to, (*places[:2], os.path.abspath(labels)))), "")
-    raise UserError(f"dataset.labels={labels} is no file in {data_dir}, or in a folder above it.{close}")
+    raise UserError(f"{absent}, or in a folder above it.{close}")
 
 
 def refuse_absent_columns(dataset: DictConfig) -> None:

@@ -12,13 +12,16 @@ from proj.data.tables.text_table import Table
 from proj.errors import UserError
 from proj.system.names import readable
 from proj.system.platform import as_command
-from proj.wording import first_of
+from proj.wording import agree, first_of, how_many
+
+Names = dict[str, list[str]]  # the paths of the images that a name may mean
 
 
-def column_of_images(table: Table, names: dict[str, list[str]], data_dir: str) -> int:
+def column_of_images(table: Table, names: Names, data_dir: str, numbers: Names | None = None) -> int:
     """The index of the column that names the most images, with their endings if any column has these: numbers alone may
-    be those of the rows. Raises UserError if no column does, or if two name nearly as many, and other ones."""
-    named = [{cell: named_by(cell, names) for cell, *_ in column.different()} for column in table.columns]
+    be those of the rows. numbers: names for where no column has one of `names`, see `without_zeros`.
+    Raises UserError if no column names an image, or if two name nearly as many, and other ones."""
+    named = [{cell: named_by(cell, names, numbers) for cell, *_ in column.different()} for column in table.columns]
     counts = [sum(any(has_name(cell, path) for path in paths) for cell, paths in one.items()) for one in named]
     counts = counts if any(counts) else [sum(map(bool, one.values())) for one in named]
     headed = [0 if table.headed and is_unnamed(name) else n for name, n in zip(table.names, counts, strict=True)]
@@ -37,6 +40,8 @@ def column_of_images(table: Table, names: dict[str, list[str]], data_dir: str) -
                     cure = f"take the images of one folder: {as_command(words)}"
                 said = f"{table.file}: line {table.line(row)} names two images, {two}"
                 raise UserError(f"{said}: leave one of these columns out, or {cure}.")
+    if not any(counts) and numbers is None:
+        return column_of_images(table, names, data_dir, without_zeros(names))
     if not any(counts):
         first = first_of([column.at(0) for column in table.columns] if len(table.lines) else table.names, 3)
         images = f", such as {readable(next(iter(names.values()))[0])}" if names else ""
@@ -50,17 +55,18 @@ def has_name(cell: str, path: str) -> bool:
 
 
 def places_of_images(
-    table: Table, column: int, rows: np.ndarray, names: dict[str, list[str]], data_dir: str
+    table: Table, column: int, rows: np.ndarray, names: Names, data_dir: str
 ) -> tuple[dict[str, list[int]], list[str]]:
     """(The places in `rows` of the rows that name each image, by its path; the cells of rows whose image is not there).
 
     column: the index of the one that names the images. Raises UserError for a row that may name several images.
     """
-    cells = [cell for cell, *_ in table.columns[column].different()]
+    cells, numbers = [cell for cell, *_ in table.columns[column].different()], without_zeros(names)
     has_folders = any(share_folders(cell, path) for cell in cells for path in named_by(cell, names))
     found, absent = defaultdict[str, list[int]](list), list[str]()
     for place, (row, cell) in enumerate(zip(rows.tolist(), table.columns[column].take(rows), strict=True)):
-        paths = [path for path in named_by(cell, names) if not has_folders or share_folders(cell, path) is not False]
+        paths = named_by(cell, names, numbers)
+        paths = [path for path in paths if not has_folders or share_folders(cell, path) is not False]
         if len(paths) > 1:
             several = f"{table.file}: line {table.line(row)} names {cell}, which may be {first_of(paths, 3)}"
             one = f"data_dir={os.path.join(data_dir, os.path.dirname(paths[-1]))}"
@@ -72,7 +78,7 @@ def places_of_images(
     return found, absent
 
 
-def names_of(paths: Collection[str]) -> dict[str, list[str]]:
+def names_of(paths: Collection[str]) -> Names:
     """The paths that each name may mean: the path itself, the file's name, and both without their ending."""
     names = defaultdict[str, list[str]](list)
     for path in paths:
@@ -83,13 +89,34 @@ def names_of(paths: Collection[str]) -> dict[str, list[str]]:
     return names
 
 
-def named_by(cell: str, names: dict[str, list[str]]) -> list[str]:
-    """The images that a cell may name, see `names_of`. It may have folders and an ending that the image lacks."""
+def without_zeros(names: Names) -> Names:
+    """Names for numbers whose leading zeros were lost, such as 80 for 080.png: spreadsheets and pandas read 080 as 80.
+    Those that several images would have are left out."""
+    numbers = defaultdict[str, list[str]](list)
+    for name, paths in names.items():
+        if name.isdecimal() and name.startswith("0"):
+            numbers[name.lstrip("0") or "0"] += paths
+    return {number: paths for number, paths in numbers.items() if len(paths) == 1}
+
+
+def describe_lost_zeros(table: Table, column: int, names: Names) -> list[str]:
+    """A line on the cells that name images only without their leading zeros. column: see `places_of_images`."""
+    cells, numbers = [cell for cell, *_ in table.columns[column].different()], without_zeros(names)
+    lost = {cell: named_by(cell, names, numbers) for cell in cells if not named_by(cell, names)}
+    taken = [f"{cell} is taken for {readable(paths[0])}" for cell, paths in lost.items() if paths]
+    lack = f"{how_many(len(taken), 'number')} in {table.names[column]} {agree(len(taken), 'lacks', 'lack')}"
+    return [f"{table.file}: {lack} leading zeros, so that {taken[0]}"] if taken else []
+
+
+def named_by(cell: str, names: Names, numbers: Names | None = None) -> list[str]:
+    """The images that a cell may name, see `names_of`. It may have folders and an ending that the image lacks. A number
+    that is no name may be one of `numbers`, see `without_zeros`."""
     whole = as_compared(cell)
     file = os.path.basename(whole)
     alike = next((names[one] for one in (whole, file, os.path.splitext(file)[0]) if one in names), [])
     exact = [path for path in alike if as_compared(path) == whole]
-    return exact or [path for path in alike if share_folders(cell, path)] or alike
+    alike = exact or [path for path in alike if share_folders(cell, path)] or alike
+    return alike or (numbers or {}).get(cell.removesuffix(".0"), [])
 
 
 def share_folders(cell: str, path: str) -> bool | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from proj.data.class_names import ordered
 from proj.data.exists import PhotoList, find_list
-from proj.data.image_names import column_of_images, names_of, places_of_images
+from proj.data.image_names import column_of_images, describe_lost_zeros, names_of, places_of_images
 from proj.data.part_names import PARTS, describe_part_words, parts_of_folders
 from proj.data.photos.class_folders import find_images
 from proj.data.photos.found_images import FoundImage, FoundImages
@@ -25,6 +25,7 @@ from proj.data.tables.text_table import Table
 from proj.errors import UserError
 from proj.system.folders import folders_in
 from proj.system.names import readable
+from proj.system.platform import as_command
 from proj.wording import first_of, how_many
 
 MARKS = {"0", "1", "0.0", "1.0"}  # cells of a column that says of each image whether it is of a class
@@ -39,7 +40,7 @@ def images_with_classes(data_dir: str, settings: PhotoList, known: Collection[st
     if not os.path.isdir(data_dir):
         return find_images(data_dir, known)  # raises the error that says what is wrong
     is_sorted = known and {*known} & {*map(os.path.basename, folders_in(data_dir))}
-    file = "" if is_sorted else find_list(data_dir, settings)
+    file = "" if is_sorted else find_list(data_dir, settings, of_training=known is None)
     return listed_images(data_dir, file, settings, known is None) if file else find_images(data_dir, known)
 
 
@@ -72,7 +73,7 @@ def listed_images(data_dir: str, file: str, settings: PhotoList, is_split: bool)
     others = {name: table.columns[at].take(rows) for at, name in enumerate(table.names) if at not in (images, classes)}
     others = others if is_split else {}
     doubts = [one for name in others if group is split is None for one in doubt_groups(name, others[name])]
-    left_out = describe_left_out(file, absent, stamps.keys() - found.keys())
+    left_out = describe_lost_zeros(table, images, names) + describe_left_out(file, absent, stamps.keys() - found.keys())
     return in_parts(found, [*table.notes, *notes, *said, *doubts, *left_out], others)
 
 
@@ -81,10 +82,13 @@ def refuse_a_column_for_each_class(table: Table, target: str | int | None) -> No
     marks = [at for at, column in enumerate(table.columns) if {cell for cell, *_ in column.different()} <= MARKS]
     if target is None and len(marks) > 1 and (sum(table.columns[at].each(float) for at in marks) == 1).all():
         listed = first_of([repr(table.names[at]) for at in marks], 40)
+        written = f"{os.path.splitext(table.file)[0]}_in_one_column.csv"
+        words = as_command([f"dataset.labels={written}", "dataset.target=label"])
         raise UserError(
             f"{table.file} has a column of 0 and 1 for each class, and one column that holds the classes is needed; "
             f"pandas writes it: table = pandas.read_csv({table.file!r}, skipinitialspace=True); "
-            f"table['label'] = table[[{listed}]].idxmax(axis=1); table.to_csv('labels.csv', index=False)"
+            f"table['label'] = table[[{listed}]].idxmax(axis=1); table.to_csv({written!r}, index=False). Then give "
+            f"{words}"
         )
 
 

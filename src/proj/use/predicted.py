@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from proj.data.photos.how_to_sort import PREDICTED
+from proj.errors import UserError
 from proj.pictures import drawing
 from proj.system.files import csv_text, write_output
-from proj.system.names import one_line
+from proj.system.names import one_line, readable
 from proj.system.ranks import say
 from proj.training.calibration import in_prediction_set
-from proj.wording import share
+from proj.wording import first_of, how_many, share
 
 SHOWN = 30  # the most classes that are counted in the terminal
 
@@ -39,17 +40,24 @@ def answer(name: str, probabilities: Tensor, chosen: int, classes: list[str], li
 
 class Predictions(Sequence):
     """A sequence of predictions, see `answer`. Each dictionary is made when it is accessed, since it takes a kilobyte;
-    only numbers are stored. classes, limit: see `answer`."""
+    only numbers are stored. classes, limit: see `answer`. skipped: those of the `files` that could not be read."""
 
-    def __init__(self, classes: list[str], limit: float | None) -> None:
-        self.classes, self.limit = classes, limit
+    def __init__(self, classes: list[str], limit: float | None, files: int = 0) -> None:
+        self.classes, self.limit, self.files = classes, limit, files
         self.names, self.chosen, self.shares = list[str](), array("l"), array("d")
+        self.skipped = list[str]()
 
     def add(self, names: Sequence[str], chosen: Tensor, probabilities: Tensor) -> None:
         """Append a batch. names: of its B inputs. chosen: (B,), the indices of their classes. probabilities: (B, C)."""
         self.shares.extend(probabilities.flatten().tolist())
         self.chosen.extend(chosen.tolist())
         self.names += names  # last: their number is the length, so Ctrl-C before this line leaves no half prediction
+
+    def refuse_skipped(self) -> None:
+        """Raises UserError if files were skipped."""
+        if self.skipped:
+            files = how_many(self.files, "file")
+            raise UserError(f"skipped {len(self.skipped)} of {files}: {readable(first_of(self.skipped, 5))}.")
 
     def __len__(self) -> int:
         return len(self.names)

@@ -23,7 +23,7 @@ from proj.use.ensemble import Ensemble
 from proj.use.inputs import Example, find_files
 from proj.use.places import lies_in, refuse_among_data
 from proj.use.predicted import Predictions, doubt, in_words, is_unsure, is_written_by_predict, write_rows
-from proj.wording import agree, first_of, how_many
+from proj.wording import agree
 
 BATCH = 100  # inputs at a time
 SHOWN = 30  # the most images in the picture for show=…
@@ -103,7 +103,7 @@ def predict(
     path: a checkpoint, or several that know the same classes, whose probabilities are averaged. input: see
     `find_files`. show: "true", or a file for a picture of results. coverage: see `prediction_set_limit`; 0: no sets.
     max_pixels: "" for the training's. Others: see `read_images`, `read_tables`.
-    Raises UserError for what the user can fix; for skipped files, only after all others are done.
+    Raises UserError for what the user can fix, and if all files were skipped, see `Predictions`.
     """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     ensemble = Ensemble([path] if isinstance(path, str | Path) else path, trust, device)
@@ -115,9 +115,9 @@ def predict(
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
     files = find_files(local_path(input), facts.kind)
     refuse_to_overwrite(files, input, ".png" if images else ".csv", output=output, show=picture)
-    rows, skipped, shown, inverted = Predictions(facts.class_names, limit), list[str](), list[tuple](), 0
+    rows, shown, inverted = Predictions(facts.class_names, limit, len(files)), list[tuple](), 0
     of_tables = {"training": settings, "sheet": sheet, "encoding": encoding, "id": id}
-    examples = ensemble.read(files, {"invert": invert, "max_pixels": largest}, of_tables, skipped)
+    examples = ensemble.read(files, {"invert": invert, "max_pixels": largest}, of_tables, rows.skipped)
     try:
         for example, place, padded in classified(examples, rows, ensemble):
             if not output:
@@ -132,7 +132,7 @@ def predict(
             write_rows(rows, str(Path(output).with_stem(f"{Path(output).stem}_unfinished")), inverted)
             say("stopped: the remaining inputs are not predicted", file=sys.stderr)
         raise
-    if not rows and not skipped:
+    if not rows and not rows.skipped:
         raise UserError(f"input={input} has no row below its header.")
     if coverage:
         unsure = sum(map(is_unsure, rows))
@@ -143,6 +143,6 @@ def predict(
     if shown:
         write_output(Path(picture), drawing.png(drawing.grid(*zip(*shown, strict=True), colour=drawing.RIGHT)), "show")
         print(readable(picture))
-    if skipped:
-        raise UserError(f"skipped {len(skipped)} of {how_many(len(files), 'file')}: {readable(first_of(skipped, 5))}.")
+    if not rows:
+        rows.refuse_skipped()
     return rows

@@ -26,7 +26,8 @@ BY_CLASS = (
 # The first characters of annotation files, in the formats of various tools for object detection.
 MARKS = {
     "COCO": r'\s*\{[^{]*"(info|licenses|images|annotations|categories)"',
-    "Pascal VOC": r"\s*(<\?[^>]*>\s*)?<annotation",
+    "Pascal VOC": r"\s*(<\?[^>]*>\s*)?<annotation\b",
+    "CVAT": r"\s*(<\?[^>]*>\s*)?<annotations\b",
     "YOLO": r"\d+( \d*\.?\d+){4,}\s",
 }
 # The names of folders that hold masks, and of folders that hold all images: neither are classes.
@@ -155,11 +156,15 @@ def by_marked_objects(data_dir: str) -> str:
     for entry in everything_in(data_dir):
         start = beginning(entry.path) if entry.name.lower().endswith((".json", ".xml", ".txt")) else ""
         for tool, pattern in MARKS.items():
-            if re.match(pattern, start):
-                return (
-                    f"{readable(entry.path)} marks objects in images, as {tool} does, and a classifier takes one "
-                    "class for each image: docs/data.md cuts the objects out into a folder for each class"
-                )
+            if not re.match(pattern, start):
+                continue
+            if tool == "CVAT":  # its own format has both: tags of whole images, and marked objects
+                cure = "let it export tags of whole images as ImageNet, which are class folders, and boxes as COCO"
+                return f"{readable(entry.path)} is in CVAT's own format, which is not read: {cure}"
+            return (
+                f"{readable(entry.path)} marks objects in images, as {tool} does, and a classifier takes one "
+                "class for each image: docs/data.md cuts the objects out into a folder for each class"
+            )
     return ""
 
 
