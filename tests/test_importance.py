@@ -100,6 +100,13 @@ def asked(columns: dict[str, np.ndarray], y: np.ndarray, accuracy: float) -> lis
     return list(leaks([{"column": name} for name in columns], train, test, numbers(*columns), accuracy))
 
 
+def test_the_rows_of_a_large_table_are_drawn_from_all_also_of_one_in_the_order_of_its_classes(monkeypatch):
+    monkeypatch.setattr(proj.use.importance, "MOST_ROWS", 30)
+    x, y = words(300)
+    word = importance(ByWord(), x[y.argsort()], y.sort().values, COLUMNS)[0]
+    assert word["rows"] == 30 and word["accuracy"] > 0.4  # with the first rows alone, all of one word, it would be 0
+
+
 def test_a_column_that_alone_gives_almost_the_whole_accuracy_is_found():
     draws = np.random.default_rng(0)
     y = draws.integers(0, 3, 300)
