@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from support.evaluations import evaluate
@@ -13,6 +14,7 @@ from support.tables import read_rows
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.errors import UserError
+from proj.models.balance import weights_to_equal_sizes
 from proj.models.logits import calibrated_logits
 from proj.training.calibration import (
     calibration_error,
@@ -37,6 +39,44 @@ def drawn(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 def test_the_temperature_is_the_factor_by_which_logits_are_too_large(factor):
     logits, targets = drawn(20_000, 0)
     assert fit_temperature(factor * logits, targets) == pytest.approx(factor, rel=0.03)
+
+
+def test_a_model_trained_on_classes_of_equal_size_is_calibrated_for_such_classes():
+    """Without weights, the many examples of one class would make the temperature another one: 100 or 0.1."""
+    generator = torch.Generator().manual_seed(0)
+    targets = (torch.rand(20_000, generator=generator) < 0.05).long()
+    x = torch.randn(20_000, generator=generator, dtype=torch.float64) + 2 * targets - 1
+    logits = torch.stack([-x, x], 1)  # of two normal distributions with means of -1 and 1, equally frequent
+    weights = weights_to_equal_sizes(targets, {"balance": "loss"})
+    assert weights.mean() == pytest.approx(1) and weights[targets == 1].sum() == pytest.approx(10_000)
+    for factor in (0.5, 4.0):
+        assert fit_temperature(factor * logits, targets, weights) == pytest.approx(factor, rel=0.05)
+    assert (
+        calibration_error(logits.softmax(1), targets, weights)
+        < 0.02
+        < 0.04
+        < calibration_error((3 * logits).softmax(1), targets, weights)
+    )
+    assert weights_to_equal_sizes(targets, {"balance": "none"}) == weights_to_equal_sizes(targets, {}) == 1
+
+
+@pytest.mark.parametrize("balance", ("loss", "sampling"))
+def test_that_probabilities_are_of_classes_of_equal_size_is_said(balance, configure, tmp_path, capsys):
+    generator = np.random.default_rng(0)
+    ill = generator.random(1000) < 0.1
+    rows = [f"{x:.3f},{'yes' if one else 'no'}" for x, one in zip(generator.normal(ill * 1.5), ill, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,ill", *rows]))
+    words = ("dataset=csv", f"data_dir={tmp_path}/t.csv", "dataset.target=ill", "model=mlp", "trainer.max_epochs=5")
+    metrics = train(configure(*words, f"balance={balance}"))
+    assert metrics["calibration"]["error"] < 0.15 and 0.2 < metrics["calibration"]["temperature"] < 5
+    said = f"The probabilities are those of classes of equal size, since balance={balance} trained the model so."
+    assert said in capsys.readouterr().out
+    found = evaluate(tmp_path / "run/best.ckpt")
+    assert said in " ".join(capsys.readouterr().out.split())
+    rows = predict(tmp_path / "run/best.ckpt", str(tmp_path / "t.csv"))
+    assert said in capsys.readouterr().err
+    sure = sum(row["probabilities"]["yes"] for row in rows) / len(rows)
+    assert sure > 0.2 and found["calibration_error"] < 0.2
 
 
 def test_a_small_validation_without_a_mistake_makes_nothing_certain():

@@ -137,7 +137,7 @@ def test_the_reliability_picture_is_of_the_most_probable_class_as_the_calibratio
     logits = torch.tensor([[0.0, -2.0]]).expand(2, 2)
     answers = Answers(logits, torch.tensor([0, 1]), ["a", "b"], ["a", "b"], (1.0, 0.0), costs)
     draw({"confusion": torch.tensor([[0, 1], [0, 1]]), "calibration_error": 0.38}, answers, None)
-    ((sure, right, _),) = drawn
+    ((sure, right, _, _),) = drawn
     assert right.tolist() == [True, False] and sure == pytest.approx(1 / (1 + np.exp(-2)))
 
 

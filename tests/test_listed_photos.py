@@ -8,6 +8,8 @@ import pytest
 from support.photos import draw, fill, save_all, write_photos
 
 from proj.data.exists import PhotoList, find_list
+from proj.data.listed_photos import in_parts
+from proj.data.photos.found_images import FoundImage
 from proj.errors import UserError
 from proj.training.run import train
 from proj.use.evaluation import evaluate
@@ -247,3 +249,10 @@ def test_the_table_with_one_column_for_the_classes_is_one_that_pandas_writes_as_
     exec(f"import pandas; {code}")
     assert (folder / "photos/labels.csv").read_text().startswith("image,red,rest\n")
     assert photos(folder / "photos", labels, "target=label").class_names == ["red", "rest"]
+
+
+def test_listed_photos_are_in_the_same_order_with_the_separators_of_windows():
+    names = [("site1", "a.png"), ("site10", "b.png"), ("site2", "c.png")]
+    for separator in "/\\":
+        found = {separator.join(name): FoundImage(name[1], (0, 0, 0), "red", "", "") for name in names}
+        assert [image.file for image in in_parts(found, [], {}).images] == ["a.png", "b.png", "c.png"]

@@ -288,3 +288,16 @@ def test_the_readme_is_read_in_minutes():
 def test_the_first_commands_set_everything_up():
     run, test = re.findall(r"^    (python3 -m venv .*)$", README, re.M)
     assert run.endswith("python -m proj.train") and test.endswith("python -m pytest")
+
+
+def test_no_word_of_a_documented_command_is_one_that_a_shell_would_change():
+    """zsh, the shell of macOS, also takes brackets for patterns, ~x for a user, and # for a word."""
+    pages = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^    (?:[\w./]*python3? |uv |pip )(?!.*Scripts).*(?:\\\n.*)*", pages, re.M)
+    shown += [
+        span for span in re.findall(r"`([^`\n]+)`", pages) if re.match(r"python -m |'?[+~]*[\w./]+=[\[{(]|'?~\w", span)
+    ]
+    assert len(shown) > 100
+    for command in shown:
+        bare = re.sub(r"'[^']*'|\"[^\"]*\"|\\\n|<[a-z_]+>|&&", "", command)  # less what is quoted, and placeholders
+        assert not re.search(r"[\[\](){}*?$#]| ~(?!/)|^~", bare), command

@@ -209,7 +209,7 @@ def test_a_search_goes_on_in_a_folder_that_was_moved(ended_sweep, tmp_path):
     (folder / "study.log").unlink()
     err = refused(tmp_path, "resume=it's kept/here,there", module="sweep")
     assert "study.log does not know the trial 0" in err
-    quoted = """'resume=it'"'"'s kept/here,there'"""
+    quoted = '"resume=it\'s kept/here,there"'
     assert quoted in refused(tmp_path, "hydra.sweep.dir='it\\'s kept/here,there'", "seed=1,2")
     assert quoted in refused(tmp_path, "resume=it's kept/here,there", module="train")
 

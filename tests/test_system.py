@@ -27,12 +27,14 @@ import proj.sweeps.folder
 import proj.system.locks
 from proj.config.explain import explain
 from proj.config.words import as_hydra_reads
+from proj.data.tables.table_files import FoundTables, describe_files
 from proj.errors import UserError
+from proj.reports.page import link
 from proj.reports.runs import read_run
 from proj.sweeps.lines import own_stdout
 from proj.system.exits import Stopped, stop_signals_as_exits
 from proj.system.files import refuse_unwritable, write_atomically
-from proj.system.folders import nearest_to
+from proj.system.folders import nearest_to, relative
 from proj.system.forked import Forked
 from proj.system.locks import alone, is_locked, locked, one_gpu
 from proj.system.names import RESERVED, file_name
@@ -102,12 +104,13 @@ def test_all_commands_run_without_what_windows_and_macos_lack(tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_only_one_module_asks_what_the_system_has():
+def test_only_one_module_asks_what_the_system_has_and_one_how_its_shell_quotes():
     calls = r"\bos\.(name|fork|pread|sched_|get[ug]id|killpg)"
-    lacking = re.compile(rf"fcntl|signal\.SIG(USR|KILL)|/proc/|libc\.so|{calls}|shlex")
+    lacking = re.compile(rf"fcntl|signal\.SIG(USR|KILL)|/proc/|libc\.so|{calls}")
     folder = Path(proj.__file__).parent
-    files = [file for file in folder.rglob("*.py") if lacking.search(file.read_text(encoding="utf-8"))]
-    assert [str(file.relative_to(folder)) for file in files] == ["system/platform.py"]
+    for words, owner in ((lacking, "system/platform.py"), (re.compile("shlex|list2cmdline"), "system/shell.py")):
+        files = [file for file in folder.rglob("*.py") if words.search(file.read_text(encoding="utf-8"))]
+        assert [str(file.relative_to(folder)) for file in files] == [owner]
 
 
 @pytest.mark.parametrize("text", ["a:b?*<>|", "nul", "aux.txt", "COM1", "lr=1.", "x ", "日本", "a\x00b\n", "x" * 300])
@@ -136,7 +139,7 @@ def test_a_sweeps_name_is_one_that_every_system_takes(mistake, name):
 
 @pytest.mark.parametrize("value", [r"C:\my data\x (1)", r"C:\it's", r"\\server\share (x)", "C:\\x (1)\\", "a\\"])
 def test_paths_with_backslashes_are_taken_as_they_are(value, monkeypatch):
-    monkeypatch.setattr("proj.system.platform.WINDOWS", True)
+    monkeypatch.setattr("proj.system.shell.WINDOWS", True)
     assert OverridesParser.create().parse_override(as_hydra_reads(f"data_dir={value}")).value() == value
 
 
@@ -515,3 +518,15 @@ def test_ctrl_c_reaches_the_command_and_nothing_that_it_starts_until_that_asks_f
         return started.stdout.split(), signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
     assert in_child(work) == (["deaf"], False)
+
+
+def test_files_on_two_drives_of_windows_are_named_by_their_whole_paths(monkeypatch, tmp_path):
+    def refuses(path, start=None):
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr(os.path, "relpath", refuses)
+    assert relative(str(tmp_path), "/other") == str(tmp_path)
+    assert link(str(tmp_path)) == tmp_path.as_uri() + "/"
+    monkeypatch.setattr(os.path, "commonpath", refuses)
+    files = ["/c/a.csv", "/d/b.csv"]
+    assert describe_files(FoundTables(files, ["", ""], []), []) == ["one table of 2 files: /c/a.csv, /d/b.csv"]

@@ -27,9 +27,9 @@ from proj.config.words import as_hydra_reads, parsed
 from proj.errors import UserError
 from proj.models import MLP, WhitenedCNN
 from proj.sweeps.rehearsal import rehearse
-from proj.system.platform import local_path
 from proj.system.processes import fit_to_processes
 from proj.system.ranks import RANKS, SRUN, TORCHRUN, check_environment, launched_processes, rank
+from proj.system.shell import as_command, local_path
 from proj.training.run import train
 from proj.use.data import open_data
 from proj.use.evaluation import evaluate
@@ -703,3 +703,34 @@ def test_a_setting_of_ones_own_that_nothing_reads_is_noted_in_a_sweep_once(tmp_p
 def test_what_a_class_of_ones_own_does_not_take_is_answered_with_what_it_takes():
     with pytest.raises(UserError, match=r"Own takes no wdth\. Did you mean 'width'\?"):
         build({"_target_": f"{__name__}.Own", "wdth": 2})
+
+
+@pytest.mark.parametrize(
+    ("word", "here", "on_windows"),
+    (
+        ("dataset.drop=['City, State']", "\"dataset.drop=['City, State']\"", "\"dataset.drop=['City, State']\""),
+        ("model.hidden=[128]", "'model.hidden=[128]'", "model.hidden=[128]"),
+        ("~callbacks.dashboard", "'~callbacks.dashboard'", "~callbacks.dashboard"),
+        ("run=R&D(1)", "'run=R&D(1)'", '"run=R&D(1)"'),
+        ("threshold={yes:5}", "'threshold={yes:5}'", '"threshold={yes:5}"'),
+        ("data_dir=a;b\\", "'data_dir=a;b\\'", '"data_dir=a;b\\\\"'),
+        ("seed=1,2", "seed=1,2", "seed=1,2"),
+        (r"run=C:\Users\me\runs", r"'run=C:\Users\me\runs'", r"run=C:\Users\me\runs"),
+    ),
+)
+def test_a_command_to_copy_has_quotation_marks_where_a_shell_would_change_a_word(word, here, on_windows, monkeypatch):
+    """&, (), {} and ; mean something to cmd.exe or PowerShell; [] and ~ to zsh."""
+    assert as_command([word]) == here and shlex.split(here) == [word]
+    monkeypatch.setattr("proj.system.shell.WINDOWS", True)
+    assert as_command([word]) == on_windows
+
+
+def test_single_quotes_that_cmd_leaves_around_a_setting_are_not_part_of_it(mistake, capsys):
+    said = mistake("proj.train", "'model.hiden=[64,32]'", "model=mlp")
+    assert "model.hidden" in said and "'model.hiden=" not in said
+
+
+def test_a_comment_that_the_shell_does_not_know_is_said(mistake):
+    """zsh and cmd.exe take a # that is typed behind a command for a word of it."""
+    for command in (("proj.train", "dataset=iris"), ("proj.evaluate", "run=x")):
+        assert "takes # for no comment: leave it" in mistake(*command, "#", "a", "remark")

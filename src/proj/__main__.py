@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 
 from proj.config.command_line import words_or_help
-from proj.system.platform import as_command
+from proj.system.shell import as_command
 
 COMMANDS = ("train", "evaluate", "predict", "export", "report", "sweep")
 

@@ -24,7 +24,7 @@ def nearest(word: str, options: Iterable[str], place: str = "") -> str:
     The list is left out where there are more than ten options and one of them is like the word.
     place: what the user types before the suggested option, such as `trainer.`.
     """
-    options = sorted(str(option) for option in options if not str(option).startswith("_"))
+    options = sorted(str(option) for option in options if not str(option).startswith(("_", ".")))
     if not options:
         return ""
     lower = {option.lower(): option for option in options}

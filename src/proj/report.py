@@ -23,7 +23,8 @@ from proj.config.explain import sentences
 from proj.errors import UserError, nearest
 from proj.reports.report import report
 from proj.system.exits import stop_signals_as_exits
-from proj.system.platform import STOP_SIGNALS, local_path
+from proj.system.platform import STOP_SIGNALS
+from proj.system.shell import local_path
 
 
 def main() -> None:

@@ -38,9 +38,9 @@ from proj.sweeps.sweep_file import chooses_jobs, read_manifest
 from proj.sweeps.trust import check_sweep
 from proj.system.folders import absolute, paths_in
 from proj.system.locks import locked
-from proj.system.platform import as_command
 from proj.system.ranks import check_environment
 from proj.system.run_folder import SweepFolder
+from proj.system.shell import as_command
 
 # The words that a sweep takes when it goes on: the command's own options, further settings, and the beginnings of
 # Hydra's settings.

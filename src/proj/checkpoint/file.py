@@ -18,8 +18,8 @@ from proj.errors import UserError, message_of, named, out_of_memory
 from proj.models.classifier import Classifier
 from proj.models.logits import UNCALIBRATED, calibrated_logits
 from proj.system.files import damage
-from proj.system.platform import local_path
 from proj.system.run_folder import RunFolder
+from proj.system.shell import local_path
 from proj.wording import first_of
 
 BUILT = ("model", "dataset")  # the parts of a configuration that evaluate, predict and export build

@@ -20,8 +20,8 @@ from hydra.utils import get_object
 from proj.config.declared import OF_ONE_CLASS, TAKE_SEVERAL, is_installed
 from proj.config.stored_values import check_plain, parts_of
 from proj.errors import UserError, causes
-from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder, parse_yaml
+from proj.system.shell import as_command
 
 TRUSTED: list[str] = []  # the words of this command's trust=…, where Hydra's sweeper finds them
 PRUNER = r"optuna\.pruners\.[A-Z]\w*Pruner"

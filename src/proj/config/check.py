@@ -32,9 +32,10 @@ from proj.config.explain import sentences
 from proj.config.new_folder import make_folder, make_new_folder, refuse_run_in_a_sweep, refuse_sweep_in_a_run
 from proj.config.settings.ranges import JOBS_AT_ONCE
 from proj.errors import UserError
-from proj.system.platform import local_path, refuse_no_text
+from proj.system.platform import refuse_no_text
 from proj.system.ranks import say
 from proj.system.run_folder import RunFolder, SweepFolder
+from proj.system.shell import local_path
 
 
 def check_single(cfg: DictConfig) -> None:

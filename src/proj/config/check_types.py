@@ -23,7 +23,7 @@ from proj.config.settings.ranges import PATH, SIZE, STEPS, SWITCH, Range, either
 from proj.config.settings.table import SETTINGS, policy
 from proj.config.words import key_of, typed
 from proj.errors import UserError
-from proj.system.platform import as_command
+from proj.system.shell import as_command
 
 LIBRARIES = ("proj.", "torch.", "lightning.")  # the user's own class may take more than it annotates
 # The types of plain values, in words and as JSON schemas. A text may look like a number on the command line.

@@ -170,7 +170,7 @@ def check_callbacks(cfg: DictConfig) -> None:
                 "leave it out, since dataset.batch_size=null chooses a size."
             )
         if target.endswith("ProgressBar") and name != "progress" and cfg.callbacks.get("progress"):
-            raise UserError(f"{place} is a second progress bar: add ~callbacks.progress.")
+            raise UserError(f"{place} is a second progress bar: add '~callbacks.progress'.")
         if place in LISTED and target.endswith(LISTED[place]):  # another class may have any arguments
             for key in callback.keys() - {"_target_", "monitor", "mode"}:
                 check_argument(place, str(key), callback[key])

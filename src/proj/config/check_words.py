@@ -15,7 +15,7 @@ TOPS = {key.partition(".")[0] for key in SETTINGS}  # the settings and groups of
 # Groups that ~ cannot leave out, and what the user types instead.
 NEEDED = {key: f"every run has one, and {key}=… names another" for key in ("dataset", "model", "optimizer", "trainer")}
 NEEDED |= {"preset": "a run has none unless you name one", "sweep": "there is none unless you name one"}
-NEEDED |= {"scheduler": "type scheduler=none", "callbacks": "~callbacks.dashboard, say, leaves a single one out"}
+NEEDED |= {"scheduler": "type scheduler=none", "callbacks": "'~callbacks.dashboard', say, leaves a single one out"}
 CHECKS = re.compile(r"[~+]*hydra[./]callbacks(\.check\b|=|$)")  # words that would replace the callback `check.Check`
 # Settings that have no effect on a single run, and those that have none on a sweep, with what to type instead.
 OF_A_SWEEP = {r"hydra[./](sweep|sweeper|launcher)\b|isolate$": "works only in a sweep: add -m"}

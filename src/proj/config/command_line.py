@@ -16,19 +16,19 @@ from typing import Any
 
 from proj.config.check_words import refuse_left_out
 from proj.config.explain import FULL_ERROR, sentences
-from proj.config.flags import flags_and_settings, refuse_dashes, refuse_pasted
+from proj.config.flags import flags_and_settings, refuse_dashes, refuse_pasted, without_quotes
 from proj.config.words import as_hydra_reads, between_commas
 from proj.errors import UserError, choose, nearest
 from proj.system.exits import stop_signals_as_exits
 from proj.system.folders import nearest_to, runs_near
-from proj.system.platform import STOP_SIGNALS, local_path, printable_output
+from proj.system.platform import STOP_SIGNALS, printable_output
 from proj.system.ranks import check_environment
 from proj.system.run_folder import RunFolder
+from proj.system.shell import local_path
 
 SCHEMA = "\n'hydra/launcher/.* is validated"  # the beginning of a warning by Hydra that does not concern the user
 AGAIN = "type the same command to do it again."  # said where a signal stops a command
-# What an option takes: str, Path (not empty), bool, float (between 0 and 1), list (of words between commas), or one of
-# a tuple of words.
+# What an option takes: str, Path (not empty), bool, float (0 to 1), list (of words between commas), or one of a tuple
 Kind = type | tuple[str, ...]
 PATHS = ("ckpt", "run", "resume", "output", "show", "config_dir")  # options that name files
 
@@ -185,7 +185,7 @@ def words_or_help(text: str | None, needed: bool = True) -> list[str]:
     """The words of this command line. If they ask for help (`text`) or the versions, or if words are `needed` and there
     are none, prints what was asked for, or the help, and exits. text: None under python -OO, which drops docstrings."""
     printable_output()
-    words = sys.argv[1:]
+    words = [*map(without_quotes, sys.argv[1:])]
     asked = {word for word in words if not os.path.exists(word)}  # a report's folder may be called help
     with sentences(elsewhere=""):
         if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # set by proj/__init__.py while the command is imported

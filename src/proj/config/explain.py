@@ -21,8 +21,8 @@ from proj.config.unknown_setting import unknown_setting
 from proj.config.words import GROUPS, with_points
 from proj.errors import UserError, causes, file_fault, in_own_file, message_of, nearest, out_of_memory, peer_is_lost
 from proj.system.names import one_line
-from proj.system.platform import as_command
 from proj.system.processes import let_the_first_process_report
+from proj.system.shell import as_command
 
 NEW_FOLDER = ", or choose another folder: hydra.run.dir=… for a new run, hydra.sweep.dir=… for a new sweep"
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from proj.config.settings.table import SETTINGS
 from proj.errors import UserError, choose, nearest
-from proj.system.platform import local_path
+from proj.system.shell import local_path
 
 # Hydra's flags by their short forms, and those that take a value.
 SHORT = {"-h": "--help", "-c": "--cfg", "-p": "--package", "-r": "--run", "-m": "--multirun", "-i": "--info"}
@@ -33,12 +33,19 @@ def setting_of(word: str) -> str:
     return key if key in SETTINGS or len(fitting) != 1 else fitting[0]
 
 
+def without_quotes(word: str) -> str:
+    """A setting of the command line, without the single quotes around it that cmd.exe leaves, as in 'a=b'."""
+    return word[1:-1] if re.fullmatch(r"'([+~]*[\w./@-]+=[^']*|~[^']+)'", word) else word
+
+
 def refuse_pasted(words: Iterable[str]) -> None:
-    """Raises UserError for characters that nobody types: those of a script with Windows line ends, and long dashes and
-    no-break spaces copied from a document."""
+    """Raises UserError for characters that nobody types: those of a script with Windows line ends, and long dashes,
+    no-break spaces and comments copied from a document."""
     for word in words:
         if word.endswith("\r"):
             raise UserError(f"{word[:-1]} ends in a carriage return: save the script with the line ends of Linux.")
+        if word == "#":
+            raise UserError("this shell takes # for no comment: leave it and what stands behind it out.")
         if word.startswith(LONG_DASHES):
             raise UserError(f"{word} begins with a long dash, as documents have it: type -{word[1:]}")
         if two := re.search(r"[\xa0\u202f](?=[+~]?[\w./]+=)", word):

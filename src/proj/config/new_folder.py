@@ -9,9 +9,9 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from proj.errors import UserError
-from proj.system.platform import as_command
 from proj.system.processes import broadcast_text
 from proj.system.run_folder import RunFolder, SweepFolder, read_flat
+from proj.system.shell import as_command
 from proj.system.slurm import slurm_name
 
 NAMED: set[str] = set()  # folders that this process has named by the time, and not made yet

@@ -24,8 +24,8 @@ from proj.config.settings.table import below, policy, refusal
 from proj.config.words import GROUPS, as_hydra_reads, key_of
 from proj.errors import UserError, choose, message_of
 from proj.system.folders import runs_near
-from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder, SweepFolder, flat, parse_yaml
+from proj.system.shell import as_command
 
 
 @cache

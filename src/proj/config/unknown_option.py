@@ -8,7 +8,7 @@ from hydra.errors import MissingConfigException
 
 from proj.config.words import group_and_option
 from proj.errors import nearest
-from proj.system.platform import as_command
+from proj.system.shell import as_command
 
 # How the names of torchvision's classifiers begin, and of many of timm's.
 BACKBONE = re.compile(

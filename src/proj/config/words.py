@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from proj.config.declared import OF_ONE_CLASS, TAKE_SEVERAL
 from proj.config.settings.table import policy
 from proj.errors import UserError
-from proj.system.platform import as_command, local_path
+from proj.system.shell import as_command, local_path
 
 # Settings whose value is a path: 2024 is a text there, and ~ is the home folder, which a shell does not replace.
 PATH = re.compile(

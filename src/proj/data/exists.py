@@ -16,7 +16,7 @@ from proj.data.tables.table_file import read_table
 from proj.data.tables.table_files import find_tables, open_tables
 from proj.errors import UserError
 from proj.system.folders import folders_in, nearest_to
-from proj.system.platform import local_path
+from proj.system.shell import local_path
 
 BEGINNING = 1_000_000  # bytes that are read of a large file, enough for its header
 LISTS = ("numeric", "categorical", "text", "dates", "drop")

@@ -10,8 +10,9 @@ import numpy as np
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
+from proj.system.folders import relative
 from proj.system.names import readable
-from proj.system.platform import as_command
+from proj.system.shell import as_command
 from proj.wording import agree, first_of, how_many
 
 Names = dict[str, list[str]]  # the paths of the images that a name may mean
@@ -36,7 +37,7 @@ def column_of_images(table: Table, names: Names, data_dir: str, numbers: Names |
                 cure = f"write the images' names with their endings ({readable(paths[0])})"
                 if one != another:  # such as the folder of the masks
                     its = os.path.join(data_dir, one)
-                    words = [f"data_dir={its}", f"dataset.labels={os.path.relpath(table.file, its)}"]
+                    words = [f"data_dir={its}", f"dataset.labels={relative(table.file, its)}"]
                     cure = f"take the images of one folder: {as_command(words)}"
                 said = f"{table.file}: line {table.line(row)} names two images, {two}"
                 raise UserError(f"{said}: leave one of these columns out, or {cure}.")

@@ -25,7 +25,7 @@ from proj.data.tables.text_table import Table
 from proj.errors import UserError
 from proj.system.folders import folders_in
 from proj.system.names import readable
-from proj.system.platform import as_command
+from proj.system.shell import as_command
 from proj.wording import first_of, how_many
 
 MARKS = {"0", "1", "0.0", "1.0"}  # cells of a column that says of each image whether it is of a class
@@ -140,6 +140,11 @@ def describe_left_out(file: str, absent: list[str], unlisted: Collection[str]) -
     return said
 
 
+def in_folders(item: tuple[str, FoundImage]) -> str:
+    """What listed images are sorted by: their paths, which Windows spells with other separators."""
+    return item[0].replace("\\", "/")
+
+
 def in_parts(found: dict[str, FoundImage], said: list[str], columns: dict[str, Column]) -> FoundImages:
     """The images, by their paths below the folder, each in its part, or else in that of its folder; all in "train" if
     neither names parts. columns: of the table, with a cell for each image, by name; one that names parts is remarked on
@@ -148,7 +153,7 @@ def in_parts(found: dict[str, FoundImage], said: list[str], columns: dict[str, C
     if not parts:
         for name, cells in columns.items():
             said += describe_part_words(name, [word for word, *_ in cells.different()], "the sets are drawn")
-    images = [image._replace(part=parts.get(path) or "train") for path, image in sorted(found.items())]
+    images = [image._replace(part=parts.get(path) or "train") for path, image in sorted(found.items(), key=in_folders)]
     class_names = ordered([*dict.fromkeys(image.label for image in images if image.part == "train")], [])
     unknown = Counter(image.label for image in images if image.label not in class_names)
     if unknown:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -39,6 +40,24 @@ class WeightedLoss:
         if losses.shape != weights.shape:  # a loss of the user's own that does not heed its `reduction`
             raise UserError(CANNOT_WEIGH)
         return (losses * weights).mean()
+
+
+def note_on_equal_sizes(config: Mapping[str, Any]) -> list[str]:
+    """A line on a model that was trained as if all classes had the same size, so that its probabilities are of such
+    classes. config: the configuration in its checkpoint."""
+    balance = config.get("balance", "none")  # missing in checkpoints of versions before this setting
+    if balance == "none":
+        return []
+    return [f"The probabilities are those of classes of equal size, since balance={balance} trained the model so."]
+
+
+def weights_to_equal_sizes(targets: Tensor, config: Mapping[str, Any]) -> Tensor | float:
+    """(N,) float64, with a mean of 1: weights with which all classes of the targets (N,) count equally; 1.0 if a model
+    was not trained so. config: see `note_on_equal_sizes`."""
+    if not note_on_equal_sizes(config):
+        return 1.0
+    _, places, counts = targets.unique(return_inverse=True, return_counts=True)
+    return len(targets) / (len(counts) * counts[places].double())
 
 
 def class_counts(data: InMemoryDataModule, part: str = "train") -> Tensor:

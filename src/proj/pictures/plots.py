@@ -17,16 +17,21 @@ STYLE = matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.s
 
 
 @STYLE
-def reliability_picture(confidence: np.ndarray, right: np.ndarray, error: float) -> bytes:
+def reliability_picture(
+    confidence: np.ndarray, right: np.ndarray, error: float, weights: np.ndarray | float = 1.0
+) -> bytes:
     """A PNG of accuracy against confidence, and below it the histogram of the confidence.
 
     confidence: (N,) the probability of the predicted class. right: (N,) bool. error: the calibration error.
+    weights: (N,), with which the examples count.
     """
+    weights = np.broadcast_to(weights, len(confidence))
+    is_right, is_sure = (share((values * weights).mean(), ".1%") for values in (right, confidence))
     bin_of = np.minimum((confidence * BINS).astype(int), BINS - 1)  # (N,)
-    counts = np.bincount(bin_of, minlength=BINS)
+    counts = np.bincount(bin_of, weights, minlength=BINS)
     filled = counts > 0
     accuracy, mean_confidence = (
-        np.bincount(bin_of, weights=value, minlength=BINS)[filled] / counts[filled] for value in (right, confidence)
+        np.bincount(bin_of, value * weights, minlength=BINS)[filled] / counts[filled] for value in (right, confidence)
     )
     middle = (np.flatnonzero(filled) + 0.5) / BINS
     figure = Figure(figsize=(4.6, 5.4))
@@ -39,7 +44,7 @@ def reliability_picture(confidence: np.ndarray, right: np.ndarray, error: float)
     above.plot((0, 1), (0, 1), color="black", linewidth=1, linestyle=(0, (4, 3)), label="as sure as right")
     above.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
     above.set_title(
-        f"right {share(right.mean(), '.1%')}, sure {share(confidence.mean(), '.1%')}, calibration error {error:.1%}",
+        f"right {is_right}, sure {is_sure}, calibration error {error:.1%}",
         fontsize=10,
     )
     above.legend(frameon=False, loc="upper left")

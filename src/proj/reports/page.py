@@ -15,6 +15,7 @@ from proj.reports.conclusions import name_of, repetitions, sentences
 from proj.reports.parallel import parallel
 from proj.reports.scales import text
 from proj.reports.table import as_words, figure, heading, statuses, summary
+from proj.system.folders import relative
 
 
 def duration(seconds: float) -> str:
@@ -55,15 +56,10 @@ def pill(status: str) -> str:
     return f'<span class="{look}">{text(status)}</span>'
 
 
-def relative(path: Path, folder: Path) -> str:
-    try:
-        return os.path.relpath(path, folder)
-    except ValueError:  # raised on Windows for a path on another drive
-        return str(path.absolute())
-
-
 def link(folder: str) -> str:
     """A folder as a link. The ./ makes it a path whatever the name; a name that is not UTF-8 is quoted as bytes."""
+    if Path(folder).is_absolute():  # it lies on another drive
+        return Path(folder).as_uri() + "/"
     return "./" + quote(os.fsencode(Path(folder).as_posix())) + "/"
 
 

@@ -13,7 +13,8 @@ from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import job_words
 from proj.system.exits import Stopped
 from proj.system.names import one_line
-from proj.system.platform import as_command, shorter
+from proj.system.platform import shorter
+from proj.system.shell import as_command
 from proj.wording import agree, how_many
 
 

@@ -19,9 +19,10 @@ from proj.config.compose import CONF
 from proj.config.loader import Loader
 from proj.config.words import key_of, without_plus
 from proj.errors import UserError, refuse_newer
-from proj.system.folders import nearest_to
-from proj.system.platform import as_command, shorter
+from proj.system.folders import nearest_to, relative
+from proj.system.platform import shorter
 from proj.system.run_folder import SweepFolder, parse_yaml
+from proj.system.shell import as_command
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
 FORMAT = 1  # of sweep.yaml; to be raised by a change that older versions would read wrongly
@@ -93,8 +94,8 @@ def asks_for(config: DictConfig, manifest: dict) -> bool:
     if chosen_by(words.task, words.hydra) != chosen_by(manifest["overrides"], manifest["hydra"]):
         return False
     if (folders := config_dirs(config)) and "config_dirs" in manifest:  # `python -m proj.sweep` uses the copy
-        begun = [os.path.relpath(folder, manifest["cwd"]) for folder in manifest["config_dirs"]]
-        if begun != [os.path.relpath(folder) for folder in folders]:
+        begun = [relative(folder, manifest["cwd"]) for folder in manifest["config_dirs"]]
+        if begun != [relative(folder, os.getcwd()) for folder in folders]:
             return False
     return config.hydra.job.config_name == manifest.get("config_name", "train")
 

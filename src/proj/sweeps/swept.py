@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from proj.config.words import key_of, parsed
 from proj.errors import UserError
 from proj.sweeps.sweep_file import job_words
-from proj.system.platform import as_command
+from proj.system.shell import as_command
 from proj.wording import first_of
 
 OF_ALL_JOBS = ("sweep_name", "log")  # settings of the whole sweep, which cannot be swept

@@ -29,8 +29,8 @@ from proj.config.compose import CONF
 from proj.config.own_code import changed_code
 from proj.config.stored_values import check_plain
 from proj.errors import UserError
-from proj.system.platform import as_command
 from proj.system.run_folder import SweepFolder, flat
+from proj.system.shell import as_command
 
 # Settings that may have any value: Hydra fills them in, the resuming command sets them anew, or they are only printed.
 FREE = r"hydra\.(overrides|runtime|run|sweep|help|hydra_help|mode|output_subdir|sweeper\.params)(\..*)?"

@@ -6,6 +6,7 @@ locks.py         lets one process at a time work in a folder
 folders.py       lists a user's folder without what operating systems leave in it
 names.py         makes names fit for a file or a line, and comparable
 platform.py      what Linux, macOS and Windows do differently
+shell.py         words as people type them into a shell
 exits.py         turns signals that ask a command to stop into exits
 processes.py     the processes that train one run together
 ranks.py         the number of this process among them

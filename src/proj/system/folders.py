@@ -30,6 +30,14 @@ def absolute(data_dir: str) -> str:
     return os.pathsep.join(os.path.abspath(os.path.expanduser(path)) for path in paths_in(data_dir))
 
 
+def relative(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str:
+    """The path from a folder, or the whole path if they lie on different drives of Windows."""
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:
+        return os.path.abspath(path)
+
+
 def is_companion(name: str) -> bool:
     """Whether a name is that of a hidden file, an operating system's file, or Office's lock file (~$…)."""
     return name.startswith((".", "~$")) or name.lower() in COMPANIONS

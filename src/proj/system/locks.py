@@ -93,7 +93,7 @@ def one_gpu(name: Path, count: int) -> Iterator[int | None]:
                 except OSError as error:
                     raise UserError(
                         f"the file system of {name.parent} has no locks ({error.strerror}), which jobs need to share "
-                        "the GPUs: choose another folder with hydra.sweep.dir=…, or a GPU with trainer.devices=[0]"
+                        "the GPUs: choose another folder with hydra.sweep.dir=…, or a GPU with 'trainer.devices=[0]'"
                     ) from error
                 if taken:
                     yield index

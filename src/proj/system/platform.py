@@ -6,9 +6,7 @@ import errno
 import os
 import platform
 import re
-import shlex
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -26,32 +24,6 @@ ASKS_TO_STOP = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGBREAK")
 STOP_SIGNALS = tuple(getattr(signal, name) for name in ASKS_TO_STOP if hasattr(signal, name))
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # `nohup` started the command
     STOP_SIGNALS = tuple(number for number in STOP_SIGNALS if number != signal.SIGHUP)
-
-
-def local_path(path: str | os.PathLike[str], option: str = "") -> str:
-    """The path that the user typed, with ~ replaced by the home folder: a shell does not do that after `ckpt=`.
-
-    option: what was typed before the path, such as `ckpt=`, for the message.
-    Raises UserError for what cannot be a path on this machine: a URL, a Windows path on another system, and a path
-    with quotation marks around it that no shell has removed.
-    """
-    if not isinstance(path, str | os.PathLike) or isinstance(text := os.fspath(path), bytes):
-        raise UserError(f"{option}{path!r} is no path: give a text or a pathlib.Path.")
-    found = os.path.expanduser(text)
-    if os.path.lexists(found):
-        return found
-    if address := re.fullmatch(r"(\w[\w+.-]*)://(.*)", text):
-        how = f"type {option}{address[2]}" if address[1] == "file" else "download it, and name the copy"
-        raise UserError(f"{option}{text} is an address, but a path on this machine is needed: {how}.")
-    if marked := re.fullmatch(r"(['\"])(.+)\1", text):
-        command = as_command([option + marked[2]])
-        raise UserError(f"{option}{text} has quotation marks that no shell has removed: type {command}")
-    slashed = re.sub(r"\\(?=[\w.*?]|\Z)", "/", text)  # but not \= or \, by which Hydra means = or ,
-    is_there = slashed != text and os.path.isdir(os.path.dirname(os.path.expanduser(slashed)))
-    if not WINDOWS and (is_there or re.match(r"([A-Za-z]:|\.\.?)\\", text)):
-        how = f": type {as_command([option + slashed])}" if is_there else ", as in data/photos."
-        raise UserError(f"{option}{text} is a Windows path: here, / separates folders{how}")
-    return found
 
 
 def printable_output() -> None:
@@ -133,11 +105,6 @@ def refuse_no_text(path: Path) -> None:
 def shorter(path: Path) -> Path:
     """The path relative to the current folder, if it lies in it; else as it is."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def as_command(words: list[str]) -> str:
-    """The words as the user types them into this system's shell, in quotation marks where that needs them."""
-    return subprocess.list2cmdline(words) if WINDOWS else shlex.join(words)
 
 
 def c_library() -> ctypes.CDLL | None:

@@ -4,6 +4,9 @@ With the temperature, predictions with a probability of 90 % are correct in 90 %
 not change. A prediction set contains the true class with a given probability (split conformal prediction); it follows
 from the probabilities of the true classes in validation. Both are stored in the best checkpoint. Since the validation
 part was also used to choose that checkpoint, they are evaluated on the test part.
+
+A model that was trained with balance=loss or sampling has learned the probabilities of classes of equal size. They are
+calibrated as such: each class counts as much as any other.
 """
 
 import math
@@ -19,6 +22,7 @@ from torch import Tensor
 from proj.data.batches import Batches
 from proj.data.loaded import refuse_other_order
 from proj.errors import UserError
+from proj.models.balance import note_on_equal_sizes, weights_to_equal_sizes
 from proj.models.logits import calibrated_logits
 from proj.system.ranks import say
 from proj.training.run_length import limited_batches
@@ -48,7 +52,11 @@ def calibrate(
         return {}
     say(*doubt_logits(logits, type(trainer.lightning_module).__name__))
     smoothing = float(getattr(trainer.lightning_module.loss, "label_smoothing", 0.0))
-    temperature = fit_temperature(calibrated_logits(logits, 1.0, smoothing), targets)
+    say(*note_on_equal_sizes(best["proj"]["config"]))
+    weights = weights_to_equal_sizes(targets, best["proj"]["config"])
+    temperature = fit_temperature(calibrated_logits(logits, 1.0, smoothing), targets, weights)
+    if temperature == TEMPERATURES[1]:
+        say("On the validation part the model's probabilities are no better than equal ones, which they are made.")
     corrected = calibrated_logits(logits, temperature, smoothing)
     probabilities = corrected.softmax(1)
     scores = (1 - probabilities.gather(1, targets[:, None])).flatten().sort().values.float()
@@ -64,8 +72,8 @@ def calibrate(
         "calibration": {
             "temperature": temperature,
             "examples": len(targets),
-            "error_before": calibration_error(logits.softmax(1), targets),
-            "error": calibration_error(probabilities, targets),
+            "error_before": calibration_error(logits.softmax(1), targets, weights),
+            "error": calibration_error(probabilities, targets, weights),
         },
         **decision,
     }
@@ -103,8 +111,9 @@ def doubt_logits(logits: Tensor, name: str) -> list[str]:
     ]
 
 
-def fit_temperature(logits: Tensor, targets: Tensor) -> float:
+def fit_temperature(logits: Tensor, targets: Tensor, weights: Tensor | float = 1.0) -> float:
     """The temperature, by which logits (N, C) are divided, that maximises the likelihood of the targets (N,).
+    weights: (N,), with which the examples count.
 
     One more mistake is assumed than there is (Laplace's rule of succession): else, without a mistake among a few
     examples, the temperature would be 0, and every probability 1.
@@ -113,24 +122,26 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
     right = logits.gather(1, targets[:, None]).flatten()  # (N,)
     wrong = (logits.sum(1) - right) / (logits.shape[1] - 1)  # (N,) the mean logit of the other classes
     # The likelihood is largest where the expected logit under the probabilities equals the one under the targets.
-    observed = ((1 - assumed_error) * right + assumed_error * wrong).sum()
+    observed = (((1 - assumed_error) * right + assumed_error * wrong) * weights).sum()
     low, high = TEMPERATURES
     for _ in range(40):  # bisection, on a logarithmic scale
         middle = math.sqrt(low * high)
-        expected = ((logits / middle).softmax(1) * logits).sum()  # falls as the temperature rises
+        expected = (((logits / middle).softmax(1) * logits).sum(1) * weights).sum()  # falls as the temperature rises
         low, high = (middle, high) if expected > observed else (low, middle)
     return high
 
 
-def calibration_error(probabilities: Tensor, targets: Tensor) -> float:
-    """The mean distance between confidence and accuracy, over BINS bins of the confidence: torchmetrics'
-    `multiclass_calibration_error`, whose import would take seconds."""
+def calibration_error(probabilities: Tensor, targets: Tensor, weights: Tensor | float = 1.0) -> float:
+    """The mean distance between confidence and accuracy, over BINS bins of the confidence. With equal weights, it is
+    torchmetrics' `multiclass_calibration_error`, whose import would take seconds.
+
+    probabilities: (N, C). targets: (N,). weights: (N,), with which the examples count."""
     confidence, predicted = probabilities.float().max(1)
     bin_of = torch.bucketize(confidence, torch.linspace(0, 1, BINS + 1), right=True) - 1
 
     def sums(values: Tensor) -> Tensor:
-        """(BINS + 1,) the sum of the values in each bin; the last bin is for a confidence of exactly 1."""
-        return torch.zeros(BINS + 1).scatter_add(0, bin_of, values)
+        """(BINS + 1,) the weighted sum of the values in each bin; the last bin is for a confidence of exactly 1."""
+        return torch.zeros(BINS + 1).scatter_add(0, bin_of, (values * weights).float())
 
     counts, right = sums(torch.ones_like(confidence)), sums((predicted == targets).float())
     gaps = ((right / counts).nan_to_num() - (sums(confidence) / counts).nan_to_num()).abs()

@@ -99,7 +99,8 @@ def build_loggers(folder: Path, config: dict, state: dict | None) -> list[Logger
             service.log_hyperparams(parameters)
         except (UserError, OSError) as error:
             raise UserError(
-                f"logger={name} cannot start ({message_of(error, 300)}): mend that, or leave it out with ~logger.{name}"
+                f"logger={name} cannot start ({message_of(error, 300)}): mend that, or leave it out with "
+                f"'~logger.{name}'"
             ) from error
         service.log_metrics()
         loggers.append(service)

@@ -49,7 +49,7 @@ class ProgressBar(RichProgressBar):
 
     def __init__(self, refresh_rate: float, leave: bool = False, **settings: Any) -> None:
         if refresh_rate <= 0:
-            none = "~callbacks.progress leaves the bar out"
+            none = "'~callbacks.progress' leaves the bar out"
             raise UserError(f"callbacks.progress.refresh_rate={refresh_rate} is not above 0: {none}.")
         super().__init__(max(refresh_rate, 1), leave, **settings)  # the run's end waits 1 / rate seconds for its thread
         self.seconds, self.keeps_lines = 1 / refresh_rate, leave

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from proj.config.monitors import BY_CLASS
 from proj.system.names import one_line
-from proj.system.platform import as_command
 from proj.system.run_folder import RunFolder
+from proj.system.shell import as_command
 from proj.wording import how_many, share
 
 SHOWN = 40  # the table has the accuracies of at most so many classes, the lowest ones

@@ -14,8 +14,8 @@ from proj.data.loaded import Split
 from proj.data.part_names import part_named
 from proj.errors import UserError, message_of
 from proj.system.folders import absolute, paths_in
-from proj.system.platform import as_command
 from proj.system.ranks import say
+from proj.system.shell import as_command
 
 
 def open_data(

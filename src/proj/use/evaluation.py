@@ -16,15 +16,15 @@ from proj.checkpoint import file as checkpoints
 from proj.data.facts import Facts
 from proj.data.loaded import refuse_other_order
 from proj.errors import UserError, choose
-from proj.models.balance import single_answer
+from proj.models.balance import note_on_equal_sizes, single_answer, weights_to_equal_sizes
 from proj.models.logits import augmented_logits
 from proj.models.measuring import run_test
 from proj.pictures import drawing, plots
 from proj.pictures.confusion import confusion_matrix
 from proj.system.files import csv_of, csv_text, refuse_unwritable, write_outputs, writing
 from proj.system.names import readable
-from proj.system.platform import local_path
 from proj.system.ranks import is_terminal, say
+from proj.system.shell import local_path
 from proj.training.calibration import prediction_set_limit
 from proj.training.library_defaults import quiet_lightning
 from proj.training.precision import set_precision
@@ -75,7 +75,8 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
         model.forward = plain
     model.temperature, model.smoothing = calibration
     targets, class_names = data.splits["test"].targets, contents["class_names"]
-    return results, Answers(logits, targets, names, class_names, calibration, model.costs)
+    weights = weights_to_equal_sizes(targets, contents["config"])
+    return results, Answers(logits, targets, names, class_names, calibration, model.costs, weights)
 
 
 def evaluate(
@@ -143,7 +144,10 @@ def evaluate(
 def remarks_on(metrics: dict, class_names: list[str], stored: dict, as_trained: Path | None) -> list[str]:
     """Remarks on the figures. as_trained: the checkpoint, if they are of the examples that its training tested."""
     other = another_loss(as_trained, metrics["loss"]) if as_trained else ""
-    return [*filter(None, [single_answer(metrics["confusion"], class_names, stored), other])]
+    return [
+        *filter(None, [single_answer(metrics["confusion"], class_names, stored), other]),
+        *note_on_equal_sizes(stored),
+    ]
 
 
 def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, other_data: str) -> None:
@@ -173,7 +177,10 @@ def draw(metrics: dict, answers: Answers, images: np.ndarray | None) -> dict[str
     pictures = {
         "confusion": drawing.png(confusion),
         "reliability": plots.reliability_picture(
-            confidence.numpy(), (probable == answers.targets).numpy(), metrics["calibration_error"]
+            confidence.numpy(),
+            (probable == answers.targets).numpy(),
+            metrics["calibration_error"],
+            np.asarray(answers.weights),
         ),
     }
     if images is not None:

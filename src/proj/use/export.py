@@ -18,8 +18,8 @@ from proj.errors import UserError, message_of
 from proj.models.classifier import Classifier
 from proj.models.logits import check_outputs
 from proj.system.files import refuse_unwritable, write_output
-from proj.system.platform import local_path
 from proj.system.ranks import say
+from proj.system.shell import local_path
 from proj.use.data import open_or_say_why
 from proj.use.quantization import to_int8
 from proj.use.raw_columns import RawColumns, texts

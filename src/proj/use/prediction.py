@@ -13,12 +13,13 @@ import torch
 from proj.data.facts import Facts
 from proj.data.photos.image_file import MAX_PIXELS, open_image
 from proj.errors import UserError
+from proj.models.balance import note_on_equal_sizes
 from proj.models.logits import decided
 from proj.pictures import drawing
 from proj.system.files import refuse_unwritable, write_output
 from proj.system.names import readable
-from proj.system.platform import local_path
 from proj.system.ranks import say
+from proj.system.shell import local_path
 from proj.use.ensemble import Ensemble
 from proj.use.inputs import Example, find_files
 from proj.use.places import lies_in, refuse_among_data
@@ -108,8 +109,7 @@ def predict(
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     ensemble = Ensemble([path] if isinstance(path, str | Path) else path, trust, device)
     facts, settings = ensemble.facts, ensemble.contents["config"]["dataset"]
-    images = facts.kind == "image"
-    limit = ensemble.set_limit(coverage) if coverage else None
+    images, limit = facts.kind == "image", ensemble.set_limit(coverage) if coverage else None
     picture = {"true": "predictions.png", "false": ""}.get(str(show).lower(), str(show))
     refuse_unfitting(images, output, picture, sheet or encoding or id, settings)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
@@ -138,6 +138,7 @@ def predict(
         unsure = sum(map(is_unsure, rows))
         sets = agree(unsure, "its set is", "their sets are")
         say(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} {sets} not of one class")
+    say(*note_on_equal_sizes(ensemble.contents["config"]), file=sys.stderr)
     if output and rows:
         write_rows(rows, output, inverted)
     if shown:

@@ -57,11 +57,11 @@ SETTINGS_OF_LIGHTNING: dict[str, Setting] = {
     "trainer.barebones": reserved(
         "it leaves out what every run here needs: trainer.fast_dev_run=true tries a run that leaves nothing"
     ),
-    "trainer.callbacks": reserved("+callbacks.<name>._target_=<class> adds one, ~callbacks.<name> leaves one out"),
+    "trainer.callbacks": reserved("+callbacks.<name>._target_=<class> adds one, '~callbacks.<name>' leaves one out"),
     "trainer.default_root_dir": reserved(FOLDER),
     "trainer.enable_checkpointing": reserved("the checkpoints are those of callbacks.best and of save_every=<seconds>"),
-    "trainer.enable_progress_bar": reserved("~callbacks.progress leaves the bar out"),
-    "trainer.logger": reserved("logger=csv, logger=[tensorboard,mlflow] and so on choose where the curves go"),
+    "trainer.enable_progress_bar": reserved("'~callbacks.progress' leaves the bar out"),
+    "trainer.logger": reserved("logger=csv, 'logger=[tensorboard,mlflow]' and so on choose where the curves go"),
     "trainer.model_registry": reserved("a run's checkpoints stay in its folder, hydra.run.dir=path/to/folder"),
     "trainer.plugins": reserved("trainer.precision=… and trainer.strategy=… choose how and where a run computes"),
 }

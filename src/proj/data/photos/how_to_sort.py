@@ -11,7 +11,7 @@ from proj.data.part_names import part_named, words_in
 from proj.data.photos.images_in_folder import loose_images
 from proj.system.folders import entries_in, everything_in, folders_in
 from proj.system.names import plain_name, readable
-from proj.system.platform import as_command
+from proj.system.shell import as_command
 from proj.wording import first_of
 
 PREDICTED = "input,class,probability"  # the beginning of a table that proj.predict wrote

@@ -16,7 +16,7 @@ from proj.data.tables.table_file import Reading, open_table
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, nearest
 from proj.system.folders import entries_in, everything_in, folders_in, is_companion, nearest_to, paths_in
-from proj.system.platform import as_command
+from proj.system.shell import as_command
 from proj.wording import first_of
 
 TABLE = re.compile(r"(.+?)\.(csv|tsv|tab|parquet|pq|xlsx|xlsm|xlsb|xls|ods)(\.(gz|bz2|xz|zst|zip))?", re.I)
@@ -125,9 +125,18 @@ def open_tables(
     return tables
 
 
+def relative_to_common(files: list[str], others: list[str]) -> list[str]:
+    """The paths of files from the folder that holds all of `others`; whole paths if those lie on several drives."""
+    try:
+        common = os.path.commonpath(others)
+    except ValueError:
+        return files
+    return [os.path.relpath(file, common) for file in files]
+
+
 def describe_files(found: FoundTables, drawn: list[str]) -> list[str]:
     """Lines that say which files are read, if there are several. drawn: the parts that are drawn if no file is one."""
-    names, said = [os.path.relpath(file, os.path.commonpath(found.files + found.left_out)) for file in found.files], []
+    names, said = relative_to_common(found.files, found.files + found.left_out), list[str]()
     if any(found.parts):
         others = [f"{part} is drawn from train" for part in drawn if part not in found.parts]
         pairs = [f"{part} is {name}" for part, name in zip(found.parts, names, strict=True)]

@@ -16,9 +16,10 @@ from proj.config.stored_run import listed_since
 from proj.data.class_names import spelling
 from proj.errors import UserError
 from proj.system.files import write_atomically
-from proj.system.platform import as_command, processor
+from proj.system.platform import processor
 from proj.system.ranks import say
 from proj.system.run_folder import RunFolder, SweepFolder, flat, read_flat
+from proj.system.shell import as_command
 from proj.wording import first_of, how_many
 
 
