@@ -64,6 +64,29 @@ def test_columns_are_what_differs_and_the_rest_is_said_once(tmp_path, capsys):
     assert not any("dir" in key or "seed" in key for key in comparison["common"])
 
 
+def test_a_setting_that_a_command_named_is_a_column_although_it_differs_with_a_choice(tmp_path):
+    """Of two sweeps, say, of which one has another optimizer and was trained for fewer epochs."""
+    for optimizer, epochs in (("adam", 12), ("sgd", 2)):
+        for seed in (1, 2):
+            folder = write_run(tmp_path / f"{optimizer}{seed}", optimizer=optimizer, seed=seed)
+            change(folder / "config.yaml", {"trainer.max_epochs": epochs})
+            words = [f"optimizer={optimizer}", f"trainer.max_epochs={epochs}", f"seed={seed}"]
+            hydra = {"hydra": {"overrides": {"hydra": [], "task": words}, "job": {"name": "train"}}}
+            name = "job.yaml" if seed == 1 else ".hydra/hydra.yaml"
+            (folder / ".hydra").mkdir(exist_ok=True)
+            (folder / name).write_text(yaml.safe_dump(hydra, sort_keys=False))
+    found = made(tmp_path)
+    assert found["columns"] == ["optimizer", "max_epochs"]
+    assert sorted(row["settings"] for row in found["rows"]) == [["adam", 12], ["sgd", 2]]
+
+
+def test_other_python_files_are_a_column_unless_they_belong_to_other_classes():
+    one = {"choices.optimizer": "adam", "model._target_": "own.Net", "code": "1"}
+    other = {"choices.optimizer": "sgd", "model._target_": "own.Net", "code": "2"}
+    assert choose_columns([one, other], [*one]) == ["choices.optimizer", "code"]
+    assert choose_columns([one, other | {"model._target_": "own.Other"}], [*one]) == ["choices.optimizer"]
+
+
 def test_a_copy_that_some_runs_lack_is_no_column():
     rates = [{"choices.scheduler": "none", "optimizer.lr": lr} for lr in (0.01, 0.1)]
     rates += [{**one, "choices.scheduler": "onecycle", "scheduler.max_lr": one["optimizer.lr"]} for one in rates]

@@ -18,6 +18,7 @@ from proj.reports.runs import find_runs
 from proj.sweeps import seeds
 from proj.sweeps.folder import Sweep
 from proj.sweeps.seeds import add_seeds, ask_for_seeds, new_jobs, seeds_of_rows
+from proj.sweeps.summary import best_again, names_another
 from proj.system.run_folder import RunFolder
 
 NAME = "outputs/sweeps/s"
@@ -188,3 +189,30 @@ def test_a_search_is_told_to_begin_a_sweep(tmp_path, words, sentence):
 def test_nothing_is_asked_without_the_word(tmp_path):
     ask_for_seeds(None, None, tmp_path, is_search=False)
     assert seeds.ASKED == []
+
+
+def test_a_job_that_went_on_with_other_settings_gets_seeds_with_these_and_is_repeated_with_these(ended):
+    """More epochs, or on_nan=skip after a loss that was NaN: the frozen job does not have them."""
+    folder = ended / NAME
+    manifest = yaml.safe_load((folder / "sweep.yaml").read_text())
+    sweep = Sweep(folder, manifest, dict(enumerate(manifest["jobs"])), asked=["+1", "all"])
+    jobs = [name for name, words in manifest["jobs"].items() if "optimizer.lr=0.11" in words]
+    for name in jobs:
+        file = folder / name / "config.yaml"
+        file.write_text(re.sub("max_epochs: .*", "max_epochs: 30", file.read_text()))
+    name = jobs[0]
+    again = best_again(sweep, name, all_folds=False).split()
+    assert "trainer.max_epochs=30" in again and sum("max_epochs" in word for word in again) == 1
+    rows = seeds_of_rows(sweep, manifest["jobs"])
+    assert [words for words in rows if "trainer.max_epochs=30" in words] == [
+        ("optimizer.lr=0.11", "seed=", "trainer.max_epochs=30")
+    ]
+
+
+def test_the_best_again_names_data_by_its_whole_path_where_the_word_means_another_file(tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert not names_another(["data_dir=t.csv", "seed=1"], str(tmp_path / "t.csv"))
+    monkeypatch.chdir(tmp_path / "other")
+    assert names_another(["data_dir=t.csv", "seed=1"], str(tmp_path / "t.csv"))
+    assert not names_another(["seed=1"], str(tmp_path / "t.csv"))

@@ -166,7 +166,7 @@ def test_a_momentum_that_the_schedule_replaces_is_refused_in_python_too(configur
         r"would start 99,999 processes on \d+ cores?: use trainer\.dev",
     ),
     ("trainer.accelerator=cpu trainer.devices=2 trainer.strategy=ddp_spawn", "returns no metrics .* use trainer=ddp"),
-    ("logger=mlflow logger.mlflow.tracking_uri=http://127.0.0.1:9", "leave it out with ~logger.mlflow"),
+    ("logger=mlflow logger.mlflow.tracking_uri=http://127.0.0.1:9", "leave it out with '~logger.mlflow'"),
 )
 def test_what_lightning_or_torch_would_refuse_later_is_one_sentence_before_the_first_step(
     configure, monkeypatch, words, sentence
@@ -313,7 +313,7 @@ def test_a_run_that_ends_before_a_validation_is_due_by_time_is_validated_at_its_
 
 
 def test_a_bar_that_is_never_drawn_is_answered_with_the_word_that_leaves_it_out():
-    with pytest.raises(UserError, match=r"refresh_rate=0 is not above 0: ~callbacks\.progress leaves the bar out"):
+    with pytest.raises(UserError, match=r"refresh_rate=0 is not above 0: '~callbacks\.progress' leaves the bar out"):
         ProgressBar(refresh_rate=0)
 
 

@@ -1,24 +1,27 @@
 """Chooses the settings that become columns of a report's table: those that differ and that add information."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 CALLBACK = re.compile(r"callbacks\.(.+)\._target_")
 
 
-def choose_columns(settings: list[dict[str, Any]], keys: list[str]) -> list[str]:
+def choose_columns(settings: list[dict[str, Any]], keys: list[str], typed: Collection[str] = ()) -> list[str]:
     """The settings in which runs differ, without those that follow from others.
 
-    settings: of each run. keys: the settings in the order in which they are considered.
+    settings: of each run. keys: the settings in the order in which they are considered. typed: those that a run's
+    command named, which do not follow from a choice, such as that of the model, even if they differ with it.
     Every choice that differs (dataset, model, …) is a column; any other setting is one unless it `says_nothing_new`.
     So settings stay that always differ together: each rate of a random search has its own dropout.
     """
     choices = [key for key in keys if key.startswith("choices.")]
     columns = [key for key in choices if varies(settings, key)]
     for key in keys:
-        if key not in choices and varies(settings, key) and not says_nothing_new(settings, key, columns, choices):
-            columns.append(key)
+        if key not in choices and varies(settings, key):
+            chosen = [] if key in typed else choices
+            if not says_nothing_new(settings, key, columns, chosen):
+                columns.append(key)
     return columns
 
 
@@ -28,6 +31,8 @@ def says_nothing_new(settings: list[dict[str, Any]], key: str, columns: list[str
         return follows(settings, key, [column for column in columns if column.startswith(f"callbacks.{callback[1]}.")])
     if key == "data":  # the checksum of the data
         return follows(settings, key, [column for column in columns if column.startswith(("choices.", "dataset."))])
+    if key == "code":  # the checksum of the user's own Python files, which follows from their classes
+        return follows(settings, key, own_classes(settings))
     if is_class(key):
         return follows(settings, key, columns)
     if follows(settings, key, choices):  # as the widths do if each model has its own
@@ -36,6 +41,13 @@ def says_nothing_new(settings: list[dict[str, Any]], key: str, columns: list[str
         return True
     copied = [column for column in columns if is_copy(settings, key, column)]  # as OneCycleLR's max_lr copies the lr
     return any(follows(settings, key, [*choices, column]) for column in copied)
+
+
+def own_classes(settings: list[dict[str, Any]]) -> list[str]:
+    """The settings that name a class of the user's own."""
+    known = ("proj.", "torch.", "torchvision.", "lightning.", "torchmetrics.")
+    keys = dict.fromkeys(key for one in settings for key in one if key.endswith("_target_"))
+    return [key for key in keys if any(not str(one.get(key, known[0])).startswith(known) for one in settings)]
 
 
 def is_class(key: str) -> bool:

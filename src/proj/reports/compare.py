@@ -129,7 +129,7 @@ def compare(runs: list[Run]) -> Comparison:
     settings = [run.settings for run in runs if run.settings]
     keys = list(dict.fromkeys(key for one in settings for key in one))
     keys.sort(key=lambda key: (is_class(key), policy(key).report != "first"))  # the most informative first
-    columns = choose_columns(settings, keys)
+    columns = choose_columns(settings, keys, {key for run in runs for key in run.typed})
 
     groups: dict[tuple, list[Run]] = {}  # by the values of the columns, or by the folder if no configuration is known
     for run in runs:

@@ -175,8 +175,9 @@ def sentences(comparison: Comparison) -> list[str]:
         found += [sentence(comparison, best, row, verdict) for row, verdict in judged[:SHOWN]]
         if rest := judged[SHOWN:]:
             beaten = sum(verdict.is_significant for _, verdict in rest)
-            all_of_them = "the other one" if beaten == len(rest) == 1 else f"{beaten} of the {len(rest)} others"
-            found.append(f"{name_of(comparison, best)} beats {all_of_them}")
+            all_of_them = "the other one" if len(rest) == 1 else f"{beaten or 'none'} of the {len(rest)} others"
+            beats = "beats" if beaten or len(rest) > 1 else "does not beat"
+            found.append(f"{name_of(comparison, best)} {beats} {all_of_them}")
         of_a_search = any("trial.number" in run.config for run in best["runs"])
         once = [row for row in (best, *others) if len(counted(row["runs"])) == 1]
         if others and once and not judged and not of_a_search:

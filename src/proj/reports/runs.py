@@ -31,6 +31,7 @@ class Run:
 
     curves: tag -> [(epochs done, value), …]. repeats: the folder of a later run with the same settings, data and seed,
     which counts instead; `compare` sets it. damaged: files that could not be read, or belong to another run.
+    typed: the settings that the run's command named.
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class Run:
     record: dict[str, Any] = field(default_factory=dict)
     repeats: Path | None = None
     damaged: list[Path] = field(default_factory=list)
+    typed: frozenset[str] = frozenset()
 
     @property
     def checkpoint(self) -> Path | None:
@@ -163,7 +165,19 @@ def read_run(folder: Path) -> Run:
         if not tag.endswith("_per_second"):
             by_epochs[tag] = [(step / epoch, value) for step, value in points if step]  # 0: Lightning's sanity check
     how, _ = run.status()
-    return Run(folder, config, metrics, by_epochs, how, record, damaged=damaged)
+    return Run(folder, config, metrics, by_epochs, how, record, damaged=damaged, typed=read_typed(run))
+
+
+def read_typed(run: RunFolder) -> frozenset[str]:
+    """The settings that a run's command named, from its frozen job or from Hydra's files. These are long, and a report
+    reads hundreds of them, so only the list of words is looked for in their text."""
+    for file in (run.job, run.hydra):
+        with suppress(OSError):
+            if words := re.search(
+                r"^( *)task:\n((?:\1(?:- |  ).*\n)*)", file.read_text(errors="replace"), re.MULTILINE
+            ):
+                return frozenset(re.findall(r"^ *- ['\"]?\+*([\w.]+)=", words[2], re.MULTILINE))
+    return frozenset()
 
 
 def guess_epoch(config: dict[str, Any], curves: dict[str, list[tuple[int, float]]]) -> float:

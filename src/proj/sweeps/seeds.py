@@ -11,7 +11,9 @@ from pathlib import Path
 from proj.config.words import key_of
 from proj.errors import UserError
 from proj.sweeps.folder import Sweep
+from proj.sweeps.swept import with_changes
 from proj.system.ranks import say
+from proj.system.run_folder import RunFolder
 from proj.wording import how_many
 
 ASKED: list[str] = []  # seeds=… and rows=… of the command, such as ["+6", "doubtful"], until the sweeper reads them
@@ -80,7 +82,8 @@ def seeds_of_rows(sweep: Sweep, listed: dict[str, list[str]]) -> dict[tuple[str,
     for run in chain.from_iterable(row["runs"] for row in rows):
         if "seed" not in run.config or run.repeats:
             continue
-        own = ["seed=" if is_seed(word) else word for word in listed[run.folder.name]]
+        words = with_changes(listed[run.folder.name], RunFolder(run.folder))
+        own = ["seed=" if is_seed(word) else word for word in words]
         own = own if "seed=" in own else [*own, "seed="]
         found.setdefault(tuple(own), set()).add(run.config["seed"])
     return found

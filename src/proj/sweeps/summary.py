@@ -11,7 +11,9 @@ from proj.reports.compare import Row
 from proj.reports.report import report
 from proj.sweeps.folder import Sweep
 from proj.sweeps.sweep_file import job_words
+from proj.sweeps.swept import with_changes
 from proj.system.exits import Stopped
+from proj.system.folders import absolute
 from proj.system.names import one_line
 from proj.system.platform import shorter
 from proj.system.shell import as_command
@@ -56,20 +58,26 @@ def flags(sweep: Sweep) -> list[str]:
     return words
 
 
+def names_another(words: list[str], place: str) -> bool:
+    """Whether the words name other data than at `place`, as a relative path does in another working folder."""
+    named = [word.partition("=")[2].strip("'\"") for word in words if key_of(word) == "data_dir"]
+    return bool(named) and absolute(named[0]) != place
+
+
 def best_again(sweep: Sweep, name: str, all_folds: bool) -> str:
     """The command that repeats the training of the job of this name, with the present place of the data.
 
     all_folds: whether it shall train all folds of the job's configuration, and not only that of the job.
     """
     job = sweep.job(name)
-    words = job_words(job["hydra"]["overrides"]["task"])
+    words = with_changes(job_words(job["hydra"]["overrides"]["task"]), sweep.run_folder(name))
     all_folds = all_folds and "dataset.folds" in map(key_of, words)  # which -m takes for all folds
     if all_folds:
         words = [word for word in words if key_of(word) != "dataset.fold"]
     place = sweep.find_data(job["data_dir"])
     if data_dir_is_unread(job["dataset"], words):
         words = [word for word in words if key_of(word) != "data_dir"]
-    elif sweep.manifest.get("data_moved") or place != job["data_dir"]:  # moved since the job was frozen
+    elif sweep.manifest.get("data_moved") or place != job["data_dir"] or names_another(words, place):
         place = place if re.fullmatch(r"[\w./-]+", place) else as_text(place)
         words = [*(word for word in words if key_of(word) != "data_dir"), f"data_dir={place}"]
     if all_folds or any(word.startswith("sweep=") for word in words):  # the file of sweep=… is only read with -m

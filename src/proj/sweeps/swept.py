@@ -11,11 +11,13 @@ from omegaconf import DictConfig
 from proj.config.words import key_of, parsed
 from proj.errors import UserError
 from proj.sweeps.sweep_file import job_words
+from proj.system.run_folder import RunFolder, read_flat
 from proj.system.shell import as_command
 from proj.wording import first_of
 
 OF_ALL_JOBS = ("sweep_name", "log")  # settings of the whole sweep, which cannot be swept
 SHARES = ("trainer.limit_", "trainer.overfit_batches", "trainer.val_check_interval")  # a share, or a number of batches
+MAY_CHANGE = ("on_nan", "trainer.max_epochs", "trainer.max_steps")  # when a run goes on, although they change results
 
 
 def fixed_and_swept(words: list[str], loader: ConfigLoader, folds: bool) -> tuple[list[str], dict[str, Override]]:
@@ -97,3 +99,10 @@ def seeds_and_others(overrides: list[str]) -> tuple[set[str], list[str]]:
     named = [override for word in words if key_of(word) == "seed" and (override := parsed(word))]
     seeds = [values(one) if one.is_sweep_override() else [one.get_value_string()] for one in named]
     return set().union(*seeds), [word for word in words if key_of(word) != "seed"]
+
+
+def with_changes(words: list[str], run: RunFolder) -> list[str]:
+    """A job's words, with the settings that it took when it went on, such as more epochs, for its frozen ones."""
+    frozen, trained = read_flat(run.job), read_flat(run.config)
+    new = {key: trained[key] for key in MAY_CHANGE if key in trained and trained[key] != frozen.get(key)}
+    return [*(word for word in words if key_of(word) not in new), *(f"{key}={value}" for key, value in new.items())]
