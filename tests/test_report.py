@@ -15,6 +15,7 @@ from support.tables import read_rows
 
 from proj.config.explain import sentences
 from proj.errors import UserError
+from proj.reports import charts
 from proj.reports.columns import choose_columns
 from proj.reports.compare import compare
 from proj.reports.conclusions import by_data, conclude
@@ -599,3 +600,22 @@ def test_no_word_of_a_file_of_somebody_else_controls_the_terminal(tmp_path, caps
     with pytest.raises(SystemExit) as stop, sentences():
         raise UserError("the class \x1b[2J is unknown:\n    the second line")
     assert stop.value.code == "error: the class \\x1b[2J is unknown:\n    the second line"
+
+
+def test_a_row_that_failed_does_not_stretch_the_axis_on_which_the_others_are_drawn(tmp_path):
+    for lr in (0.01, 1e9):
+        write_run(tmp_path / f"{lr}", lr=lr)
+    rows = made(tmp_path)["rows"]
+    good, bad = sorted(rows, key=lambda row: row["settings"][0])
+    good["runs"][0].curves = {"train/loss": [(1, 0.5), (2, 0.3)]}
+    bad["runs"][0].curves, bad["status"] = {"train/loss": [(1, 8e15)]}, {"failed": 1}
+    assert max(charts.curves([good, bad], "train/loss", 100)["layout"]["yaxis"]["range"]) < 1
+    assert max(charts.curves([bad], "train/loss", 100)["layout"]["yaxis"]["range"]) > 1e15
+
+
+def test_the_line_at_the_best_so_far_is_drawn_on_one_set_of_data_alone(tmp_path):
+    for dataset, lines in (("digits", 1), ("iris", 0)):
+        write_run(tmp_path / dataset, dataset=dataset)
+        (tmp_path / dataset / "run.json").write_text(json.dumps({"data": dataset}))
+        traces = charts.against_time(made(tmp_path))["traces"]
+        assert sum(one.get("line", {}).get("dash") == "dot" for one in traces) == lines

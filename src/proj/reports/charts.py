@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import Any
 
 from proj.reports.compare import Comparison, Row, counted
-from proj.reports.conclusions import repetitions
+from proj.reports.conclusions import by_data, repetitions
 from proj.reports.runs import Run
 from proj.reports.scales import compact, note_of, number, round_numbers, scale_of, text, time_unit
 from proj.reports.table import heading
@@ -71,7 +71,9 @@ def curves(rows: list[Row], tag: str, most: int) -> dict[str, Any] | None:
     values = [value for _, ys, _ in means for value in ys]
     if not values:
         return None
-    place, axis = scale_of(tag, values)
+    # The losses of a row of which each run has failed, perhaps because it diverged, would stretch the axis.
+    of_others = [y for row, (_, ys, _) in zip(rows, means, strict=True) if {*row["status"]} != {"failed"} for y in ys]
+    place, axis = scale_of(tag, of_others or values)
     bands, lines = [], []
     for i, (epochs, ys, deviations) in reversed(list(enumerate(means))):  # the best is drawn last, above the others
         xs = compact(epochs)
@@ -93,8 +95,8 @@ def curves(rows: list[Row], tag: str, most: int) -> dict[str, Any] | None:
 def dots(
     comparison: Comparison, place_of: Callable[[Run], float | None], title: str, note: str, x_axis: dict
 ) -> dict | None:
-    """A chart with a dot for each run, hollow if the run is not finished, and a dotted line at the best value so far.
-    place_of: the x of a run; None leaves it out."""
+    """A chart with a dot for each run, hollow if the run is not finished, and a dotted line at the best value so
+    far, unless the rows are on several sets of data. place_of: the x of a run; None leaves it out."""
     monitor, mode = comparison["monitor"], comparison["mode"]
     points: list[tuple[float, float, int, Run]] = []
     for i, row in enumerate(comparison["rows"]):
@@ -111,7 +113,7 @@ def dots(
     best_so_far = accumulate((value for _, value in finished), min if mode == "min" else max)
     line = {"x": [x for x, _ in finished], "y": [height(y) for y in best_so_far], "hoverinfo": "skip"}
     line |= {"mode": "lines", "line": {"shape": "hv", "dash": "dot", "width": 1}}
-    traces = [line]
+    traces = [line] if len(by_data(comparison)) < 2 else []
     for i in reversed(range(len(comparison["rows"]))):
         dots_of_row = [(x, height(value), run) for x, value, row, run in points if row == i]
         if not dots_of_row:
