@@ -27,6 +27,7 @@ from proj.config.words import as_hydra_reads, parsed
 from proj.errors import UserError
 from proj.models import MLP, WhitenedCNN
 from proj.sweeps.rehearsal import rehearse
+from proj.system.names import wrapped
 from proj.system.processes import fit_to_processes
 from proj.system.ranks import RANKS, SRUN, TORCHRUN, check_environment, launched_processes, rank
 from proj.system.shell import as_command, local_path
@@ -734,3 +735,8 @@ def test_a_comment_that_the_shell_does_not_know_is_said(mistake):
     """zsh and cmd.exe take a # that is typed behind a command for a word of it."""
     for command in (("proj.train", "dataset=iris"), ("proj.evaluate", "run=x")):
         assert "takes # for no comment: leave it" in mistake(*command, "#", "a", "remark")
+
+
+def test_a_setting_to_copy_is_not_broken_whichever_quotation_marks_it_has():
+    for setting in ("'dataset.drop=[len (cm)]'", '"data_dir=it\'s here and there"'):
+        assert setting in wrapped(f"{'a word ' * 8}type {setting} or another one", 80)

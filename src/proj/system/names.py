@@ -8,7 +8,7 @@ from textwrap import fill
 # Windows reserves these names for devices, even with an ending (nul.txt).
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 # What the user may copy from a message: a setting in quotation marks, or a command up to the end of the line.
-TO_COPY = re.compile(r"'[\w.+~]+=[^']*'|python -.*")
+TO_COPY = re.compile(r"""'[\w.+~]+=[^']*'|"[\w.+~]+=[^"]*"|python -.*""")
 
 
 def file_name(text: str, longest: int = 80) -> str:
