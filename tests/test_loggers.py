@@ -333,7 +333,7 @@ def test_a_service_without_a_login_stops_a_run_before_it_begins(configure, monke
         raise wandb.errors.UsageError("No API key configured. Use `wandb login` to log in.")
 
     monkeypatch.setattr(wandb, "init", init)
-    sentence = r"^logger=wandb cannot start \(.*: No API key configured\. Use `wandb login`.*\): .*~logger\.wandb$"
+    sentence = r"^logger=wandb cannot start \(.*: No API key configured\. Use `wandb login`.*\): .*'~logger\.wandb'$"
     with pytest.raises(UserError, match=sentence):
         train(configure("logger=wandb"))
 
