@@ -173,9 +173,8 @@ def read_typed(run: RunFolder) -> frozenset[str]:
     reads hundreds of them, so only the list of words is looked for in their text."""
     for file in (run.job, run.hydra):
         with suppress(OSError):
-            if words := re.search(
-                r"^( *)task:\n((?:\1(?:- |  ).*\n)*)", file.read_text(errors="replace"), re.MULTILINE
-            ):
+            text = file.read_text("utf-8", errors="replace")
+            if words := re.search(r"^( *)task:\n((?:\1(?:- |  ).*\n)*)", text, re.MULTILINE):
                 return frozenset(re.findall(r"^ *- ['\"]?\+*([\w.]+)=", words[2], re.MULTILINE))
     return frozenset()
 
