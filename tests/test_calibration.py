@@ -183,7 +183,7 @@ def test_predict_writes_the_sets_and_says_what_is_unsure(trained, tmp_path, caps
     (tmp_path / "x.csv").write_text("5.1,3.5,1.4,0.2\n6.0,2.7,5.1,1.6\n6.3,2.5,4.9,1.5\n")
     predict(path, str(tmp_path / "x.csv"), str(tmp_path / "out.csv"), coverage=coverage)
     capsys.readouterr()
-    rows = predict(path, str(tmp_path / "x.csv"), coverage=coverage)
+    rows = predict(path, str(tmp_path / "x.csv"), coverage=coverage, show_line=print)
     lines = capsys.readouterr().out.splitlines()
     _, known = load_model(path)
     limit = prediction_set_limit(known, coverage)

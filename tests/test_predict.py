@@ -174,13 +174,16 @@ def test_dark_on_light_is_recognised_inverted_and_said(digits, tmp_path, capsys)
     dark = Image.fromarray((230 - image * 0.8).astype(np.uint8))  # grey paper
     dark.save(tmp_path / "c_paper.png")
     dark.resize((400, 400), Image.Resampling.BICUBIC).convert("RGB").save(tmp_path / "d_large.jpg")
-    light, dark, paper, large = predict(digits, str(tmp_path))
+    light, dark, paper, large = predict(digits, str(tmp_path), show_line=print)
     lines = capsys.readouterr().out.splitlines()
     assert ["dark on light" in line for line in lines] == [False, True, True, True]
     assert shares(dark) == shares(light) and shares(paper) == pytest.approx(shares(light), abs=0.02)
     assert large["class"] == light["class"]
-    (kept,) = predict(digits, str(tmp_path / "b_dark.png"), invert="false")
+    (kept,) = predict(digits, str(tmp_path / "b_dark.png"), invert="false", show_line=print)
     assert shares(kept) != shares(dark) and "dark on light" not in capsys.readouterr().out
+    predict(digits, str(tmp_path))
+    expected_line = "3 images of 4 taken as dark on light and inverted; invert='false' leaves them"
+    assert capsys.readouterr().out.splitlines() == [expected_line]  # in Python no line for each picture
     (forced,) = predict(digits, str(tmp_path / "a_light.png"), invert="true")
     assert shares(forced) == pytest.approx(shares(kept), abs=1e-6)
 
@@ -330,7 +333,7 @@ def test_the_output_holds_every_classs_probability_as_csv_or_json_lines(digits, 
     (row,) = predict(digits, str(tmp_path / "a, b.png"), output=str(tmp_path / "x.csv"))
     best = sorted(row["probabilities"].items(), key=lambda one: -one[1])[:3]
     assert capsys.readouterr().out == f"{tmp_path / 'x.csv'} (1 in all): {row['class']} 1\n"
-    predict(digits, str(tmp_path / "a, b.png"))
+    predict(digits, str(tmp_path / "a, b.png"), show_line=print)
     line = capsys.readouterr().out.splitlines()[0]
     assert line.split("  ")[1:] == [f"{name} {share:.1%}" for name, share in best]
     (read,) = read_rows(tmp_path / "x.csv")

@@ -204,7 +204,7 @@ def test_predict_and_the_exported_file_name_the_class_of_the_threshold(rare, tmp
     folder, metrics, _ = rare
     numbers = np.linspace(-2, 4, 200)
     (tmp_path / "new.csv").write_text("x\n" + "\n".join(map(repr, numbers.tolist())))
-    rows = predict(folder / "best.ckpt", str(tmp_path / "new.csv"), coverage=0.9)
+    rows = predict(folder / "best.ckpt", str(tmp_path / "new.csv"), coverage=0.9, show_line=print)
     said = capsys.readouterr().out.splitlines()
     for row, line in zip(rows, said, strict=False):
         called = row["probabilities"]["yes"] > metrics["threshold"]["probability"]

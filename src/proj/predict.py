@@ -53,7 +53,7 @@ def main() -> None:
 
         from proj.use.prediction import predict  # imports torch, so only once the command line is understood
 
-        predict(**chosen).refuse_skipped()
+        predict(**chosen, show_line=print).refuse_skipped()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import io
 import itertools
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +24,7 @@ from proj.use.ensemble import Ensemble
 from proj.use.inputs import Example, find_files
 from proj.use.places import lies_in, refuse_among_data
 from proj.use.predicted import Predictions, doubt, in_words, is_unsure, is_written_by_predict, write_rows
-from proj.wording import agree
+from proj.wording import agree, how_many
 
 BATCH = 100  # inputs at a time
 SHOWN = 30  # the most images in the picture for show=…
@@ -99,10 +99,12 @@ def predict(
     sheet: str = "",
     encoding: str = "",
     id: str = "",
+    show_line: Callable[[str], object] | None = None,
 ) -> Predictions:
-    """Return the predictions for all inputs; print the three most probable classes of each, or write the file `output`.
+    """Return the predictions for all inputs, and write them into the file `output`, if one is named.
     path: a checkpoint, or several that know the same classes, whose probabilities are averaged. input: see
-    `find_files`. show: "true", or a file for a picture of results. coverage: see `prediction_set_limit`; 0: no sets.
+    `find_files`. show: "true", or a file for a picture of results. show_line: called with a line of each input's three
+    most probable classes, if `output` is "". coverage: see `prediction_set_limit`; 0: no sets.
     max_pixels: "" for the training's. Others: see `read_images`, `read_tables`.
     Raises UserError for what the user can fix, and if all files were skipped, see `Predictions`.
     """
@@ -120,9 +122,9 @@ def predict(
     examples = ensemble.read(files, {"invert": invert, "max_pixels": largest}, of_tables, rows.skipped)
     try:
         for example, place, padded in classified(examples, rows, ensemble):
-            if not output:
+            if show_line and not output:
                 row = rows[place]
-                print("  ".join(filter(None, [padded, *in_words(row), doubt(row), example.remark])))
+                show_line("  ".join(filter(None, [padded, *in_words(row), doubt(row), example.remark])))
             inverted += bool(example.remark)
             if picture and len(shown) < SHOWN:
                 small, row = thumbnail(example.picture, facts, largest), rows[place]
@@ -138,6 +140,8 @@ def predict(
         unsure = sum(map(is_unsure, rows))
         sets = agree(unsure, "its set is", "their sets are")
         say(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} {sets} not of one class")
+    if inverted and not (output or show_line):
+        say(f"{how_many(inverted, 'image')} of {len(rows):,} taken as dark on light and inverted; invert='false' leaves them")
     say(*note_on_equal_sizes(ensemble.contents["config"]), file=sys.stderr)
     if output and rows:
         write_rows(rows, output, inverted)
