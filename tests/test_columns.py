@@ -13,7 +13,7 @@ from support.images import load_photos
 from support.runs import make
 from support.tables import numbers, read_rows, write_rows
 
-from proj.config.words import typed
+from proj.config.quoting import typed
 from proj.data.facts import Facts
 from proj.data.tables.answers import find_answers
 from proj.data.tables.columns import Columns
@@ -102,7 +102,7 @@ def test_numbers_that_may_be_ids_or_are_not_told_apart_are_said(table, tmp_path,
     write_rows(tmp_path / "t.csv", [[number, ids[0], "pq"[i % 2]] for i, number in enumerate([*ids, ids[0]])])
     data = make("csv", f"data_dir={tmp_path}/t.csv", "target=-1", "batch_size=4")
     assert [one.name for one in data.columns] == ["column 0"]
-    assert """nearly all of them different: 'dataset.drop=["column 0"]' leaves""" in capsys.readouterr().out
+    assert """nearly all of them different: "dataset.drop=['column 0']" leaves""" in capsys.readouterr().out
     table([10**17 + 10**12 * (i % 7) + i for i in range(60)], [f"{i % 7}.5e17" for i in range(60)], [*ids, 5])
     (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("a: ", "b: ", "c: "))]
     assert note.startswith("a: numbers of more than 15 digits lose the last ones: 'dataset.categorical=[a]'")

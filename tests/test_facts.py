@@ -131,7 +131,7 @@ def compare_images(path: Path, folder: Path, tmp_path: Path, seen, recipe, **wor
     measured, evaluated = seen(evaluate, path, trust=TRUST, **whole, **words)
     data = open_data(load_model(path, TRUST)[1], words.get("dataset", ""), str(folder), everything=True)
     evaluated = {data.file_of("test", k): logits for k, logits in enumerate(calibrated(path, evaluated))}
-    rows, predicted = seen(predict, path, str(folder), trust=TRUST)
+    rows, predicted = seen(predict, path, str(folder), trust=TRUST, show_line=print)
     assert len(rows) == len(evaluated) == measured["examples"]
     agree(predicted, torch.stack([evaluated[row["input"]] for row in rows]))
     onnx = export(path, normalize=True, output=str(tmp_path / "best.onnx"), trust=TRUST)

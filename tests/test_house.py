@@ -176,7 +176,8 @@ def test_a_commands_options_are_the_arguments_of_what_it_calls(command):
     file = {"evaluate": "evaluation", "predict": "prediction"}.get(command, command)
     called = getattr(importlib.import_module(f"proj.use.{file}"), command)
     options = importlib.import_module(f"proj.{command}").OPTIONS
-    assert ["path", *options] == list(inspect.signature(called).parameters)
+    parameters = inspect.signature(called).parameters.values()  # those by name alone are for Python
+    assert ["path", *options] == [one.name for one in parameters if one.kind is not one.KEYWORD_ONLY]
     for key, kind in options.items():
         annotation = inspect.signature(called).parameters[key].annotation
         taken = (kind,) if isinstance(kind, tuple) else (kind, kind | None, Sequence[str])

@@ -212,12 +212,13 @@ def png16(values: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def tiff16(values: np.ndarray, order: str) -> bytes:
-    """A TIFF file of 16 bits a channel, of either order of bytes. values: (H, W, 3)."""
+def tiff16(values: np.ndarray, order: str, planes: int = 1) -> bytes:
+    """A TIFF file of 16 bits a channel, of either order of bytes. values: (H, W, 3). planes: 2 if it says that each
+    channel is a plane of its own."""
     height, width, channels = values.shape
     pixels = values.astype(f"{order}u2").tobytes()
     entries = [(256, 3, width), (257, 3, height), (258, 3, 8), (259, 3, 1), (262, 3, 2), (273, 4, 14)]
-    entries += [(277, 3, channels), (278, 3, height), (279, 4, len(pixels))]
+    entries += [(277, 3, channels), (278, 3, height), (279, 4, len(pixels)), (284, 3, planes)]
     start = 14 + len(pixels)
     content = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, start)
     content += struct.pack(f"{order}3H", 16, 16, 16) + pixels + struct.pack(f"{order}H", len(entries))
@@ -260,6 +261,26 @@ def test_deep_colours_are_turned_upright(tmp_path):
     chunk = struct.pack(">I", len(content)) + b"eXIf" + content + struct.pack(">I", zlib.crc32(b"eXIf" + content))
     image = open_image(io.BytesIO(head + chunk + tail), (6, 4), 3, {})
     assert image.size == (4, 6) and np.asarray(image)[:3, :, 0].min() == 255 and np.asarray(image)[3:].max() == 0
+
+
+@pytest.mark.parametrize("orientation", (1, 3, 5, 6, 8))
+@pytest.mark.parametrize("mode", ("L", "P", "RGB", "RGBA", "CMYK", "I;16"))
+def test_an_uncompressed_tiff_file_is_turned_upright_also_where_it_is_opened_by_its_name(tmp_path, mode, orientation):
+    values = np.random.default_rng(0).integers(0, 255, (8, 12), np.uint8)
+    image = Image.fromarray(values.astype(np.uint16)) if mode == "I;16" else Image.fromarray(values).convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.tif", exif=exif)
+    image.save(tmp_path / "packed.tif", exif=exif, compression="tiff_lzw")
+    plain, packed = (np.asarray(open_image(tmp_path / name, (8, 12), 3, {})) for name in ("a.tif", "packed.tif"))
+    assert plain.shape == ((8, 12, 3) if orientation < 5 else (12, 8, 3)) and (plain == packed).all()
+
+
+def test_deep_planes_of_channels_which_pillow_would_misread_are_refused(tmp_path):
+    values = np.random.default_rng(0).integers(0, 2**16, (8, 9, 3)).astype(np.uint16)
+    content = tiff16(values, "<", planes=2)
+    with pytest.raises(Refused, match="16 bits a channel and a plane for each channel: save it with"):
+        open_image(io.BytesIO(content), (8, 9), 3, {})
 
 
 def test_black_and_white_are_those_of_the_usual_depths_or_of_the_values():

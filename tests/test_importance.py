@@ -164,7 +164,7 @@ def test_evaluate_writes_a_table_a_csv_file_and_a_picture_and_asks_whether_a_col
     best = found["importance"][0]
     assert f"{best['log_loss']:.3f} [{best['log_loss_low']:.3f}, {best['log_loss_high']:.3f}]" in shown[2]
     (question,) = [line for line in lines if line.startswith("Does ")]
-    assert "Does the result leak the class" in question and """'dataset.drop=["the result"]'""" in question
+    assert "Does the result leak the class" in question and """\"dataset.drop=['the result']\"""" in question
     assert list(found["leaks"]) == ["the result"] and json.loads((table / "evaluation.json").read_text()) == found
     rows = read_rows(table / "evaluation_importance.csv")
     assert [{key: str(value) for key, value in row.items()} for row in found["importance"]] == rows

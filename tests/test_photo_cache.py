@@ -103,6 +103,32 @@ def test_a_cache_of_another_format_is_made_anew_and_a_newer_one_is_named(photos,
         assert said in (out := capsys.readouterr().out) and ("made anew" in out) == bool(said)
 
 
+def test_a_photo_that_could_not_be_read_for_a_reason_that_may_pass_is_read_by_the_next_run(
+    photos, tmp_path, monkeypatch, capsys
+):
+    folder, real = write_photos(tmp_path / "in", 6), Image.open
+    (folder / "red/broken.png").write_bytes(b"no image")
+
+    def fails(file, **settings):
+        if str(file).endswith("03.png"):
+            raise OSError(errno.EIO, "Input/output error")
+        return real(file, **settings)
+
+    monkeypatch.setattr(Image, "open", fails)
+    photos(folder)
+    said = capsys.readouterr().out
+    assert "4 of 19 images cannot be read" in said and "red/03.png: Input/output error" in said
+    monkeypatch.setattr(Image, "open", real)
+    data = photos(folder)
+    assert "1 of 19 images cannot be read" in capsys.readouterr().out
+    (cache,) = (tmp_path / "cache").glob("*.images")
+    content = cache.read_bytes()
+    cache.unlink()
+    assert photos(folder).checksum() == data.checksum() and cache.read_bytes() == content
+    monkeypatch.setattr(Image, "open", fails)  # all are taken from the cache
+    assert photos(folder).checksum() == data.checksum()
+
+
 def test_the_cache_of_any_folder_has_a_name_that_the_system_takes(photos, tmp_path):
     for name in ("x" * 250, "nul", "a:b.", "日本" * 40):
         photos(write_photos(tmp_path / name, 4))

@@ -15,7 +15,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.runs import make
 from support.tables import numbers
 
-from proj.config.words import as_hydra_reads, typed
+from proj.config.quoting import typed
+from proj.config.words import as_hydra_reads
 from proj.data.facts import Facts, Standardize
 from proj.data.tables.cells import number
 from proj.data.tables.date_forms import moment
@@ -308,7 +309,7 @@ def test_what_is_said_is_wrapped_at_the_terminals_width_but_for_words_to_copy(ta
     data = table("\n".join(["a b c,id,copy,measured,y", *rows]))
     predict("a b c,copy,measured\n1,other,2\n2,other,3\n", data.columns)
     out, err = capsys.readouterr()
-    assert "'dataset.categorical=[\"a b c\"]'" in out
+    assert "\"dataset.categorical=['a b c']\"" in out
     for said, sentence in (
         (out, "a b c: limits count as the number itself ("),
         (out, "classes that seem to list others, though each"),
@@ -461,7 +462,7 @@ def test_a_header_is_what_the_setting_says(table):
 def test_an_unnamed_column_that_numbers_the_rows_is_left_out_and_named(table, capsys, name):
     data = table(flowers([name, "a", "b", "y"], index=True))
     assert [one.name for one in data.columns] == ["a", "b"]
-    said = f"left out, since it numbers the rows: {name or 'column 0'}\n    'dataset.numeric=["
+    said = f"left out, since it numbers the rows: {name or 'column 0'}\n    \"dataset.numeric=['"
     assert said in capsys.readouterr().out
     kept = table(flowers([name, "a", "b", "y"], index=True), "numeric=[0]")
     assert len(kept.columns) == 3
@@ -525,11 +526,11 @@ def test_a_name_with_a_comma_is_said_as_it_is_typed(table):
     text = "\n".join(["City, State;b;y", *(f"{i % 3};{i % 7};{'pq'[i % 2]}" for i in range(40))])
     with pytest.raises(UserError) as raised:
         table(text, "drop=[City, State]")
-    assert str(raised.value).endswith("""Type 'dataset.drop=["City, State"]'.""")
+    assert str(raised.value).endswith("""Type "dataset.drop=['City, State']".""")
 
 
 def test_a_number_that_is_a_name_and_another_place_is_refused(table):
-    with pytest.raises(UserError, match=r"""can be a column's name or its place: use 'dataset.target="2"' or"""):
+    with pytest.raises(UserError, match=r"""can be a column's name or its place: use "dataset.target='2'" or"""):
         table(flowers([1, 2, 3]), "target=2")
 
 
@@ -654,5 +655,5 @@ def test_a_column_whose_name_hydra_takes_for_a_list_is_found(table, name, word):
 
 
 def test_a_column_that_is_called_null_is_told_with_what_to_type(table):
-    with pytest.raises(UserError, match=r"""'dataset\.target="null"' is the column null"""):
+    with pytest.raises(UserError, match=r""""dataset\.target='null'" is the column null"""):
         table(column("1", "2").replace(";y\n", ";null\n"), "target=null")

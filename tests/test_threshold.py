@@ -246,12 +246,12 @@ def test_a_finished_run_gets_another_threshold_without_training_anew(rare, tmp_p
     ("threshold={>50K:0}", r"threshold=\{>50K:0\} is not f1"),
     ("threshold={yes:0}", r"threshold=\{'yes': 0\} is not f1"),
     ("threshold=f1", "threshold=f1 is for two classes, not 3: say what it costs to miss one, such as"),
-    ("threshold={null:3}", r"""threshold holds a name that reads as null: .* such as .threshold=\{"null":5\}"""),
+    ("threshold={null:3}", r"""threshold holds a name that reads as null: .* such as "threshold=\{'null':5\}"\."""),
     ("threshold={}", r"threshold=\{\} names no class: say what it costs to miss one, such as 'threshold=\{setosa:5\}'"),
     ("threshold={setosa:3,Setosa:2}", "threshold gives setosa two costs, as setosa and as Setosa: leave one out"),
     ("threshold={setosa:3,setosa:2}", "names something twice in .setosa:3,setosa:2.: leave one of the two out"),
     ("threshold={1:2,1.0:3}", "names something twice in .1:2,1.0:3.: leave one of the two out"),
-    ("threshold={1_000:3}", r"threshold=1000 does not exist.*quotation marks, such as \{\"1_000\":5\}"),
+    ("threshold={1_000:3}", r"threshold=1000 does not exist.*quotation marks, such as \"threshold=\{'1_000':5\}\""),
     ("threshold={setsa:5}", "threshold=setsa does not exist. Did you mean 'setosa'"),
 )
 def test_a_threshold_that_cannot_be_is_one_sentence(tmp_path, words, sentence):

@@ -29,8 +29,8 @@ import hydra
 from proj.config.allowed_classes import TRUSTED
 from proj.config.command_line import run_hydra, take, words_or_help
 from proj.config.explain import sentences
+from proj.config.quoting import as_text
 from proj.config.settings.table import policy, refusal
-from proj.config.words import as_text
 from proj.errors import UserError, choose, nearest
 from proj.sweeps.folder import Sweep
 from proj.sweeps.seeds import ask_for_seeds

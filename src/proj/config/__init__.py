@@ -3,6 +3,7 @@
 The table of all settings is in settings/, a room of its own.
 
 words.py               a command line's words, as typed and as Hydra takes them; describes the way that they take
+quoting.py             settings whose values are texts, in the quotation marks that Hydra and the shells need
 flags.py               Hydra's flags, such as --multirun
 command_line.py        runs a command, one that Hydra composes or one with options as key=value
 compose.py             composes conf/ (`configure`), and makes objects (`build`)

@@ -19,9 +19,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from proj.config.check_words import given_words
 from proj.config.declared import NO_ARGUMENTS, named_arguments, only_arguments, parts_with_a_class, target_of
+from proj.config.quoting import typed
 from proj.config.settings.ranges import PATH, SIZE, STEPS, SWITCH, Range, either
 from proj.config.settings.table import SETTINGS, policy
-from proj.config.words import key_of, typed
+from proj.config.words import key_of
 from proj.errors import UserError
 from proj.system.shell import as_command
 

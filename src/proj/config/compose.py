@@ -21,7 +21,8 @@ from proj.config.declared import NO_ARGUMENTS, kind_of_data, only_arguments
 from proj.config.declared import arguments as taken_by
 from proj.config.explain import user_errors
 from proj.config.new_folder import TAKEN, refuse_run_in_a_sweep
-from proj.config.words import as_hydra_reads, as_text
+from proj.config.quoting import as_text
+from proj.config.words import as_hydra_reads
 from proj.errors import UserError, causes, in_own_file, message_of, named, nearest, out_of_memory
 from proj.system.folders import absolute
 

@@ -121,7 +121,8 @@ def of_a_value(error: BaseException) -> str | None:
         return f"{cause.full_key} refers to a setting that is missing: {message_of(cause).partition(' full_key')[0]}."
     if "Incompatible key type 'NoneType'" in str(cause):
         key = getattr(cause, "full_key", "")
-        return f"{key} holds a name that reads as null: write it in quotation marks, such as '{key}={{\"null\":5}}'."
+        example = as_command([f"{key}={{'null':5}}"])
+        return f"{key} holds a name that reads as null: write it in quotation marks, such as {example}."
     if isinstance(error, OmegaConfBaseException) or isinstance(cause, OmegaConfBaseException):
         said, key = message_of(cause).partition(" full_key")[0], getattr(cause, "full_key", None)
         return in_own_words(said if not key or key in said else f"{key}: {said}")

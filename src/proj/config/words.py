@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quote, QuotedString, Sweep
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, Sweep
 from hydra.errors import HydraException
 
 from proj.config.declared import OF_ONE_CLASS, TAKE_SEVERAL
+from proj.config.quoting import as_text
 from proj.config.settings.table import policy
 from proj.errors import UserError
-from proj.system.shell import as_command, local_path
+from proj.system.shell import local_path
 
 # Settings whose value is a path: 2024 is a text there, and ~ is the home folder, which a shell does not replace.
 PATH = re.compile(
@@ -55,23 +56,6 @@ def without_plus(word: str) -> str:
     """A word, without the plus before an argument of the Trainer: conf/ lists them all, so that none is added."""
     key = word.partition("=")[0]
     return word[1:] if key.startswith("+trainer.") and policy(key[1:]).range else word
-
-
-def as_text(value: str, quote: Quote = Quote.single) -> str:
-    """A value in quotation marks, in which Hydra takes it literally."""
-    return QuotedString(value, quote).with_quotes()
-
-
-def typed(key: str, *texts: str, listed: bool = False) -> str:
-    """A setting with these values, as a person types it into the shell. listed: the values form one list."""
-    special = ("true", "false", "null", "nan", "inf")  # without quotation marks, Hydra would not take them for texts
-
-    def quoted(text: str) -> str:
-        plain = re.fullmatch(r"[a-z_]\w*", text, re.I | re.ASCII) and text.lower() not in special
-        return text if plain else as_text(text.replace("${", "\\${"), Quote.double)
-
-    value = ",".join(map(quoted, texts))
-    return as_command([f"{key}=[{value}]" if listed else f"{key}={value}"])
 
 
 def as_hydra_reads(word: str, several: bool = False) -> str:

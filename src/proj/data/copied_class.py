@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 from torch import Tensor
 
-from proj.config.words import typed
+from proj.config.quoting import typed
 from proj.data.copies import marks_of
 from proj.data.tables.cells import is_missing
 from proj.data.tables.finding import EVIDENCE

@@ -24,8 +24,8 @@ from proj.data.photos.found_images import FoundImage, FoundImages
 from proj.data.photos.how_to_sort import how_to_sort
 from proj.data.photos.image_file import HEIC, MAX_PIXELS, Levels, Recipe
 from proj.data.photos.near_copies import describe_near_copies
-from proj.data.photos.remarks import describe_grey, describe_sides, remarks_on, why_none_is_left
-from proj.data.photos.resized import OnDisk, Resized, refuse_huge
+from proj.data.photos.remarks import describe_grey, describe_sides, refuse_huge, remarks_on, why_none_is_left
+from proj.data.photos.resized import OnDisk, Resized
 from proj.data.rare_classes import describe_rare, rare_classes, unknown_classes
 from proj.data.splitting import draw_parts
 from proj.errors import UserError

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterable
 
-from proj.config.words import typed
+from proj.config.quoting import typed
 from proj.wording import first_of
 
 NAMES = {

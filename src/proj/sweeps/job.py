@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from proj.config.allowed_classes import needs_trust, trust_option
 from proj.config.compose import resolved
 from proj.config.explain import explain
-from proj.config.words import as_text
+from proj.config.quoting import as_text
 from proj.errors import UserError, file_fault
 from proj.system.files import write_atomically
 from proj.system.forked import Forked, can_fork

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from proj.config.check_words import data_dir_is_unread
-from proj.config.words import as_text, key_of
+from proj.config.quoting import as_text
+from proj.config.words import key_of
 from proj.errors import UserError, file_fault
 from proj.reports.compare import Row
 from proj.reports.report import report

@@ -10,10 +10,12 @@ import torch.nn.functional as F
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from proj.config.quoting import within_a_word
 from proj.config.settings.ranges import COST
 from proj.data.class_names import classes_among
 from proj.errors import UserError, nearest
 from proj.models.metrics import Tally
+from proj.system.shell import as_command
 
 # What a threshold may maximise, from the numbers of true and false positives, and false and true negatives.
 VALUES: dict[str, Callable[..., Tensor]] = {
@@ -72,15 +74,15 @@ def check_threshold(threshold: str | DictConfig | None, names: list[str]) -> Non
 def example_of_costs(name: str) -> str:
     """An example of the setting, quoted for a shell: this class is five times as bad to miss."""
     is_plain = re.fullmatch(r"[^,:{}'\"]+", name) and name.lower() != "null"
-    quoted = name if is_plain else f'"{name}"'
-    return f"'threshold={{{quoted}:5}}'"
+    return as_command([f"threshold={{{name if is_plain else within_a_word(name)}:5}}"])
 
 
 def quoting_hint(threshold: str | DictConfig) -> str:
     """The end of a message on an unknown class, if Hydra has read its name as a number, such as 1_000; else ""."""
     if all(isinstance(key, str) for key in threshold):  # the keys of a dict, or the letters of a text
         return ""
-    return ' Write the name of a class that reads as a number in quotation marks, such as {"1_000":5}.'
+    example = as_command(["threshold={'1_000':5}"])
+    return f" Write the name of a class that reads as a number in quotation marks, such as {example}."
 
 
 def cost_of_each_class(threshold: str | DictConfig, names: list[str]) -> list[float] | None:

@@ -13,7 +13,7 @@ from rich.text import Text
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from proj.config.words import typed
+from proj.config.quoting import typed
 from proj.data.batches import counter_seed
 from proj.data.datamodule import Split
 from proj.data.facts import Facts

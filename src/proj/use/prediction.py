@@ -87,6 +87,18 @@ def classified(
             yield example, place, name.ljust(width)
 
 
+def describe_unsure(rows: Predictions, coverage: float) -> list[str]:
+    unsure = sum(map(is_unsure, rows)) if coverage else 0
+    sets = agree(unsure, "its set is", "their sets are")
+    said = f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} {sets} not of one class"
+    return [said] if coverage else []
+
+
+def describe_inverted(rows: Predictions, inverted: int) -> list[str]:
+    images = f"{how_many(inverted, 'image')} of {len(rows):,}"
+    return [f"{images} taken as dark on light and inverted; invert='false' leaves them"] if inverted else []
+
+
 def predict(
     path: str | Path | Sequence[str | Path],
     input: str,
@@ -99,6 +111,7 @@ def predict(
     sheet: str = "",
     encoding: str = "",
     id: str = "",
+    *,
     show_line: Callable[[str], object] | None = None,
 ) -> Predictions:
     """Return the predictions for all inputs, and write them into the file `output`, if one is named.
@@ -136,12 +149,7 @@ def predict(
         raise
     if not rows and not rows.skipped:
         raise UserError(f"input={input} has no row below its header.")
-    if coverage:
-        unsure = sum(map(is_unsure, rows))
-        sets = agree(unsure, "its set is", "their sets are")
-        say(f"unsure of {unsure:,} of {len(rows):,}: at coverage={coverage:g} {sets} not of one class")
-    if inverted and not (output or show_line):
-        say(f"{how_many(inverted, 'image')} of {len(rows):,} taken as dark on light and inverted; invert='false' leaves them")
+    say(*describe_unsure(rows, coverage), *describe_inverted(rows, 0 if output or show_line else inverted))
     say(*note_on_equal_sizes(ensemble.contents["config"]), file=sys.stderr)
     if output and rows:
         write_rows(rows, output, inverted)

@@ -12,9 +12,9 @@ from PIL import Image, ImageOps
 
 COLOURS = ("RGB;16", "RGBA;16", "RGBX;16", "LA;16")  # Pillow's raw modes of 16 bits a channel, of which it keeps only 8
 DEPTHS = 1, 4, 8, 10, 12, 14, 16  # the usual numbers of bits a pixel
-# TIFF's tags for the bits a pixel, for how grey is stored (0: the highest value is black), and GDAL's for the number
-# that marks a pixel without a measurement.
-BITS, PHOTOMETRIC, NO_DATA = 258, 262, 42113
+# TIFF's tags for the bits of each channel, for how grey is stored (0: the highest value is black), for whether each
+# channel is a plane of its own (2), and GDAL's for the number that marks a pixel without a measurement.
+BITS, PHOTOMETRIC, PLANES, NO_DATA = 258, 262, 284, 42113
 
 
 def black_and_white(low: float, high: float) -> tuple[float, float]:
@@ -53,6 +53,20 @@ def describe(images: Iterable[tuple[str, float, float]], levels: dict[str, list[
             yield f"Images of more than 8 bits, {numbers} from {low:,g} to {high:,g}: {len(spans):,}; {how}"
 
 
+def without_mapping(image: Image.Image) -> Image.Image:
+    """The opened image, whose pixels are going to be read rather than mapped into memory: of an uncompressed TIFF file
+    that is to be turned by a quarter, Pillow (12 and 13) maps rows as long as the turned image's."""
+    image.filename = ""
+    return image
+
+
+def has_deep_planes(image: Image.Image) -> bool:
+    """Whether it is an uncompressed TIFF file with a plane for each channel of 16 bits, which Pillow takes for 8."""
+    tags = getattr(image, "tag_v2", {})
+    is_raw = any(tile[0] == "raw" for tile in image.tile)
+    return is_raw and tags.get(PLANES) == 2 and max(tags.get(BITS, (8,))) > 8
+
+
 def packing(image: Image.Image) -> str:
     """Pillow's raw mode for a file of 16 bits a channel; "" for any other file, and if the image is loaded already."""
     how = image.tile[0].args if image.tile else ""
@@ -79,7 +93,7 @@ def deep_values(image: Image.Image, file: str | Path | BinaryIO, how: str, tags:
     other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
     # Grey with alpha has no swapped mode, but its four bytes can be decoded as the four channels of RGBA.
     swapped = "RGBA" if how.startswith("LA") else how[:-1] + other[how[-1]]
-    with Image.open(file) as again:
+    with without_mapping(Image.open(file)) as again:
         again.tile = [
             type(tile)(*tile[:3], (swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped)
             for tile in again.tile

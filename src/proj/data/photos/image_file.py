@@ -3,7 +3,6 @@
 import math
 import os
 import re
-import struct
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from proj.data.photos.deep_pixels import deep_values, packing, to_8_bits
+from proj.data.photos.deep_pixels import deep_values, has_deep_planes, packing, to_8_bits, without_mapping
 from proj.errors import UserError, out_of_memory
 from proj.system.platform import memory
 
@@ -73,6 +72,10 @@ class Picture(NamedTuple):
     remarks: dict
 
 
+class MayPass(str):
+    """Why a file could not be read, if the system and not the file's content is the reason: it may be read later."""
+
+
 class Refused(ValueError):
     """A file that is not read as a photo, for a reason that is known; the text, such as "is empty", ends a sentence."""
 
@@ -81,18 +84,6 @@ def why_not(error: Exception, file: str | BinaryIO) -> str:
     """The text of an error on a file that cannot be read as an image, without the file's name."""
     why = getattr(error, "strerror", None) or str(error).replace(f" {file!r}", "")
     return " ".join(why.split()) or type(error).__name__
-
-
-def is_start_of_image(start: bytes) -> bool:
-    """Whether these 16 bytes are the beginning of an image in one of FORMATS."""
-    if re.match(HEIC_START, start, re.S):  # also where the package that reads them is missing
-        return True
-    for kind in FORMATS:
-        begins = Image.OPEN[kind][1]
-        with suppress(IndexError, struct.error):  # a file of a few bytes
-            if begins and begins(start) is True:
-                return True
-    return False
 
 
 @contextmanager
@@ -114,7 +105,7 @@ def open_file(file: Source) -> Image.Image:
     if name.endswith(RAW):
         raise Refused("is a raw photo: develop it into a JPEG or TIFF file")
     try:
-        return Image.open(file, formats=(*FORMATS, "TGA") if name.endswith(".tga") else FORMATS)
+        image = Image.open(file, formats=(*FORMATS, "TGA") if name.endswith(".tga") else FORMATS)
     except UnidentifiedImageError as error:
         with open(file, "rb") if name else nullcontext(file) as opened:
             opened.seek(0)
@@ -122,6 +113,9 @@ def open_file(file: Source) -> Image.Image:
         if what := next((what for first, what in NO_PHOTOS.items() if re.match(first, start, re.S)), ""):
             raise Refused(f"is {what}") from error
         raise
+    if has_deep_planes(image):
+        raise Refused("has 16 bits a channel and a plane for each channel: save it with its channels interleaved")
+    return without_mapping(image)
 
 
 def open_image(
@@ -210,7 +204,7 @@ def read_picture(file: str, recipe: Recipe) -> Picture | str:
     except Exception as error:
         if out_of_memory(error):  # otherwise an intact photo would be left out, also in later runs, from the cache
             raise UserError(f"the memory does not suffice to read {file}: end other programs that take it.") from error
-        return why_not(error, file)
+        return (MayPass if getattr(error, "errno", None) else str)(why_not(error, file))
     ratio = image.height / image.width
     if not recipe.drawings and not 0.5 <= ratio * size[1] / size[0] <= 2:
         image.info["cut"] = ratio

@@ -1,17 +1,33 @@
 """Decides which files in a user's folder are images."""
 
 import os
+import re
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from proj.data.photos.image_file import RAW, is_start_of_image
+from PIL import Image
+
+from proj.data.photos.image_file import FORMATS, HEIC_START, RAW
 from proj.system.folders import entries_in, everything_in, stamp
 from proj.system.names import readable
 from proj.wording import first_of
 
 # Files with these suffixes are read, or reported as damaged. Any other file is an image if its first bytes say so.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".tga")
+
+
+def is_start_of_image(start: bytes) -> bool:
+    """Whether these 16 bytes are the beginning of an image in one of FORMATS."""
+    if re.match(HEIC_START, start, re.S):  # also where the package that reads them is missing
+        return True
+    for kind in FORMATS:
+        begins = Image.OPEN[kind][1]
+        with suppress(IndexError, struct.error):  # a file of a few bytes
+            if begins and begins(start) is True:
+                return True
+    return False
 
 
 def is_image(entry: os.DirEntry) -> bool:

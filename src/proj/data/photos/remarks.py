@@ -1,5 +1,6 @@
-"""Remarks on the images once they are read: which are left out, and which have several frames or deep pixels."""
+"""Remarks on images: before they are read, on their size; then, on those left out, of several frames or deep pixels."""
 
+import math
 import os
 from collections.abc import Iterator
 
@@ -10,7 +11,9 @@ from proj.data.part_names import PARTS, words_in
 from proj.data.photos.deep_pixels import describe
 from proj.data.photos.image_file import Levels
 from proj.data.photos.resized import Resized
+from proj.errors import UserError
 from proj.system.names import readable
+from proj.system.platform import memory
 from proj.wording import agree, first_of, how_many
 
 NAMED = 10  # the maximum number of left-out images that are listed by name
@@ -88,3 +91,13 @@ def describe_sides(class_names: list[str]) -> Iterator[str]:
             alike = f"The training mirrors images, and those of {name} may then look like those of {other}"
             yield f"{alike}: dataset.flip=false leaves them as they are"
             return
+
+
+def refuse_huge(shape: tuple[int, int, int], batch: int) -> None:
+    """Raises UserError if a single batch would not fit into the machine's memory. shape: (H, W, C)."""
+    needed, there = 4 * batch * math.prod(shape), memory()
+    if there and needed > there:
+        raise UserError(
+            f"images of {shape[0]}×{shape[1]} pixels take {needed / 1e9:,.0f} GB for a batch of {batch}, and this "
+            f"machine has {there / 1e9:,.0f}: choose a smaller dataset.size or dataset.batch_size."
+        )

@@ -17,15 +17,16 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from proj.data.photos.image_file import REMARKS, Levels, Picture, Recipe, read_picture
+from proj.data.photos.image_file import REMARKS, Levels, MayPass, Picture, Recipe, read_picture
 from proj.errors import UserError
 from proj.system.files import remove_unfinished, whole_file
 from proj.system.locks import alone
-from proj.system.platform import memory, read_at
+from proj.system.platform import read_at
 from proj.system.ranks import is_terminal, say
 from proj.wording import agree, how_many
 
-FORMAT = 3  # the version of the file format of `Resized`; files of another version are made anew
+FORMAT = 4  # the version of the file format of `Resized`; files of another version are made anew
+LEFT_OUT = "left_out", "may_pass"
 HEADER = "proj images {} {}\n"  # filled with FORMAT and the key
 
 
@@ -34,7 +35,8 @@ class Resized:
 
     HEADER with `key`, a hash of the source files; the pixels; `sums`, int64 (N, 1 + 2 * channels), see `Picture`, or -1
     for a file that is left out; JSON with the recipe's `levels` and, by the number of the source file, `left_out` (the
-    reason), `deep`, `frames` and `cut` (see `Picture`); and the CRC-32 of the sums and the JSON, in 4 bytes.
+    reason), `may_pass` (whether it is `MayPass`), `deep`, `frames` and `cut` (see `Picture`); and the CRC-32 of the
+    sums and the JSON, in 4 bytes.
     The file is read, not memory-mapped: mapped pages count as the process's memory, which batch systems limit.
     """
 
@@ -69,8 +71,8 @@ class Resized:
             raise ValueError(f"{self.path} is damaged.")
         self.sums = np.frombuffer(sums, np.int64).reshape(count, width)
         known = json.loads(remarks)
-        self.left_out, self.deep, self.frames, self.cut = (
-            {int(number): value for number, value in known.get(name, {}).items()} for name in ("left_out", *REMARKS)
+        self.left_out, self.may_pass, self.deep, self.frames, self.cut = (
+            {int(number): value for number, value in known.get(name, {}).items()} for name in (*LEFT_OUT, *REMARKS)
         )
         return known["levels"]
 
@@ -80,6 +82,7 @@ class Resized:
     ) -> "Resized":
         """The images in the file at `path`, which is written first if necessary; other processes wait for it.
 
+        Files that could not be read, for a reason that `MayPass`, are read again.
         find_levels: returns the levels for deep pixels once all files have been read. If the images were made with
         other levels, those with deep pixels are made again. Raises UserError if the file cannot be written.
         """
@@ -93,15 +96,22 @@ class Resized:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     write(path, key, files, recipe)
                     images = cls(path, key, files, recipe)
+                else:
+                    if images.may_pass:
+                        images = images.again(key, images.recipe.levels)
                 if images.deep and (levels := find_levels(images)) != images.recipe.levels:
-                    write(path, key, files, replace(recipe, levels=levels), images)
-                    images = cls(path, key, files, recipe)
+                    images = images.again(key, levels)
                 return images
         except OSError as error:
             raise UserError(
                 f"{path}, {len(files) * math.prod(recipe.shape) / 1e6:,.0f} MB of resized images, could not be written "
                 f"({error.strerror}): make room, or name another folder with dataset.cache_dir=…"
             ) from error
+
+    def again(self, key: str, levels: Levels) -> "Resized":
+        """The images with these levels, in the same file; see `write`."""
+        write(self.path, key, self.files, replace(self.recipe, levels=levels), self)
+        return Resized(self.path, key, self.files, self.recipe)
 
     def read(self, numbers: Tensor) -> Tensor:
         """uint8 (B, height, width, channels), the images with these numbers (B,). A damaged image is made again from
@@ -145,7 +155,7 @@ def pictures(files: list[str], recipe: Recipe, before: Resized | None) -> Iterat
     """`read_picture` of each file, in order, in as many threads as torch uses. before: see `write`."""
 
     def make(number: int) -> Picture | str:
-        if before is None or number in before.deep:
+        if before is None or number in before.deep or number in before.may_pass:
             return read_picture(files[number], recipe)
         return before.picture(number)
 
@@ -161,10 +171,10 @@ def pictures(files: list[str], recipe: Recipe, before: Resized | None) -> Iterat
 def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resized | None = None) -> None:
     """Read and resize all files, and write the file that `Resized` reads.
 
-    before: the same images made with other levels; those without deep pixels are copied from it.
+    before: the same images, from which those are copied that other levels, or another attempt, would not change.
     """
     sums = np.full((len(files), 1 + 2 * recipe.shape[2]), -1, np.int64)
-    remarks: dict = {"left_out": {}, **{name: {} for name in REMARKS}, "levels": recipe.levels}
+    remarks: dict = {**{name: {} for name in (*LEFT_OUT, *REMARKS)}, "levels": recipe.levels}
     shown = {"description": "resizing", "total": len(files), "transient": True, "disable": not is_terminal(sys.stdout)}
     remove_unfinished(path.parent, path.name)
     with whole_file(path) as file, closing(pictures(files, recipe, before)) as made:
@@ -172,6 +182,8 @@ def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resize
         for number, picture in enumerate(track(made, **shown)):
             if isinstance(picture, str):
                 remarks["left_out"][number] = picture
+                if isinstance(picture, MayPass):
+                    remarks["may_pass"][number] = True
                 file.write(bytes(math.prod(recipe.shape)))
                 continue
             sums[number] = picture.sums
@@ -182,16 +194,6 @@ def write(path: Path, key: str, files: list[str], recipe: Recipe, before: Resize
             before.file.close()  # on Windows, an open file cannot be replaced
         end = sums.tobytes() + json.dumps(remarks).encode()
         file.write(end + zlib.crc32(end).to_bytes(4, "little"))
-
-
-def refuse_huge(shape: tuple[int, int, int], batch: int) -> None:
-    """Raises UserError if a single batch would not fit into the machine's memory. shape: (H, W, C)."""
-    needed, there = 4 * batch * math.prod(shape), memory()
-    if there and needed > there:
-        raise UserError(
-            f"images of {shape[0]}×{shape[1]} pixels take {needed / 1e9:,.0f} GB for a batch of {batch}, and this "
-            f"machine has {there / 1e9:,.0f}: choose a smaller dataset.size or dataset.batch_size."
-        )
 
 
 class OnDisk:

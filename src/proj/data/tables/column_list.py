@@ -1,6 +1,6 @@
 """Lists how each column of a table is used: prints it, and makes the rows of columns.csv."""
 
-from proj.config.words import typed
+from proj.config.quoting import typed
 from proj.data.tables.chosen_columns import LISTED
 from proj.data.tables.columns import Columns
 from proj.data.tables.date_column import DateColumn

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from proj.config.words import typed
+from proj.config.quoting import typed
 from proj.data.tables.answers import AnswerColumn, answer_values, find_answers
 from proj.data.tables.cells import Count, count, is_missing
 from proj.data.tables.chosen_columns import LISTED, OF_SPLIT, chosen_columns, is_index, without_effect

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proj.config.words import typed
+from proj.config.quoting import typed
 from proj.data.tables.cells import examples_of, is_missing
 from proj.data.tables.date_forms import DAY_FIRST, FORMS, ISO, MONTH_FIRST, is_no_date, moment
 from proj.data.tables.date_parts import DATE_PARTS, parts_of

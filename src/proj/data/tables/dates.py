@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from proj.config.words import typed
+from proj.config.quoting import typed
 from proj.data.tables.date_forms import ANY_NAME, DAY_FIRST, FORMS, HOURS, ISO, MONTH_FIRST, PLAIN, is_no_date, moment
 from proj.data.tables.one_column import Column
 from proj.data.tables.plain_numbers import plain_number

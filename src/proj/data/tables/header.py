@@ -8,7 +8,7 @@ from textwrap import shorten
 
 import numpy as np
 
-from proj.config.words import typed
+from proj.config.quoting import typed
 from proj.data.tables.cells import is_no_number, is_number
 from proj.data.tables.text_table import Table
 from proj.errors import UserError

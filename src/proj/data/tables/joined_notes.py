@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from proj.wording import first_of, how_many
 
 ALIKE = 3  # so many remarks of one kind are printed one by one; more become one
-VARYING = re.compile(r"\(.*?\)|[-\d.,\"]+| and (?=is|are)|\b(is|are|it marks|they mark)\b")
+VARYING = re.compile(r"\(.*?\)|[-\d.,'\"]+| and (?=is|are)|\b(is|are|it marks|they mark)\b")
 
 
 def joined(notes: Sequence[str], names: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from unicodedata import normalize
 
-from proj.config.words import typed
+from proj.config.quoting import typed
 from proj.data.tables.plain_numbers import plain_number
 from proj.data.tables.text_table import Table
 from proj.errors import UserError, nearest

@@ -9,7 +9,7 @@ from typing import NoReturn
 import numpy as np
 from torch import Tensor
 
-from proj.config.words import typed
+from proj.config.quoting import typed
 from proj.data.tables.cells import LIMIT, is_no_number, is_number, number, number_and_word
 from proj.data.tables.input_column import InputColumn, are_numbers, standardised
 from proj.data.tables.one_column import Column

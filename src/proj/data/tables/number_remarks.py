@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
-from proj.config.words import typed
+from proj.config.quoting import typed
 from proj.data.tables.cells import Count, examples_of, number, number_and_word
 from proj.wording import first_of, how_many, percent
 

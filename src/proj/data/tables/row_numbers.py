@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from proj.config.words import typed
+from proj.config.quoting import typed
 from proj.data.tables.header import is_unnamed
 from proj.data.tables.one_column import Column
 from proj.wording import agree

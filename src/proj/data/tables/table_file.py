@@ -62,7 +62,7 @@ def read_table(file: BinaryIO, name: str, how: Reading = AS_FOUND) -> Table:
     except LookupError:
         raise UserError(f"{how.prefix}encoding={encoding} is no encoding that Python knows, such as cp1252.") from None
     except (csv.Error, UnicodeError) as error:
-        from proj.data.photos.image_file import is_start_of_image  # here, since it imports Pillow
+        from proj.data.photos.images_in_folder import is_start_of_image  # here, since it imports Pillow
 
         if is_start_of_image(start[:16]):
             photos = "dataset=image_folder trains on photos"
