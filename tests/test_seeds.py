@@ -19,6 +19,7 @@ from proj.sweeps import seeds
 from proj.sweeps.folder import Sweep
 from proj.sweeps.seeds import add_seeds, ask_for_seeds, new_jobs, seeds_of_rows
 from proj.sweeps.summary import best_again, names_another
+from proj.sweeps.swept import with_changes
 from proj.system.run_folder import RunFolder
 
 NAME = "outputs/sweeps/s"
@@ -207,6 +208,13 @@ def test_a_job_that_went_on_with_other_settings_gets_seeds_with_these_and_is_rep
     assert [words for words in rows if "trainer.max_epochs=30" in words] == [
         ("optimizer.lr=0.11", "seed=", "trainer.max_epochs=30")
     ]
+
+
+def test_a_limit_that_was_taken_away_is_null_as_a_command_takes_it(tmp_path):
+    for name, epochs in (("job.yaml", 3), ("config.yaml", None)):
+        (tmp_path / name).write_text(yaml.safe_dump({"trainer": {"max_epochs": epochs}}))
+    words = ["seed=1", "trainer.max_epochs=3"]
+    assert with_changes(words, RunFolder(tmp_path)) == ["seed=1", "trainer.max_epochs=null"]
 
 
 def test_the_best_again_names_data_by_its_whole_path_where_the_word_means_another_file(tmp_path, monkeypatch):

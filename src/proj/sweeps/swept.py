@@ -104,5 +104,6 @@ def seeds_and_others(overrides: list[str]) -> tuple[set[str], list[str]]:
 def with_changes(words: list[str], run: RunFolder) -> list[str]:
     """A job's words, with the settings that it took when it went on, such as more epochs, for its frozen ones."""
     frozen, trained = read_flat(run.job), read_flat(run.config)
-    new = {key: trained[key] for key in MAY_CHANGE if key in trained and trained[key] != frozen.get(key)}
-    return [*(word for word in words if key_of(word) not in new), *(f"{key}={value}" for key, value in new.items())]
+    changed = {key: trained[key] for key in MAY_CHANGE if key in trained and trained[key] != frozen.get(key)}
+    new = [f"{key}={'null' if value is None else value}" for key, value in changed.items()]
+    return [*(word for word in words if key_of(word) not in changed), *new]
