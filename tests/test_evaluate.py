@@ -136,7 +136,7 @@ def test_the_reliability_picture_is_of_the_most_probable_class_as_the_calibratio
     drawn, costs = calls_of(plots, "reliability_picture"), torch.tensor([1.0, 99.0])
     logits = torch.tensor([[0.0, -2.0]]).expand(2, 2)
     answers = Answers(logits, torch.tensor([0, 1]), ["a", "b"], ["a", "b"], (1.0, 0.0), costs)
-    draw({"confusion": torch.tensor([[0, 1], [0, 1]]), "calibration_error": 0.38}, answers, None)
+    draw({"confusion": torch.tensor([[0, 1], [0, 1]]), "calibration_error": 0.38}, answers, 1.0, None)
     ((sure, right, _, _),) = drawn
     assert right.tolist() == [True, False] and sure == pytest.approx(1 / (1 + np.exp(-2)))
 
@@ -404,6 +404,14 @@ def test_the_reliability_picture_holds_the_accuracy_of_each_bin_and_its_gap_to_t
     (places, accuracy), (_, gap), (_, shares) = [(list(places), list(heights)) for _, places, heights, *_ in drawn]
     assert places == pytest.approx([7.5 / 15, 14.5 / 15]) and shares == [0.5, 0.5]
     assert accuracy == [0.5, 1] and gap == pytest.approx([0, -0.025])
+
+
+def test_the_reliability_picture_of_classes_of_equal_size_says_so(calls_of):
+    labels, drawn = calls_of(Axes, "set_ylabel"), calls_of(Axes, "bar")
+    for weights in (1.0, np.array([0.5, 1.5])):
+        reliability_picture(np.array([0.5, 0.9]), np.array([True, False]), 0.5, weights)
+    assert [words[1] for words in labels][1::2] == ["examples", "examples,\nclasses alike"]
+    assert [words[2].tolist() for words in drawn][2::3] == [[0.5, 0.5], [0.25, 0.75]]
 
 
 def test_a_network_looks_where_its_class_is_drawn():

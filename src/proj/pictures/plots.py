@@ -23,34 +23,30 @@ def reliability_picture(
     """A PNG of accuracy against confidence, and below it the histogram of the confidence.
 
     confidence: (N,) the probability of the predicted class. right: (N,) bool. error: the calibration error.
-    weights: (N,), with which the examples count.
+    weights: (N,), with which the examples count so that all classes count equally; or 1.0.
     """
-    weights = np.broadcast_to(weights, len(confidence))
-    is_right, is_sure = (share((values * weights).mean(), ".1%") for values in (right, confidence))
-    bin_of = np.minimum((confidence * BINS).astype(int), BINS - 1)  # (N,)
-    counts = np.bincount(bin_of, weights, minlength=BINS)
-    filled = counts > 0
-    accuracy, mean_confidence = (
-        np.bincount(bin_of, value * weights, minlength=BINS)[filled] / counts[filled] for value in (right, confidence)
+    size = len(confidence)
+    counts, right_counts, sums = (  # (BINS,)
+        np.histogram(confidence, BINS, (0, 1), weights=values * weights)[0]
+        for values in (np.ones(size), right, confidence)
     )
+    filled = counts > 0
     middle = (np.flatnonzero(filled) + 0.5) / BINS
+    accuracy, gap = (values[filled] / counts[filled] for values in (right_counts, sums - right_counts))
     figure = Figure(figsize=(4.6, 5.4))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1), gridspec_kw={"hspace": 0.08})
     above.bar(middle, accuracy, 0.9 / BINS, color=RIGHT, label="accuracy")
-    gap = mean_confidence - accuracy
-    above.bar(
-        middle, gap, 0.9 / BINS, accuracy, color="none", edgecolor=WRONG, hatch="////", linewidth=0.8, label="gap"
-    )
+    hatched = {"color": "none", "edgecolor": WRONG, "hatch": "////", "linewidth": 0.8}
+    above.bar(middle, gap, 0.9 / BINS, accuracy, label="gap", **hatched)
     above.plot((0, 1), (0, 1), color="black", linewidth=1, linestyle=(0, (4, 3)), label="as sure as right")
     above.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
-    above.set_title(
-        f"right {is_right}, sure {is_sure}, calibration error {error:.1%}",
-        fontsize=10,
-    )
+    is_right, is_sure = (share(values.sum() / size, ".1%") for values in (right_counts, sums))
+    above.set_title(f"right {is_right}, sure {is_sure}, calibration error {error:.1%}", fontsize=10)
     above.legend(frameon=False, loc="upper left")
-    below.bar(middle, counts[filled] / len(bin_of), 0.9 / BINS, color="#a9bccd")
+    below.bar(middle, counts[filled] / size, 0.9 / BINS, color="#a9bccd")
     below.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    below.set(xlabel="probability of the predicted class", ylabel="examples")
+    examples = "examples,\nclasses alike" if np.ndim(weights) else "examples"
+    below.set(xlabel="probability of the predicted class", ylabel=examples)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=150, bbox_inches="tight", pad_inches=0.15)
     return content.getvalue()

@@ -23,7 +23,6 @@ class Answers:
     logits: (N, C), without calibration, as in the training. targets: (N,), the indices of the right classes.
     class_names: the model's names of its classes. names: the data's names of the same classes, in the same order.
     calibration: (temperature, smoothing), see `calibrated_logits`. costs: (C,) or None, see `decided`.
-    weights: (N,), with which the examples count in the calibration error.
     From these follow probabilities (N, C), calibrated, in float64; predicted (N,), the indices of the classes that the
     model chose; confidence (N,), the probabilities of those; and right (N,), whether they are the right ones.
     """
@@ -36,9 +35,7 @@ class Answers:
         class_names: list[str],
         calibration: tuple[float, float],
         costs: Tensor | None = None,
-        weights: Tensor | float = 1.0,
     ) -> None:
-        self.weights = weights
         self.logits, self.targets, self.names, self.class_names = logits, targets, names, class_names
         self.temperature, _ = calibration
         self.probabilities = calibrated_logits(logits.double(), *calibration).softmax(1)
@@ -60,17 +57,20 @@ class Answers:
         }
 
 
-def figures(results: dict[str, float], answers: Answers, contents: dict, coverage: float) -> dict:
+def figures(
+    results: dict[str, float], answers: Answers, contents: dict, coverage: float, weights: Tensor | float
+) -> dict:
     """The figures of evaluation.json; the confusion matrix is still a tensor (C, C).
-    results: of Lightning's test. contents: the description in the checkpoint. coverage: see `figures_of_sets`."""
+    results: of Lightning's test. contents: the description in the checkpoint. coverage: see `figures_of_sets`.
+    weights: (N,), with which the examples count in the calibration error."""
     targets, size = answers.targets, answers.logits.shape[1]
     confusion = confusion_of(targets, answers.predicted, size)
     top3 = answers.logits.topk(min(3, size)).indices
     return {
         **{name: results[f"test/{name}"] for name in ("loss", "acc", *BY_CLASS) if f"test/{name}" in results},
         "top3_acc": (top3 == targets[:, None]).any(1).float().mean().item(),
-        "calibration_error": calibration_error(answers.probabilities, targets, answers.weights),
-        "calibration_error_before": calibration_error(answers.logits.softmax(1), targets, answers.weights),
+        "calibration_error": calibration_error(answers.probabilities, targets, weights),
+        "calibration_error_before": calibration_error(answers.logits.softmax(1), targets, weights),
         "acc_per_class": accuracy_per_class(confusion, answers.names),
         "confusion": confusion,
         "temperature": answers.temperature,

@@ -75,8 +75,7 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
         model.forward = plain
     model.temperature, model.smoothing = calibration
     targets, class_names = data.splits["test"].targets, contents["class_names"]
-    weights = weights_to_equal_sizes(targets, contents["config"])
-    return results, Answers(logits, targets, names, class_names, calibration, model.costs, weights)
+    return results, Answers(logits, targets, names, class_names, calibration, model.costs)
 
 
 def evaluate(
@@ -114,7 +113,7 @@ def evaluate(
     note_seen(split, other, dataset, data_dir, sheet, stored)
     part = "test" if split == "all" else split  # `load_all` makes all examples the test part
     results, answers = classify(model, data, contents, test_on(data, part, facts.class_names), tta)
-    worst = answers.worst(SHOWN)
+    worst, weights = answers.worst(SHOWN), weights_to_equal_sizes(answers.targets, stored)
     metrics = {
         "checkpoint": str(path),
         "dataset": dataset or stored["choices"]["dataset"],
@@ -123,7 +122,7 @@ def evaluate(
         "tta": tta,
         "examples": len(answers.targets),
         "left_out": data.left_out,
-        **figures(results, answers, contents, coverage),
+        **figures(results, answers, contents, coverage, weights),
         **({"positive": facts.class_names[model.positive]} if "test/ap" in results else {}),
         "mistakes": [{"index": i, "file": data.file_of(part, i), **answers.to_example(i)} for i in worst],
     }
@@ -135,7 +134,7 @@ def evaluate(
         print_importance(metrics, "drop" in stored["dataset"])
     images = mistaken(model, facts, data, part, answers, worst) if worst and facts.kind == "image" else None
     name = name_of_files(folder, path, dataset, data_dir if other else "", sheet if other else "", split, tta)
-    write(metrics, draw(metrics, answers, images), folder, name, answers)
+    write(metrics, draw(metrics, answers, weights, images), folder, name, answers)
     if labels:
         write_label_issues(answers, data, part, folder, name)
     return metrics
@@ -169,8 +168,8 @@ def mistaken(model, facts: Facts, data, part: str, answers: Answers, worst: list
     return drawing.beside_heat(facts.pixels(x).numpy(), heat.numpy())
 
 
-def draw(metrics: dict, answers: Answers, images: np.ndarray | None) -> dict[str, bytes]:
-    """The contents of the PNG files, by the names of the pictures.
+def draw(metrics: dict, answers: Answers, weights: Tensor | float, images: np.ndarray | None) -> dict[str, bytes]:
+    """The contents of the PNG files, by the names of the pictures. weights: see `reliability_picture`.
     images: uint8 (N, H, W, 3) of the mistakes in `metrics`; None for a table, or if there is no mistake."""
     confusion = confusion_matrix(metrics["confusion"].numpy(), answers.names, answers.class_names, zoom=2)
     confidence, probable = answers.probabilities.max(1)  # as in the calibration error, without a threshold
@@ -180,7 +179,7 @@ def draw(metrics: dict, answers: Answers, images: np.ndarray | None) -> dict[str
             confidence.numpy(),
             (probable == answers.targets).numpy(),
             metrics["calibration_error"],
-            np.asarray(answers.weights),
+            np.asarray(weights),
         ),
     }
     if images is not None:
