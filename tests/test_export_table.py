@@ -26,7 +26,7 @@ from proj.data.tables.texts import TextColumn
 from proj.data.tables.word_column import WordColumn
 from proj.errors import UserError
 from proj.training.run import train
-from proj.use.export import describe_inputs, export, refuse_unfitting
+from proj.use.export import describe_inputs, export, refuse_to_export
 from proj.use.prediction import predict
 from proj.use.raw_columns import RawColumns, texts
 
@@ -197,4 +197,4 @@ def test_numbers_alone_can_be_normalized_and_the_sentence_names_raw(mixed, mista
 def test_a_table_with_texts_is_not_advised_raw_which_refuses_it():
     facts = Facts([1], ["p", "q"], False, None, None, [TextColumn("note", ["red"])], "")
     with pytest.raises(UserError, match=r"that hold numbers only: leave it out\.$"):
-        refuse_unfitting(facts, "onnx", True, False, "none")
+        refuse_to_export(facts, "onnx", True, False, "none")

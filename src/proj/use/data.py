@@ -41,7 +41,7 @@ def open_data(
     if dataset:
         # No run is started, so any folder will do as long as it is not a sweep's, which is refused.
         chosen = dict(configure(f"dataset={dataset}", "hydra.run.dir=/", config_dir=config_dir).dataset)
-    refuse_unfitting(chosen, facts, dataset, data_dir, reading, everything)
+    refuse_to_open(chosen, facts, dataset, data_dir, reading, everything)
     if "source" in chosen:
         named = data_dir or (dataset and os.environ.get("PROJ_DATA_DIR"))
         chosen["download"] = bool(named)  # a folder that only the checkpoint or the default names is not written into
@@ -76,7 +76,7 @@ def open_data(
     return data
 
 
-def refuse_unfitting(
+def refuse_to_open(
     chosen: dict, facts: Facts, dataset: str, data_dir: str, reading: Mapping[str, str], everything: bool = False
 ) -> None:
     """Raises UserError for an option that the dataset does not take, or that it lacks. chosen: its settings."""

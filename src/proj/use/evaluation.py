@@ -103,7 +103,7 @@ def evaluate(
     facts, stored, folder = Facts.from_dict(contents), contents["config"], Path(output or path.parent)
     if coverage:
         prediction_set_limit(contents, coverage)  # raises the error, if any, before the data is read
-    refuse_unfitting(facts.kind, tta, importance, split, data_dir or dataset)
+    refuse_to_evaluate(facts.kind, tta, importance, split, data_dir or dataset)
     refuse_among_data(folder, "output", stored["dataset"], data_dir)
     refuse_unwritable(folder / "evaluation.json")  # now, before the time is spent
     reading = {name: value for name, value in (("sheet", sheet), ("encoding", encoding)) if value}
@@ -149,7 +149,7 @@ def remarks_on(metrics: dict, class_names: list[str], stored: dict, as_trained: 
     ]
 
 
-def refuse_unfitting(kind: str, tta: bool, importance: bool | None, split: str, other_data: str) -> None:
+def refuse_to_evaluate(kind: str, tta: bool, importance: bool | None, split: str, other_data: str) -> None:
     """Raises UserError for an option that makes no sense for the model's kind of data, "image" or "table", and for
     split=all without other data. other_data: the data that the command names, or ""."""
     if tta and kind != "image":

@@ -96,7 +96,7 @@ def export(
     model, contents = checkpoints.load_model(path, trust)
     facts = Facts.from_dict(contents)
     raw = bool(facts.columns) and format == "onnx" and not normalize if raw is None else raw
-    refuse_unfitting(facts, format, normalize, raw, quantize)
+    refuse_to_export(facts, format, normalize, raw, quantize)
     data = open_or_say_why(contents, data_dir)
     if quantize != "none" and not data:
         raise UserError("quantize=int8 needs training examples: name the folder that has them with data_dir=…")
@@ -163,7 +163,7 @@ def compare(exported: Any, given: torch.Tensor, answers: torch.Tensor, where: st
         raise UserError(f"the exported network gives other {what} than the network: no file was written.")
 
 
-def refuse_unfitting(facts: Facts, format: str, normalize: bool, raw: bool, quantize: str) -> None:
+def refuse_to_export(facts: Facts, format: str, normalize: bool, raw: bool, quantize: str) -> None:
     """Raises UserError if the options do not fit the model, or each other."""
     if normalize and not raw and not facts.normalizer():
         words_too = facts.columns and "texts" not in {column.kind for column in facts.columns}

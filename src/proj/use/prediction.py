@@ -37,7 +37,7 @@ def thumbnail(content: str | io.BytesIO, facts: Facts, max_pixels: int):
     return image
 
 
-def refuse_unfitting(images: bool, output: str, picture: str, of_a_table: str, settings: Mapping) -> None:
+def refuse_to_predict(images: bool, output: str, picture: str, of_a_table: str, settings: Mapping) -> None:
     """Raises UserError for an option that makes no sense for the model's kind of data, and for a table or a picture
     that would be written among the training's tables or photos.
 
@@ -126,7 +126,7 @@ def predict(
     facts, settings = ensemble.facts, ensemble.contents["config"]["dataset"]
     images, limit = facts.kind == "image", ensemble.set_limit(coverage) if coverage else None
     picture = {"true": "predictions.png", "false": ""}.get(str(show).lower(), str(show))
-    refuse_unfitting(images, output, picture, sheet or encoding or id, settings)
+    refuse_to_predict(images, output, picture, sheet or encoding or id, settings)
     largest = int(max_pixels or settings.get("max_pixels") or MAX_PIXELS)
     files = find_files(local_path(input), facts.kind)
     refuse_to_overwrite(files, input, ".png" if images else ".csv", output=output, show=picture)
