@@ -6,18 +6,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import yaml
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from proj.config.allowed_classes import TRUSTED
+from proj.config.allowed_classes import TRUSTED, needs_trust, trust_option
 from proj.config.own_code import changed_code
 from proj.config.words import key_of
 from proj.errors import UserError
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.sweep_file import asks_for, copy_conf, describe, git, read_manifest
 from proj.sweeps.swept import holds_another_sweep
-from proj.sweeps.trust import check_files, resume_command
+from proj.sweeps.trust import check_files, differences, without_hydra
 from proj.system.files import write_atomically
 from proj.system.run_folder import RunFolder
+from proj.system.shell import as_command
 
 
 @dataclass
@@ -100,8 +101,14 @@ class Sweep(FrozenJobs):
                 folder.rmdir()
 
     def resume_command(self, names: list[str]) -> str:
-        """The command that resumes the sweep for the jobs of these names."""
-        return resume_command(self.folder, self.manifest, [self.job(name) for name in names], self.trust or [])
+        """The command that resumes the sweep, with all that the jobs of these names have to trust. Of what the current
+        command trusts, it repeats the user's own files that have changed since the sweep began."""
+        jobs = [job for name in names if (job := self.job(name))]  # without those that are damaged
+        words = set().union(*(needs_trust(without_hydra(job)) for job in jobs))
+        if jobs:  # Hydra's part is the same for all jobs
+            words.update(differences(OmegaConf.create(jobs[0]["hydra"])))
+        words.update({*changed_code(self.manifest.get("code") or {})} & {*(self.trust or ())})
+        return f"{as_command(['python', '-m', 'proj.sweep', f'resume={self.folder}'])}{trust_option(words)}"
 
     def refuse_changed_code(self, imported: Container[str] = ()) -> None:
         """Raises UserError if a Python file of the user has changed since the sweep began, unless `trust` names it.

@@ -17,20 +17,11 @@ from hydra._internal.utils import create_config_search_path
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.allowed_classes import (
-    MOVED,
-    PRUNER,
-    check_destinations,
-    check_stored,
-    needs_trust,
-    trust_option,
-)
+from proj.config.allowed_classes import MOVED, PRUNER, check_destinations, check_stored
 from proj.config.compose import CONF
-from proj.config.own_code import changed_code
 from proj.config.stored_values import check_plain
 from proj.errors import UserError
 from proj.system.run_folder import SweepFolder, flat
-from proj.system.shell import as_command
 
 # Settings that may have any value: Hydra fills them in, the resuming command sets them anew, or they are only printed.
 FREE = r"hydra\.(overrides|runtime|run|sweep|help|hydra_help|mode|output_subdir|sweeper\.params)(\..*)?"
@@ -132,17 +123,3 @@ def without_hydra(config: dict | DictConfig) -> dict:
     """A job's configuration without Hydra's part, as plain values."""
     plain = OmegaConf.to_container(config) if OmegaConf.is_config(config) else config
     return {key: value for key, value in plain.items() if key != "hydra"}
-
-
-def resume_command(folder: Path, manifest: dict, jobs: Sequence[dict], trust: Sequence[str]) -> str:
-    """The command that resumes a sweep, with all that it has to trust.
-
-    jobs: the frozen configurations of the jobs that are to run, or of similar ones. trust: what the current command
-    trusts; of that, the command repeats the user's own files that have changed since the sweep began.
-    """
-    jobs = [job for job in jobs if job]  # {} is a damaged one
-    words = set().union(*(needs_trust(without_hydra(job)) for job in jobs))
-    if jobs:  # Hydra's part is the same for all jobs
-        words.update(differences(OmegaConf.create(jobs[0]["hydra"])))
-    words.update(path for path in changed_code(manifest.get("code") or {}) if path in trust)
-    return f"{as_command(['python', '-m', 'proj.sweep', f'resume={folder}'])}{trust_option(words)}"
