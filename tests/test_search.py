@@ -22,7 +22,6 @@ from proj.sweeps.optuna_sweeper import OptunaSweeper
 from proj.sweeps.search import rounded
 from proj.sweeps.trials import Trials
 from proj.system import locks
-from proj.training.pruning import Prune, Pruned
 from proj.training.study import one_at_a_time, open_study
 
 SAMPLER = {"_target_": "optuna.samplers.RandomSampler"}
@@ -196,20 +195,3 @@ def test_where_the_disk_has_no_locks_a_file_that_is_there_keeps_processes_apart(
     children = [processes.forked(count) for _ in range(3)]  # no two at once, which filelock refuses
     assert all(processes.answer_of(*child) for child in children)
     assert counter.read_text() == "60"
-
-
-def test_a_trial_that_has_trained_its_last_epoch_is_not_pruned_but_counts():
-    prune = object.__new__(Prune)
-    prune.monitor, prune.trial = "val/acc", SimpleNamespace(report=lambda *_: None, should_prune=lambda: True)
-    trainer = SimpleNamespace(
-        sanity_checking=False,
-        callback_metrics={"val/acc": 0.5},
-        is_global_zero=True,
-        max_epochs=3,
-        current_epoch=1,
-        strategy=SimpleNamespace(broadcast=lambda value: value),
-    )
-    with pytest.raises(Pruned):
-        prune.on_validation_end(trainer, None)
-    trainer.current_epoch = 2
-    prune.on_validation_end(trainer, None)
