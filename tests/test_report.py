@@ -564,17 +564,14 @@ def test_runs_of_other_code_of_ones_own_are_another_configuration(tmp_path):
     assert found["columns"] == [] and len(found["rows"][0]["runs"]) == 4
 
 
-def test_a_threshold_by_costs_is_named_as_a_command_takes_it(tmp_path):
-    for name, threshold in (("a", {"setosa": 5}), ("b", None)):
-        change(write_run(tmp_path / name) / "config.yaml", {"threshold": threshold})
-    assert made(tmp_path)["columns"] == ["threshold.setosa"]
-
-
-def test_runs_of_another_threshold_are_another_configuration(tmp_path):
-    for threshold in ("f1", "balanced"):
-        folder = write_run(tmp_path / threshold)
-        change(folder / "config.yaml", {"threshold": threshold})
-    assert {*map(tuple, (row["settings"] for row in made(tmp_path)["rows"]))} == {("f1",), ("balanced",)}
+@pytest.mark.parametrize(
+    ("thresholds", "column"), ((("f1", "balanced"), "threshold"), (({"setosa": 5}, None), "threshold.setosa"))
+)
+def test_runs_of_another_threshold_are_another_configuration_named_as_a_command_takes_it(tmp_path, thresholds, column):
+    for number, threshold in enumerate(thresholds):
+        change(write_run(tmp_path / f"{number}") / "config.yaml", {"threshold": threshold})
+    comparison = made(tmp_path)
+    assert comparison["columns"] == [column] and len(comparison["rows"]) == 2
 
 
 def test_no_name_breaks_the_tables_of_a_report(tmp_path, capsys):

@@ -40,20 +40,23 @@ def test_a_sweep_without_any_difference_ends_in_a_claim_in_one_of_twenty_at_most
     assert claims <= 0.05 + 2.5 * (0.05 * 0.95 / 300) ** 0.5  # what 300 sweeps can tell
 
 
-def test_rows_of_unlike_spread_end_in_no_more_claims():
-    random, claims = np.random.default_rng(5), 0
-    for _ in range(300):
-        values = random.standard_normal((6, 6)) * [10, 1, 1, 1, 10, 1]
-        claims += any(one.is_significant for one in judge(values[:, np.argsort(-values.mean(0))])[1:])
-    assert claims <= 0.075 * 300
-
-
-def test_accuracies_on_few_examples_that_happen_to_be_alike_prove_nothing():
+@pytest.mark.parametrize(
+    "draw",
+    (
+        lambda random: random.standard_normal((6, 6)) * [10, 1, 1, 1, 10, 1],
+        lambda random: random.binomial(15, 0.93, (3, 5)) / 15,
+    ),
+    ids=("unlike_spread", "few_examples"),
+)
+def test_rows_of_unlike_spread_or_of_few_examples_end_in_no_more_claims(draw):
     random, claims = np.random.default_rng(1), 0
     for _ in range(300):
-        values = random.binomial(15, 0.93, (3, 5)) / 15
+        values = draw(random)
         claims += any(one.is_significant for one in judge(values[:, np.argsort(-values.mean(0))])[1:])
     assert claims <= 0.075 * 300
+
+
+def test_accuracies_that_happen_to_be_alike_prove_nothing():
     assert not verdicts([dict.fromkeys(range(3), 1.0), dict.fromkeys(range(3), 14 / 15)], "max")[0].is_significant
     # Nor do sums of the same numbers in another order.
     assert not verdicts([dict.fromkeys(range(3), 0.1 + 0.2), dict.fromkeys(range(3), 0.3)], "max")[0].is_significant
