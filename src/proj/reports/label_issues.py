@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from proj.system.files import csv_text
+from proj.wording import agree, how_many
 
 
-def label_issues(answers: Iterable[tuple[str, str, dict[str, float]]]) -> tuple[str, int]:
-    """(A table as CSV with the most doubtful label first, the number of examples that are predicted as another class).
+def label_issues(answers: Iterable[tuple[str, str, dict[str, float]]]) -> tuple[str, str]:
+    """(A table as CSV with the most doubtful label first, how many examples are predicted as another class, in words).
 
     answers: (example, its label, the probability of each class). The probabilities of an example that occurs several
     times are averaged. The order is by the label's probability minus that of the most probable other class.
@@ -27,4 +28,6 @@ def label_issues(answers: Iterable[tuple[str, str, dict[str, float]]]) -> tuple[
         rows.append((own - means[likely], example, label, round(own, 6), likely, round(means[likely], 6)))
     rows.sort(key=lambda row: row[0])
     header = ["example", "label", "p(label)", "likelier", "p(likelier)"]
-    return csv_text([header, *(row[1:] for row in rows)]), sum(row[0] < 0 for row in rows)
+    doubtful, size = sum(row[0] < 0 for row in rows), how_many(len(rows), "example")
+    said = f"{doubtful:,} of {size} {agree(doubtful, 'is', 'are')} predicted as another class than labelled"
+    return csv_text([header, *(row[1:] for row in rows)]), said

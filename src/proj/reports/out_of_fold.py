@@ -9,7 +9,7 @@ from proj.reports.label_issues import label_issues
 from proj.reports.runs import Run
 from proj.system.files import csv_text
 from proj.system.run_folder import RunFolder
-from proj.wording import agree, how_many, share
+from proj.wording import how_many, share
 
 Predictions = list[dict[str, str]]  # the rows of a fold.csv
 
@@ -71,16 +71,13 @@ def out_of_fold(comparison: Comparison) -> tuple[dict[str, str], list[str]]:
             right += line["predicted"] == line["class"]
             right_at_threshold += line.get("at threshold") == line["class"]
     count = len(answers)
-    issues, doubtful = label_issues(answers)
-    are = agree(doubtful, "is", "are")
+    issues, said = label_issues(answers)
     by = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
-    size = how_many(count // len(seeds), "example")
-    accuracy = f"{share(right / count)} of {size}"
+    accuracy = f"{share(right / count)} of {how_many(count // len(seeds), 'example')}"
     if has_threshold:
         accuracy += f", {share(right_at_threshold / count)} at the threshold"
     accuracy = accuracy.replace("%", " %")
     return {"out_of_fold.csv": csv_text(table), "label_issues.csv": issues}, [
         f"out-of-fold accuracy of {name_of(comparison, row)}: {accuracy}{by} (out_of_fold.csv)",
-        f"{doubtful:,} of {size} {are} predicted as another class than labelled: look at the first ones "
-        "of label_issues.csv, whose labels may be wrong",
+        f"{said}: look at the first ones of label_issues.csv, whose labels may be wrong",
     ]

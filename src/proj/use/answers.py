@@ -14,7 +14,6 @@ from proj.system.ranks import say
 from proj.system.run_folder import RunFolder, read_flat
 from proj.training.calibration import COVERAGE, calibration_error, in_prediction_set, prediction_set_limit
 from proj.training.threshold import at_threshold
-from proj.wording import agree, how_many
 
 
 class Answers:
@@ -127,9 +126,8 @@ def write_label_issues(answers: Answers, data, part: str, folder: Path, name: st
     shares = (dict(zip(answers.names, row, strict=True)) for row in answers.probabilities.tolist())
     labels = [answers.names[target] for target in answers.targets.tolist()]
     file = folder / f"{name.replace('evaluation', 'label_issues', 1)}.csv"
-    content, doubtful = label_issues(zip(examples, labels, shares, strict=True))
+    content, said = label_issues(zip(examples, labels, shares, strict=True))
     write_output(file, content)
-    are = agree(doubtful, "is", "are")
-    say(f"{file}: {doubtful:,} of {how_many(len(labels), 'example')} {are} predicted as another class than labelled")
+    say(f"{file}: {said}")
     if part == "train":
         say("The model may have learned wrong labels, being trained on them: cross-validation finds more.")
