@@ -25,6 +25,7 @@ from proj.data.datamodule import Split
 from proj.data.facts import pair
 from proj.errors import UserError
 from proj.models.backbones import Recipe
+from proj.models.logits import UNCALIBRATED
 from proj.models.pretrained import Fit
 from proj.pictures import plots
 from proj.pictures.drawing import beside_heat
@@ -125,17 +126,21 @@ def test_the_mistakes_are_the_most_confident_ones_first(answers, evaluated):
     assert [int(one["predicted"]) for one in mistakes] == predicted[[one["index"] for one in mistakes]].tolist()
 
 
+def by_costs(*costs: float) -> dict:
+    """What a checkpoint says of two classes that are decided for by costs."""
+    return {"class_names": ["a", "b"], "calibration": UNCALIBRATED | {"threshold": {"costs": [*costs]}}}
+
+
 def test_the_probability_of_an_answer_is_that_of_the_class_that_costs_name():
-    logits, costs = torch.tensor([[2.0, 0.0]]), torch.tensor([1.0, 100.0])
-    answers = Answers(logits, torch.tensor([0]), ["a", "b"], ["a", "b"], (1.0, 0.0), costs)
+    logits = torch.tensor([[2.0, 0.0]])
+    answers = Answers(logits, torch.tensor([0]), ["a", "b"], by_costs(1.0, 100.0))
     wanted = {"right": "a", "predicted": "b", "probability": pytest.approx(logits.softmax(1)[0, 1].item())}
     assert answers.to_example(0) == wanted and answers.worst(1) == [0]
 
 
 def test_the_reliability_picture_is_of_the_most_probable_class_as_the_calibration_error_is(calls_of):
-    drawn, costs = calls_of(plots, "reliability_picture"), torch.tensor([1.0, 99.0])
-    logits = torch.tensor([[0.0, -2.0]]).expand(2, 2)
-    answers = Answers(logits, torch.tensor([0, 1]), ["a", "b"], ["a", "b"], (1.0, 0.0), costs)
+    drawn, logits = calls_of(plots, "reliability_picture"), torch.tensor([[0.0, -2.0]]).expand(2, 2)
+    answers = Answers(logits, torch.tensor([0, 1]), ["a", "b"], by_costs(1.0, 99.0))
     draw({"confusion": torch.tensor([[0, 1], [0, 1]]), "calibration_error": 0.38}, answers, 1.0, None)
     ((sure, right, _, _),) = drawn
     assert right.tolist() == [True, False] and sure == pytest.approx(1 / (1 + np.exp(-2)))

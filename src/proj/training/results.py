@@ -115,7 +115,8 @@ def figures_of_the_test(trainer, calibration: dict) -> dict:
 def answers_of(logits: Tensor, calibration: dict[str, Any]) -> tuple[Tensor, Tensor]:
     """(Calibrated probabilities (N, C), the classes that are decided for (N,), at the threshold if there is one)."""
     probabilities, threshold = calibrated_probabilities(logits, calibration), calibration.get("threshold")
-    return probabilities, decided(probabilities, torch.tensor(threshold["costs"]) if threshold else None)
+    costs = torch.tensor(threshold["costs"], dtype=torch.float64) if threshold else None  # as `load_model` has them
+    return probabilities, decided(probabilities, costs)
 
 
 def write_predictions(run: RunFolder, trainer: Trainer, best: dict) -> None:

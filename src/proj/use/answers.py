@@ -6,13 +6,14 @@ from torch import Tensor
 
 from proj.config.monitors import BY_CLASS
 from proj.errors import UserError
-from proj.models.logits import calibrated_logits, decided
+from proj.models.logits import UNCALIBRATED
 from proj.models.metrics import accuracy_per_class, confusion_of
 from proj.reports.label_issues import label_issues
 from proj.system.files import write_output
 from proj.system.ranks import say
 from proj.system.run_folder import RunFolder, read_flat
 from proj.training.calibration import COVERAGE, calibration_error, in_prediction_set, prediction_set_limit
+from proj.training.results import answers_of
 from proj.training.threshold import at_threshold
 
 
@@ -20,25 +21,16 @@ class Answers:
     """A model's answers to N examples of C classes.
 
     logits: (N, C), without calibration, as in the training. targets: (N,), the indices of the right classes.
-    class_names: the model's names of its classes. names: the data's names of the same classes, in the same order.
-    calibration: (temperature, smoothing), see `calibrated_logits`. costs: (C,) or None, see `decided`.
+    contents: the description in the checkpoint, which has the model's names of its classes and its calibration.
+    names: the data's names of the same classes, in the same order.
     From these follow probabilities (N, C), calibrated, in float64; predicted (N,), the indices of the classes that the
     model chose; confidence (N,), the probabilities of those; and right (N,), whether they are the right ones.
     """
 
-    def __init__(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        names: list[str],
-        class_names: list[str],
-        calibration: tuple[float, float],
-        costs: Tensor | None = None,
-    ) -> None:
-        self.logits, self.targets, self.names, self.class_names = logits, targets, names, class_names
-        self.temperature, _ = calibration
-        self.probabilities = calibrated_logits(logits.double(), *calibration).softmax(1)
-        self.predicted = decided(self.probabilities, costs)
+    def __init__(self, logits: Tensor, targets: Tensor, names: list[str], contents: dict) -> None:
+        self.logits, self.targets, self.names, self.contents = logits, targets, names, contents
+        self.class_names, self.calibration = contents["class_names"], contents.get("calibration", UNCALIBRATED)
+        self.probabilities, self.predicted = answers_of(logits.double(), self.calibration)
         self.confidence = self.probabilities.gather(1, self.predicted[:, None]).flatten()
         self.right = self.predicted == targets
 
@@ -56,12 +48,10 @@ class Answers:
         }
 
 
-def figures(
-    results: dict[str, float], answers: Answers, contents: dict, coverage: float, weights: Tensor | float
-) -> dict:
+def figures(results: dict[str, float], answers: Answers, coverage: float, weights: Tensor | float) -> dict:
     """The figures of evaluation.json; the confusion matrix is still a tensor (C, C).
-    results: of Lightning's test. contents: the description in the checkpoint. coverage: see `figures_of_sets`.
-    weights: (N,), with which the examples count in the calibration error."""
+    results: of Lightning's test. coverage: see `figures_of_sets`. weights: (N,), with which the examples count in the
+    calibration error."""
     targets, size = answers.targets, answers.logits.shape[1]
     confusion = confusion_of(targets, answers.predicted, size)
     top3 = answers.logits.topk(min(3, size)).indices
@@ -72,9 +62,9 @@ def figures(
         "calibration_error_before": calibration_error(answers.logits.softmax(1), targets, weights),
         "acc_per_class": accuracy_per_class(confusion, answers.names),
         "confusion": confusion,
-        "temperature": answers.temperature,
-        "coverage": figures_of_sets(answers, contents, coverage),
-        "threshold": figures_at_threshold(answers, contents),
+        "temperature": answers.calibration["temperature"],
+        "coverage": figures_of_sets(answers, coverage),
+        "threshold": figures_at_threshold(answers),
     }
 
 
@@ -90,16 +80,15 @@ def another_loss(path: Path, loss: float) -> str:
     return f"Note: the training measured a test loss of {before:.4f}, and this is {loss:.4f}: {changed}."
 
 
-def figures_at_threshold(answers: Answers, contents: dict) -> dict | None:
+def figures_at_threshold(answers: Answers) -> dict | None:
     """The threshold that a checkpoint holds, with the figures of the decisions that it makes; None without one."""
-    threshold = contents.get("calibration", {}).get("threshold")
-    if not threshold:
+    if not (threshold := answers.calibration.get("threshold")):
         return None
     kept = {name: threshold[name] for name in ("asked", "class", "probability") if name in threshold}
     return kept | at_threshold(threshold, answers.class_names, answers.predicted, answers.targets)
 
 
-def figures_of_sets(answers: Answers, contents: dict, coverage: float) -> dict[str, float] | None:
+def figures_of_sets(answers: Answers, coverage: float) -> dict[str, float] | None:
     """Figures of the prediction sets, of which a share `coverage` should hold the right class: the share that does
     ("measured"), their mean number of classes, and the share that are "unsure", that is, not of exactly one class.
 
@@ -108,7 +97,7 @@ def figures_of_sets(answers: Answers, contents: dict, coverage: float) -> dict[s
     """
     asked = coverage or COVERAGE
     try:
-        members = in_prediction_set(answers.probabilities, prediction_set_limit(contents, asked))
+        members = in_prediction_set(answers.probabilities, prediction_set_limit(answers.contents, asked))
     except UserError:
         return None
     sizes = members.sum(1)

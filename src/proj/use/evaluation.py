@@ -74,8 +74,7 @@ def classify(model, data, contents: dict, names: list[str], tta: bool) -> tuple[
     if tta:
         model.forward = plain
     model.temperature, model.smoothing = calibration
-    targets, class_names = data.splits["test"].targets, contents["class_names"]
-    return results, Answers(logits, targets, names, class_names, calibration, model.costs)
+    return results, Answers(logits, data.splits["test"].targets, names, contents)
 
 
 def evaluate(
@@ -122,7 +121,7 @@ def evaluate(
         "tta": tta,
         "examples": len(answers.targets),
         "left_out": data.left_out,
-        **figures(results, answers, contents, coverage, weights),
+        **figures(results, answers, coverage, weights),
         **({"positive": facts.class_names[model.positive]} if "test/ap" in results else {}),
         "mistakes": [{"index": i, "file": data.file_of(part, i), **answers.to_example(i)} for i in worst],
     }
