@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from support.made_runs import change, write_events, write_run
+from support.made_runs import write_events, write_run
 from support.runs import curves, in_every_step
 
 from proj.checkpoint.file import load_checkpoint
@@ -293,8 +293,7 @@ def test_an_accuracy_of_a_part_of_the_test_says_so(configure, tmp_path, monkeypa
     assert "of 200 of the 269 test examples" in capsys.readouterr().out
     print_table(metrics | {"test_examples": 269, "test_examples_left_out": 0}, "val/acc")
     assert "% of 269 test examples   loss" in capsys.readouterr().out
-    write_run(tmp_path / "part", limits=1)
-    change(tmp_path / "part/config.yaml", {"trainer.limit_test_batches": 2})
+    write_run(tmp_path / "part", limits=1, changed={"trainer.limit_test_batches": 2})
     report([tmp_path / "part"])
     assert "trainer.limit_test_batches=2" in capsys.readouterr().out
 

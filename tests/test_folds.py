@@ -410,9 +410,8 @@ def test_of_an_official_set_the_predictions_are_those_of_the_validation_part_als
 def fold_run(folder: Path, fold: int, seed=0, lr=0.01, accuracy=0.9, folds=3, more=("", "")) -> None:
     """A finished run on a fold of four rows, of which the first is always right and the last never. more: the end of
     the heading and of each row."""
-    write_run(folder / f"{lr}_{seed}_{fold}", accuracy, seed=seed, lr=lr)
-    run = RunFolder(folder / f"{lr}_{seed}_{fold}")
-    change(run.config, {"dataset.folds": folds, "dataset.fold": fold})
+    changed = {"dataset.folds": folds, "dataset.fold": fold}
+    run = RunFolder(write_run(folder / f"{lr}_{seed}_{fold}", accuracy, seed=seed, lr=lr, changed=changed))
     change(run.metrics, {"fold_part": "test", "test_examples": 4})
     classes = ("two,two", "one,one", "one,one", "one,two")  # the right one and that which the run names
     rows = [f"{4 * fold + k},{classes[k]},0.7,0.7,0.3{more[1]}" for k in range(4)]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.made_runs import change, write_run
+from support.made_runs import write_run
 
 from proj.reports.charts import ALL_POINTS, POINTS, charts
 from proj.reports.compare import compare
@@ -164,8 +164,8 @@ def test_with_many_curves_each_has_fewer_points_and_the_page_stays_below_6_mb(tm
 
 def test_a_search_shows_its_history_and_the_importance_of_each_setting(tmp_path):
     for number, (accuracy, finished) in enumerate(((0.5, True), (0.7, True), (0.6, True), (0.8, False))):
-        folder = write_run(tmp_path / f"search/{number}", accuracy, lr=number / 10, finished=finished)
-        change(folder / "config.yaml", {"trial": {"number": number}})
+        own = {"lr": number / 10, "finished": finished, "changed": {"trial": {"number": number}}}
+        write_run(tmp_path / f"search/{number}", accuracy, **own)
     (tmp_path / "search/importance.json").write_text('{"optimizer.lr": 0.25, "<b>": 0.75, "odd": NaN}\n')
     report([tmp_path / "search"])
     made = drawn(tmp_path / "search")

@@ -69,8 +69,8 @@ def test_a_setting_that_a_command_named_is_a_column_although_it_differs_with_a_c
     """Of two sweeps, say, of which one has another optimizer and was trained for fewer epochs."""
     for optimizer, epochs in (("adam", 12), ("sgd", 2)):
         for seed in (1, 2):
-            folder = write_run(tmp_path / f"{optimizer}{seed}", optimizer=optimizer, seed=seed)
-            change(folder / "config.yaml", {"trainer.max_epochs": epochs})
+            own = {"optimizer": optimizer, "seed": seed, "changed": {"trainer.max_epochs": epochs}}
+            folder = write_run(tmp_path / f"{optimizer}{seed}", **own)
             words = [f"optimizer={optimizer}", f"trainer.max_epochs={epochs}", f"seed={seed}"]
             hydra = {"hydra": {"overrides": {"hydra": [], "task": words}, "job": {"name": "train"}}}
             name = "job.yaml" if seed == 1 else ".hydra/hydra.yaml"
@@ -105,9 +105,8 @@ def test_a_copy_that_some_runs_lack_is_no_column():
 def test_a_callback_that_some_runs_lack_is_one_column(tmp_path, patiences, columns, best):
     stopping = {"_target_": "lightning.pytorch.callbacks.EarlyStopping", "monitor": "val/acc", "mode": "max"}
     for number, patience in enumerate(patiences):
-        folder = write_run(tmp_path / f"{number}", 0.9 - number / 10, lr=(0.01, 0.02, 0.02)[number])
-        callbacks = {} if patience is None else {"early_stopping": stopping | patience}
-        change(folder / "config.yaml", {"callbacks": callbacks})
+        callbacks = {"callbacks": {} if patience is None else {"early_stopping": stopping | patience}}
+        write_run(tmp_path / f"{number}", 0.9 - number / 10, lr=(0.01, 0.02, 0.02)[number], changed=callbacks)
     found = made(tmp_path)
     assert found["columns"] == columns and found["rows"][0]["settings"] == best
 
@@ -213,8 +212,7 @@ def test_settings_that_name_a_file_of_any_letters_are_read(tmp_path):
 
 def test_figures_that_were_copied_from_another_run_are_not_its_own_and_a_moved_run_keeps_its_own(tmp_path):
     for name in ("a", "b"):
-        folder = write_run(tmp_path / name, 0.9)
-        change(folder / "config.yaml", {"output_dir": str(folder)})
+        folder = write_run(tmp_path / name, 0.9, changed={"output_dir": str(tmp_path / name)})
         change(folder / "metrics.json", {"folder": str(folder)})
     shutil.copy(tmp_path / "a/metrics.json", tmp_path / "b/metrics.json")
     (tmp_path / "a").rename(tmp_path / "moved")
@@ -405,19 +403,15 @@ def test_curves_of_before_run_json_count_epochs_whenever_they_were_validated(tmp
         assert read_run(tmp_path / name).curves["val/acc"][-1][0] == 2, name
 
 
-def test_runs_on_other_data_are_other_configurations_and_the_same_data_elsewhere_is_not(configure, tmp_path, capsys):
-    lines = ["a,b,kind", *(f"{k % 7},{k % 5},{'xy'[k % 2]}" for k in range(60))]
-    for name, rows in (("one", lines), ("two", [lines[0], *lines[2:], "9,9,x"]), ("moved", lines)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "table.csv").write_text("\n".join(rows) + "\n")
-    for name, seed in (("one", 0), ("one", 1), ("two", 0), ("moved", 2)):
-        words = ("dataset=csv", "dataset.target=kind", "trainer.max_epochs=1", "test=false", f"seed={seed}")
-        train(configure(*words, f"data_dir={tmp_path}/{name}/table.csv", folder=tmp_path / f"runs/{name}{seed}"))
-    comparison = report([tmp_path / "runs"])
+def test_runs_on_other_data_are_other_configurations_and_the_same_data_elsewhere_is_not(tmp_path):
+    for name, checksum, seed in (("one", "1a", 0), ("one", "1a", 1), ("two", "2a", 0), ("moved", "1a", 2)):
+        place = {"dataset._target_": "proj.data.CSVDataModule", "dataset.data_dir": f"/{name}/table.csv"}
+        write_run(tmp_path / f"{name}{seed}", dataset="csv", seed=seed, changed=place, record={"data": checksum})
+    comparison = made(tmp_path)
     assert sorted(len(row["runs"]) for row in comparison["rows"]) == [1, 3] and comparison["columns"] == ["data"]
-    for file in tmp_path.glob("runs/*/run.json"):  # as of before there was one: the place tells
+    for file in tmp_path.glob("*/run.json"):  # as of before there was one: the place tells
         file.unlink()
-    assert sorted(len(row["runs"]) for row in report([tmp_path / "runs"])["rows"]) == [1, 1, 2]
+    assert sorted(len(row["runs"]) for row in made(tmp_path)["rows"]) == [1, 1, 2]
 
 
 @pytest.mark.parametrize(("key", "values"), (("drop", ("[]", "[a]")), ("size", ("8", "[8,10]"))))
@@ -441,10 +435,8 @@ def test_the_same_examples_are_compared_whatever_inputs_are_made_of_them(configu
 
 
 def test_a_run_of_before_there_were_checksums_stands_with_those_on_its_data(tmp_path):
-    for name, facts in (("old", None), ("new", {"data": "0000002a"}), ("other", {"data": "0000002b"})):
-        folder = write_run(tmp_path / name, seed=len(name))
-        if facts:
-            (folder / "run.json").write_text(json.dumps(facts | {"steps_per_epoch": 10}) + "\n")
+    for name, record in (("old", None), ("new", {"data": "0000002a"}), ("other", {"data": "0000002b"})):
+        write_run(tmp_path / name, seed=len(name), record=record)
     assert len(compare(find_runs([tmp_path / "old", tmp_path / "new"]))["rows"]) == 1
     comparison = compare(find_runs([tmp_path / "new", tmp_path / "other"]))
     assert comparison["columns"] == ["data"] and len(comparison["rows"]) == 2
@@ -472,9 +464,8 @@ def test_a_run_of_before_there_were_checksums_stands_with_those_on_its_data(tmp_
 def test_examples_that_the_seed_of_ones_own_dataset_draws_make_no_other_configuration(tmp_path, checksums, rows):
     for lr in (0.1, 0.2):
         for seed, checksum in checksums.items():
-            folder = write_run(tmp_path / f"{lr}_{seed}", accuracy=lr + seed / 100, seed=seed, lr=lr)
-            change(folder / "config.yaml", {"dataset._target_": "wine.WineDataModule"})
-            (folder / "run.json").write_text(json.dumps({"data": checksum, "steps_per_epoch": 10}) + "\n")
+            own = {"record": {"data": checksum}, "changed": {"dataset._target_": "wine.WineDataModule"}}
+            write_run(tmp_path / f"{lr}_{seed}", accuracy=lr + seed / 100, seed=seed, lr=lr, **own)
     comparison = conclude(compare(find_runs([tmp_path])))
     assert len(comparison["rows"]) == rows
     if rows == 2:
@@ -484,9 +475,8 @@ def test_examples_that_the_seed_of_ones_own_dataset_draws_make_no_other_configur
 def test_the_column_of_the_data_names_each_place_shortly_and_has_checksums_of_one_that_changed(tmp_path):
     def shown(*runs: tuple[str, str, int]) -> set[str]:
         for number, (place, checksum, size) in enumerate(runs):
-            folder = write_run(tmp_path / str(len(runs)) / str(number), dataset="csv")
-            change(folder / "config.yaml", {"dataset.data_dir": place, "dataset.size": size})
-            (folder / "run.json").write_text(json.dumps({"data": checksum, "steps_per_epoch": 10}) + "\n")
+            own = {"record": {"data": checksum}, "changed": {"dataset.data_dir": place, "dataset.size": size}}
+            write_run(tmp_path / str(len(runs)) / str(number), dataset="csv", **own)
         comparison = made(tmp_path / str(len(runs)))
         return {row["settings"][comparison["columns"].index("data")] for row in comparison["rows"]}
 
@@ -498,8 +488,7 @@ def test_the_column_of_the_data_names_each_place_shortly_and_has_checksums_of_on
 
 def test_other_data_is_a_column_unless_settings_of_the_data_tell_it(tmp_path):
     for size in (32, 64):
-        folder = write_run(tmp_path / f"{size}", lr=size / 100)
-        (folder / "run.json").write_text(json.dumps({"data": f"{size}", "steps_per_epoch": 10}) + "\n")
+        write_run(tmp_path / f"{size}", lr=size / 100, record={"data": f"{size}"})
     assert made(tmp_path)["columns"] == ["lr", "data"]
     for size in (32, 64):
         change(tmp_path / f"{size}/config.yaml", {"dataset.size": size})
@@ -523,8 +512,7 @@ def test_a_repeated_seed_is_no_second_sample_and_the_report_says_which_run_count
 
 def test_the_number_of_processes_tells_runs_apart_and_which_devices_they_had_does_not(tmp_path):
     for k, devices in enumerate(("auto", 1, [3], 2, [0, 1])):
-        folder = write_run(tmp_path / f"{k}", seed=k)
-        change(folder / "config.yaml", {"trainer.devices": devices})
+        write_run(tmp_path / f"{k}", seed=k, changed={"trainer.devices": devices})
     assert sorted(len(row["runs"]) for row in compare(find_runs([tmp_path]))["rows"]) == [2, 3]
 
 
@@ -553,13 +541,11 @@ def test_an_unfinished_run_is_at_the_epoch_that_its_own_monitor_and_mode_call_th
 
 def test_runs_of_other_code_of_ones_own_are_another_configuration(tmp_path):
     for seed, code in enumerate(("mine.py 1a", "mine.py 1a", "mine.py 2b")):
-        folder = write_run(tmp_path / f"{seed}", seed=seed)
-        (folder / "run.json").write_text(json.dumps({"data": "d", "code": code}) + "\n")
+        write_run(tmp_path / f"{seed}", seed=seed, record={"data": "d", "code": code})
     found = made(tmp_path)
     assert found["columns"] == ["code"] and sorted(len(row["runs"]) for row in found["rows"]) == [1, 2]
     change(tmp_path / "2" / "run.json", {"code": "mine.py 1a"})
-    folder = write_run(tmp_path / "3", seed=3)  # of an older version, which noted no code
-    (folder / "run.json").write_text(json.dumps({"data": "d"}) + "\n")
+    write_run(tmp_path / "3", seed=3, record={"data": "d"})  # of an older version, which noted no code
     found = made(tmp_path)
     assert found["columns"] == [] and len(found["rows"][0]["runs"]) == 4
 
@@ -569,7 +555,7 @@ def test_runs_of_other_code_of_ones_own_are_another_configuration(tmp_path):
 )
 def test_runs_of_another_threshold_are_another_configuration_named_as_a_command_takes_it(tmp_path, thresholds, column):
     for number, threshold in enumerate(thresholds):
-        change(write_run(tmp_path / f"{number}") / "config.yaml", {"threshold": threshold})
+        write_run(tmp_path / f"{number}", changed={"threshold": threshold})
     comparison = made(tmp_path)
     assert comparison["columns"] == [column] and len(comparison["rows"]) == 2
 
@@ -612,7 +598,6 @@ def test_a_row_that_failed_does_not_stretch_the_axis_on_which_the_others_are_dra
 
 def test_the_line_at_the_best_so_far_is_drawn_on_one_set_of_data_alone(tmp_path):
     for dataset, lines in (("digits", 1), ("iris", 0)):
-        write_run(tmp_path / dataset, dataset=dataset)
-        (tmp_path / dataset / "run.json").write_text(json.dumps({"data": dataset}))
+        write_run(tmp_path / dataset, dataset=dataset, record={"data": dataset})
         traces = charts.against_time(made(tmp_path))["traces"]
         assert sum(one.get("line", {}).get("dash") == "dot" for one in traces) == lines

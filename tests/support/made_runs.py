@@ -1,6 +1,7 @@
 """Writes folders such as runs leave, without a training."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -31,7 +32,7 @@ def config(dataset="digits", model="mlp", optimizer="adam", lr=0.01, seed=0, **s
     }
 
 
-def change(file: Path, values: dict) -> None:
+def change(file: Path, values: Mapping) -> None:
     """Set values in a run's config.yaml or metrics.json, by keys such as optimizer.lr."""
     is_json, text = file.suffix == ".json", file.read_text()
     content = json.loads(text) if is_json else yaml.safe_load(text)
@@ -56,10 +57,20 @@ def write_events(file: Path, curves: dict[str, list[tuple[int, float]]]) -> None
 
 
 def write_run(
-    folder: Path, accuracy=0.9, epochs=3, seconds=12.5, finished=True, points=3, shape=float, **settings
+    folder: Path,
+    accuracy=0.9,
+    epochs=3,
+    seconds=12.5,
+    finished=True,
+    points=3,
+    shape=float,
+    changed: Mapping = {},
+    record: dict | None = None,
+    **settings,
 ) -> Path:
     """Write the folder of a run. accuracy: that of the last epoch. shape: share of the run in 0..1 -> share of the
-    accuracy in 0..1. points: how many values of train/loss there are in an epoch."""
+    accuracy in 0..1. points: how many values of train/loss there are in an epoch. changed: see `change`, for its
+    configuration. record: what run.json has beside the steps of an epoch; None for a run that has no such file."""
     folder.mkdir(parents=True)
     made = config(**settings)
     (folder / "config.yaml").write_text(yaml.safe_dump(made, sort_keys=False))
@@ -72,6 +83,10 @@ def write_run(
     windows = range(1, epochs * points + 1)
     curves["train/loss"] = [(k * STEPS // points, 2 - accuracy * shape(k / points / epochs)) for k in windows]
     write_events(folder / "events.out.tfevents.1.host.1.0", curves)
+    if changed:
+        change(folder / "config.yaml", changed)
+    if record is not None:
+        (folder / "run.json").write_text(json.dumps({"steps_per_epoch": STEPS} | record) + "\n")
     for name in ("last.ckpt", "best.ckpt"):
         (folder / name).touch()
     if finished:
