@@ -1,6 +1,7 @@
 """A file that somebody else made runs no code here, whatever its configuration names and wherever it names it."""
 
 import copy
+import functools
 import itertools
 import json
 import os
@@ -368,19 +369,28 @@ def test_sizes_that_a_checkpoint_names_take_no_memory_before_they_fit_its_weight
         load_model(tmp_path / "x.ckpt")
 
 
+NAN, NO_MODEL = float("nan"), "does not hold a model of this project"
+NO_FIGURES = [("calibration.temperature", value, NO_MODEL) for value in (0.0, NAN, "1; import os", None)]
+NO_FIGURES += [("calibration.smoothing", value, NO_MODEL) for value in (1.0, -0.1)]
+NO_COSTS = ([1.0], [1.0, NAN, 1.0], "1; import os", [1, -1, 1])
+NO_FIGURES += [("calibration.threshold", {"costs": costs}, NO_MODEL) for costs in NO_COSTS]
+NO_FIGURES += [("positive", value, NO_MODEL) for value in (3, "yes", 0.5)]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     (
-        ("model.hidden", [1] * 90_000, "of 1000 layers at most"),
-        ("model.loss", "x", "a loss that is no function: 'x'"),
-        ("trainer.precision", "x", "trainer.precision=x is not"),
-        ("dataset.batch_size", "x", "dataset.batch_size=x is not a whole number"),
+        ("config.model.hidden", [1] * 90_000, "of 1000 layers at most"),
+        ("config.model.loss", "x", "a loss that is no function: 'x'"),
+        ("config.trainer.precision", "x", "trainer.precision=x is not"),
+        ("config.dataset.batch_size", "x", "dataset.batch_size=x is not a whole number"),
+        *NO_FIGURES,
     ),
 )
-def test_a_checkpoint_with_a_setting_that_no_training_takes_is_damaged(trained, tmp_path, key, value, said):
-    part, name = key.split(".")
+def test_a_checkpoint_with_a_setting_or_a_figure_that_no_training_gives_is_damaged(trained, tmp_path, key, value, said):
+    *above, name = key.split(".")
     with rewritten(trained() / "best.ckpt", tmp_path / "x.ckpt") as checkpoint:
-        checkpoint["proj"]["config"][part][name] = value
+        functools.reduce(dict.get, above, checkpoint["proj"])[name] = value
     with pytest.raises(file.DamagedCheckpoint, match=rf"^{tmp_path}/x.ckpt .*{re.escape(said)}"):
         load_model(tmp_path / "x.ckpt")
 

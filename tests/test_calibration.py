@@ -13,7 +13,6 @@ from support.runs import rewritten
 from support.tables import read_rows
 
 from proj.checkpoint.file import load_checkpoint, load_model
-from proj.errors import UserError
 from proj.models.balance import weights_to_equal_sizes
 from proj.models.logits import calibrated_logits
 from proj.training.calibration import (
@@ -217,15 +216,6 @@ def test_an_old_checkpoint_has_temperature_1_and_no_sets_which_is_one_sentence(d
         words = [f"ckpt={tmp_path / 'old.ckpt'}", "coverage=0.9"]
         words += ["input=x.png"] if command == "proj.predict" else []
         assert "coverage=0.9 needs the results of a validation, but the checkpoint has none" in mistake(command, *words)
-
-
-def test_a_temperature_or_a_smoothing_that_is_none_is_a_damaged_checkpoint(digits, tmp_path):
-    values = [("temperature", value) for value in (0.0, float("nan"), "1; import os", None)]
-    for name, value in (*values, ("smoothing", 1.0), ("smoothing", -0.1)):
-        with rewritten(digits / "best.ckpt", tmp_path / "x.ckpt") as checkpoint:
-            checkpoint["proj"]["calibration"][name] = value
-        with pytest.raises(UserError, match="does not hold a model of this project"):
-            load_model(tmp_path / "x.ckpt")
 
 
 @refusals(

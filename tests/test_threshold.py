@@ -13,7 +13,6 @@ import torch
 from omegaconf import DictConfig
 from support.evaluations import evaluate
 from support.refusals import refusals
-from support.runs import rewritten
 
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.config.compose import configure
@@ -257,11 +256,3 @@ def test_a_finished_run_gets_another_threshold_without_training_anew(rare, tmp_p
 def test_a_threshold_that_cannot_be_is_one_sentence(tmp_path, words, sentence):
     with pytest.raises(UserError, match=sentence):
         train(configure(words, f"hydra.run.dir={tmp_path / 'run'}", "~callbacks.progress"))
-
-
-def test_costs_that_are_none_are_a_damaged_checkpoint(rare, tmp_path):
-    for costs in ([1.0], [1.0, float("nan")], "1; import os", [1, -1]):
-        with rewritten(rare[0] / "best.ckpt", tmp_path / "x.ckpt") as checkpoint:
-            checkpoint["proj"]["calibration"]["threshold"]["costs"] = costs
-        with pytest.raises(UserError, match="does not hold a model of this project"):
-            load_model(tmp_path / "x.ckpt")
