@@ -30,7 +30,6 @@ from proj.pictures.confusion import confusion_matrix, with_few_colours
 from proj.pictures.drawing import LINE, png, shortened, text_mask, text_width, tiles
 from proj.pictures.graph import graph_of
 from proj.pictures.tensorboard import mistakes
-from proj.reports.runs import read_run
 
 DIGITS = ("dataset=digits", "model=mlp", "model.hidden=[16]", "dataset.shift=1", "trainer.max_epochs=3")
 RUNS = ("digits/mlp/single", "digits/mlp/stopped")
@@ -222,13 +221,6 @@ def test_all_values_of_a_step_are_one_record(outputs):
     file = max((outputs / RUNS[0]).glob("events.*"), key=lambda path: path.stat().st_size)
     steps = [event.step for event in EventFileLoader(str(file)).Load() if event.summary.value and event.step]
     assert steps == sorted(set(steps)) and len(steps) > 2
-
-
-def test_the_report_finds_the_curves_among_the_pictures(outputs):
-    run = read_run(outputs / RUNS[1])
-    both = {f"{split}/{name}" for split in ("train", "val") for name in ("loss", "acc")}
-    assert set(run.curves) == both | {"train/grad_norm", "val/balanced_acc", "val/macro_f1"}
-    assert [epoch for epoch, _ in run.curves["val/acc"]] == [1, 2, 3] and len(run.curves["train/loss"]) == 63
 
 
 def test_pictures_are_the_pixels_of_the_data(load):

@@ -149,22 +149,16 @@ def test_norms_without_scale_have_only_a_bias_to_train():
 
 
 @pytest.mark.parametrize("shape", ((8, 40), (40, 8), (6, 6)))
-def test_orthogonalize_is_three_newton_schulz_steps_on_the_matrix(shape):
+def test_orthogonalize_is_three_newton_schulz_steps_which_bring_singular_values_near_one(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     stepped = matrix / matrix.norm()
     for _ in range(3):
         square = stepped @ stepped.T
         stepped = 3.4445 * stepped + (-4.7750 * square + 2.0315 * square @ square) @ stepped
     assert torch.allclose(orthogonalize(matrix), stepped, atol=1e-5)
-
-
-@pytest.mark.parametrize("shape", ((8, 30), (30, 8)))
-def test_orthogonalize_brings_singular_values_near_one(shape):
-    torch.manual_seed(0)
-    u, _, v = torch.linalg.svd(torch.randn(shape), full_matrices=False)
-    made = orthogonalize((u * torch.linspace(1, 2, 8)) @ v)
-    assert torch.linalg.svdvals(made).min() > 0.6 and torch.linalg.svdvals(made).max() < 1.3
-    assert torch.allclose(u.T @ made @ v.T, torch.diag(torch.diag(u.T @ made @ v.T)), atol=1e-4)  # the same vectors
+    u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+    found = torch.linalg.svdvals(orthogonalize((u * torch.linspace(1, 2, len(v))) @ v))
+    assert found.min() > 0.6 and found.max() < 1.3
 
 
 def test_muon_turns_matrices_and_leaves_head_and_biases_to_sgd():

@@ -380,13 +380,14 @@ def test_the_command_reports_without_torch_and_refuses_in_a_sentence(command, tm
     assert len(process.stderr.splitlines()) == 1
 
 
-def test_a_real_run_holds_what_the_report_reads(trained, tmp_path):
+def test_a_real_run_holds_what_the_report_reads_also_beside_its_pictures(trained, tmp_path):
     folder = trained()
     run, metrics = read_run(folder), json.loads((folder / "metrics.json").read_text())
     assert run.status == "finished" and run.checkpoint == folder / "best.ckpt"
-    assert [epoch for epoch, _ in run.curves["val/acc"]] == [1, 2]
+    assert [epoch for epoch, _ in run.curves["val/acc"]] == [1, 2] and len(run.curves["train/loss"]) == 22
     assert max(run.curves["val/acc"], key=lambda point: point[1])[1] == pytest.approx(metrics["val/acc"])
-    assert {"train/loss", "train/acc", "val/loss"} <= run.curves.keys()
+    both = {f"{split}/{name}" for split in ("train", "val") for name in ("loss", "acc")}
+    assert run.curves.keys() == both | {"train/grad_norm", "val/balanced_acc", "val/macro_f1"}
     (row,) = report([folder], tmp_path)["rows"]
     assert row["parameters"][0] == 243 and row["test/acc"][0] == metrics["test/acc"]
 
