@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from proj.config.monitors import BY_CLASS
 from proj.config.settings.table import policy
 from proj.reports.columns import choose_columns, is_class, names_of, shown, varies
-from proj.reports.inferred import infer_code, infer_data, infer_precision, keys_of_data, unify_drawn_data
+from proj.reports.inferred import infer_code, infer_data, infer_precision, settings_of_data, unify_drawn_data
 from proj.reports.runs import Run
 from proj.reports.verdicts import Verdict
 from proj.system.names import one_line
@@ -50,7 +50,7 @@ def data_names(runs: list[Run]) -> dict[str, str]:
     for run in runs:
         if checksum := run.settings.get("data"):
             places[checksum] = Path(str(run.config.get("dataset.data_dir", run.config.get("choices.dataset")))).parts
-            known[places[checksum], keys_of_data(run)[0]].add(checksum)
+            known[places[checksum], settings_of_data(run)].add(checksum)
     for checksums in known.values():
         if len(checksums) > 1:
             places = {checksum: parts for checksum, parts in places.items() if checksum not in checksums}

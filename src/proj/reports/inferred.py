@@ -2,6 +2,7 @@
 
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from proj.reports.runs import Run
@@ -16,10 +17,20 @@ def dataset_of(run: Run) -> tuple[Any, str | None]:
     return kind, os.path.abspath(str(folder)) if is_own else None
 
 
-def keys_of_data(run: Run) -> tuple[tuple, tuple]:
-    """Two keys for a run's data: (its dataset with all of the dataset's settings, its dataset alone)."""
+def settings_of_data(run: Run) -> tuple:
+    """A key for a run's data: its dataset with all of the dataset's settings."""
     settings = sorted((key, str(value)) for key, value in run.settings.items() if key.startswith("dataset."))
-    return (dataset_of(run), *settings), dataset_of(run)
+    return dataset_of(run), *settings
+
+
+def fill_in(runs: list[Run], key: str, kind: Callable[[Run], Any]) -> None:
+    """Give the runs that lack a setting the value that the runs of the same kind have, if these agree in it."""
+    known: dict[Any, set] = defaultdict(set)
+    for run in runs:
+        known[kind(run)] |= {run.settings.get(key)} - {None}
+    for run in runs:
+        if run.settings and run.settings.get(key) is None and len(known[kind(run)]) == 1:
+            (run.settings[key],) = known[kind(run)]
 
 
 def infer_data(runs: list[Run]) -> None:
@@ -29,16 +40,11 @@ def infer_data(runs: list[Run]) -> None:
     runs with the same dataset, provided that they all have the same one. Else it gets the path of the user's own data,
     or None for any other dataset.
     """
-    known: dict[tuple, set] = defaultdict(set)
+    for kind in (settings_of_data, dataset_of):
+        fill_in(runs, "data", kind)
     for run in runs:
-        if run.settings.get("data"):
-            for name in keys_of_data(run):
-                known[name].add(run.settings["data"])
-    for run in runs:
-        if run.settings and not run.settings["data"]:
-            with_settings, dataset = keys_of_data(run)
-            checksums = known[with_settings] or known[dataset]
-            run.settings["data"] = next(iter(checksums)) if len(checksums) == 1 else dataset[1]
+        if run.settings and run.settings["data"] is None:
+            _, run.settings["data"] = dataset_of(run)
 
 
 def unify_drawn_data(runs: list[Run]) -> None:
@@ -71,11 +77,4 @@ def infer_precision(runs: list[Run]) -> None:
 def infer_code(runs: list[Run]) -> None:
     """Give runs of older versions, which did not note the user's own code, that of the runs with the same model if
     these agree in it."""
-    known: dict[Any, set] = defaultdict(set)
-    for run in runs:
-        if "code" in run.settings:
-            known[run.settings.get("model._target_")].add(run.settings["code"])
-    for run in runs:
-        its = known.get(run.settings.get("model._target_"), set())
-        if run.settings and "code" not in run.settings and len(its) == 1:
-            run.settings["code"] = next(iter(its))
+    fill_in(runs, "code", lambda run: run.settings.get("model._target_"))
