@@ -23,12 +23,17 @@ BY_CLASS = (
     r"(\D+)\d+\.",  # cat0.jpg
     r".*?\d+[-_. ]+(\D+)\.",  # 0_cat.jpg
 )
-# The first characters of annotation files, in the formats of various tools for object detection.
-MARKS = {
-    "COCO": r'\s*\{[^{]*"(info|licenses|images|annotations|categories)"',
-    "Pascal VOC": r"\s*(<\?[^>]*>\s*)?<annotation\b",
-    "CVAT": r"\s*(<\?[^>]*>\s*)?<annotations\b",
-    "YOLO": r"\d+( \d*\.?\d+){4,}\s",
+OBJECTS = (
+    "marks objects in images, as {} does, and a classifier takes one class for each image: docs/data.md cuts the "
+    "objects out into a folder for each class"
+)
+MARKS = {  # annotation files of various tools: a pattern of the first characters, and what to say of the file
+    r'\s*\{[^{]*"(info|licenses|images|annotations|categories)"': OBJECTS.format("COCO"),
+    r"\s*(<\?[^>]*>\s*)?<annotation\b": OBJECTS.format("Pascal VOC"),
+    # This format has both: tags of whole images, and marked objects.
+    r"\s*(<\?[^>]*>\s*)?<annotations\b": "is in CVAT's own format, which is not read: let it export tags of whole "
+    "images as ImageNet, which are class folders, and boxes as COCO",
+    r"\d+( \d*\.?\d+){4,}\s": OBJECTS.format("YOLO"),
 }
 # The names of folders that hold masks, and of folders that hold all images: neither are classes.
 MASKS = {"masks", "mask", "labels", "annotations", "segmentationclass", "segmentationobject"}
@@ -152,19 +157,11 @@ def by_their_names(data_dir: str) -> str:
 
 
 def by_marked_objects(data_dir: str) -> str:
-    """Advice for data with an annotation file for object detection, the first that is found; "" if there is none."""
+    """Advice for data with an annotation file, the first that is found; "" if there is none."""
     for entry in everything_in(data_dir):
         start = beginning(entry.path) if entry.name.lower().endswith((".json", ".xml", ".txt")) else ""
-        for tool, pattern in MARKS.items():
-            if not re.match(pattern, start):
-                continue
-            if tool == "CVAT":  # its own format has both: tags of whole images, and marked objects
-                cure = "let it export tags of whole images as ImageNet, which are class folders, and boxes as COCO"
-                return f"{readable(entry.path)} is in CVAT's own format, which is not read: {cure}"
-            return (
-                f"{readable(entry.path)} marks objects in images, as {tool} does, and a classifier takes one "
-                "class for each image: docs/data.md cuts the objects out into a folder for each class"
-            )
+        if what := next((what for first, what in MARKS.items() if re.match(first, start)), ""):
+            return f"{readable(entry.path)} {what}"
     return ""
 
 
