@@ -3,6 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Collection
+from typing import NamedTuple
 from unicodedata import normalize
 
 import numpy as np
@@ -15,14 +16,23 @@ from proj.system.names import readable
 from proj.system.shell import as_command
 from proj.wording import agree, first_of, how_many
 
-Names = dict[str, list[str]]  # the paths of the images that a name may mean
+
+class Names(NamedTuple):
+    """The paths of the images that a name may mean: as it is, see `names_of`; and as a number that lacks its leading
+    zeros, such as 80 for 080.png, since spreadsheets and pandas read 080 as 80. No number stands for several images."""
+
+    whole: dict[str, list[str]]
+    numbers: dict[str, list[str]]
 
 
-def column_of_images(table: Table, names: Names, data_dir: str, numbers: Names | None = None) -> int:
+def column_of_images(table: Table, names: Names, data_dir: str) -> int:
     """The index of the column that names the most images, with their endings if any column has these: numbers alone may
-    be those of the rows. numbers: names for where no column has one of `names`, see `without_zeros`.
+    be those of the rows. Numbers that lack leading zeros count only if no cell is a whole name.
     Raises UserError if no column names an image, or if two name nearly as many, and other ones."""
-    named = [{cell: named_by(cell, names, numbers) for cell, *_ in column.different()} for column in table.columns]
+    different = [[cell for cell, *_ in column.different()] for column in table.columns]
+    named = [{cell: named_by(cell, names, whole=True) for cell in cells} for cells in different]
+    if not any(any(one.values()) for one in named):
+        named = [{cell: named_by(cell, names) for cell in cells} for cells in different]
     counts = [sum(any(has_name(cell, path) for path in paths) for cell, paths in one.items()) for one in named]
     counts = counts if any(counts) else [sum(map(bool, one.values())) for one in named]
     headed = [0 if table.headed and is_unnamed(name) else n for name, n in zip(table.names, counts, strict=True)]
@@ -41,11 +51,9 @@ def column_of_images(table: Table, names: Names, data_dir: str, numbers: Names |
                     cure = f"take the images of one folder: {as_command(words)}"
                 said = f"{table.file}: line {table.line(row)} names two images, {two}"
                 raise UserError(f"{said}: leave one of these columns out, or {cure}.")
-    if not any(counts) and numbers is None:
-        return column_of_images(table, names, data_dir, without_zeros(names))
     if not any(counts):
         first = first_of([column.at(0) for column in table.columns] if len(table.lines) else table.names, 3)
-        images = f", such as {readable(next(iter(names.values()))[0])}" if names else ""
+        images = f", such as {readable(next(iter(names.whole.values()))[0])}" if names.whole else ""
         raise UserError(f"no column of {table.file} ({first}) names an image of {data_dir}{images}.")
     return best
 
@@ -62,12 +70,11 @@ def places_of_images(
 
     column: the index of the one that names the images. Raises UserError for a row that may name several images.
     """
-    cells, numbers = [cell for cell, *_ in table.columns[column].different()], without_zeros(names)
+    cells = [cell for cell, *_ in table.columns[column].different()]
     has_folders = any(share_folders(cell, path) for cell in cells for path in named_by(cell, names))
     found, absent = defaultdict[str, list[int]](list), list[str]()
     for place, (row, cell) in enumerate(zip(rows.tolist(), table.columns[column].take(rows), strict=True)):
-        paths = named_by(cell, names, numbers)
-        paths = [path for path in paths if not has_folders or share_folders(cell, path) is not False]
+        paths = [path for path in named_by(cell, names) if not has_folders or share_folders(cell, path) is not False]
         if len(paths) > 1:
             several = f"{table.file}: line {table.line(row)} names {cell}, which may be {first_of(paths, 3)}"
             one = f"data_dir={os.path.join(data_dir, os.path.dirname(paths[-1]))}"
@@ -80,44 +87,35 @@ def places_of_images(
 
 
 def names_of(paths: Collection[str]) -> Names:
-    """The paths that each name may mean: the path itself, the file's name, and both without their ending."""
-    names = defaultdict[str, list[str]](list)
+    """The names of images by their paths: the path itself, the file's name, and both without their ending."""
+    whole, numbers = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
     for path in paths:
-        whole = as_compared(path)
-        for name in {whole, os.path.basename(whole)}:
-            for one in {name, os.path.splitext(name)[0]}:
-                names[one].append(path)
-    return names
-
-
-def without_zeros(names: Names) -> Names:
-    """Names for numbers whose leading zeros were lost, such as 80 for 080.png: spreadsheets and pandas read 080 as 80.
-    Those that several images would have are left out."""
-    numbers = defaultdict[str, list[str]](list)
-    for name, paths in names.items():
-        if name.isdecimal() and name.startswith("0"):
-            numbers[name.lstrip("0") or "0"] += paths
-    return {number: paths for number, paths in numbers.items() if len(paths) == 1}
+        name = as_compared(path)
+        with_endings = {name, os.path.basename(name)}
+        for one in with_endings | {os.path.splitext(each)[0] for each in with_endings}:
+            whole[one].append(path)
+            if one.isdecimal() and one.startswith("0"):
+                numbers[one.lstrip("0") or "0"].append(path)
+    return Names(whole, {number: paths for number, paths in numbers.items() if len(paths) == 1})
 
 
 def describe_lost_zeros(table: Table, column: int, names: Names) -> list[str]:
     """A line on the cells that name images only without their leading zeros. column: see `places_of_images`."""
-    cells, numbers = [cell for cell, *_ in table.columns[column].different()], without_zeros(names)
-    lost = {cell: named_by(cell, names, numbers) for cell in cells if not named_by(cell, names)}
-    taken = [f"{cell} is taken for {readable(paths[0])}" for cell, paths in lost.items() if paths]
+    lost = [cell for cell, *_ in table.columns[column].different() if not named_by(cell, names, whole=True)]
+    taken = [f"{cell} is taken for {readable(paths[0])}" for cell in lost if (paths := named_by(cell, names))]
     lack = f"{how_many(len(taken), 'number')} in {table.names[column]} {agree(len(taken), 'lacks', 'lack')}"
     return [f"{table.file}: {lack} leading zeros, so that {taken[0]}"] if taken else []
 
 
-def named_by(cell: str, names: Names, numbers: Names | None = None) -> list[str]:
-    """The images that a cell may name, see `names_of`. It may have folders and an ending that the image lacks. A number
-    that is no name may be one of `numbers`, see `without_zeros`."""
-    whole = as_compared(cell)
-    file = os.path.basename(whole)
-    alike = next((names[one] for one in (whole, file, os.path.splitext(file)[0]) if one in names), [])
-    exact = [path for path in alike if as_compared(path) == whole]
+def named_by(cell: str, names: Names, whole: bool = False) -> list[str]:
+    """The images that a cell may name. It may have folders and an ending that the image lacks. whole: whether it must
+    have the leading zeros of a number."""
+    name = as_compared(cell)
+    file = os.path.basename(name)
+    alike = next((names.whole[one] for one in (name, file, os.path.splitext(file)[0]) if one in names.whole), [])
+    exact = [path for path in alike if as_compared(path) == name]
     alike = exact or [path for path in alike if share_folders(cell, path)] or alike
-    return alike or (numbers or {}).get(cell.removesuffix(".0"), [])
+    return alike or ([] if whole else names.numbers.get(cell.removesuffix(".0"), []))
 
 
 def share_folders(cell: str, path: str) -> bool | None:
