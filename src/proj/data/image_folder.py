@@ -95,7 +95,7 @@ class ImageFolderDataModule(ImageDataModule):
     def load(self) -> None:
         refuse_huge(self.shape, self.batch_size or 32)
         found = images_with_classes(self.data_dir, self.listing, self.known)
-        say(*(line for line in found.said if f"'dataset.group={self.listing.group}'" not in line))  # as it advises
+        say(*found.said)
         if self.known is None:
             if len(found.class_names) == 1:
                 how = "name another column with dataset.target=…" if self.listing.labels else how_to_sort(self.data_dir)

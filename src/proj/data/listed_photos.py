@@ -41,7 +41,9 @@ def images_with_classes(data_dir: str, settings: PhotoList, known: Collection[st
         return find_images(data_dir, known)  # raises the error that says what is wrong
     is_sorted = known and {*known} & {*map(os.path.basename, folders_in(data_dir))}
     file = "" if is_sorted else find_list(data_dir, settings, of_training=known is None)
-    return listed_images(data_dir, file, settings, known is None) if file else find_images(data_dir, known)
+    if file:
+        return listed_images(data_dir, file, settings, known is None)
+    return find_images(data_dir, known, settings.group)
 
 
 def listed_images(data_dir: str, file: str, settings: PhotoList, is_split: bool) -> FoundImages:

@@ -10,6 +10,7 @@ from unicodedata import normalize
 from proj.data.part_names import part_named
 from proj.data.photos.found_images import FoundImage, FoundImages
 from proj.data.photos.how_to_sort import (
+    BY_FOLDER,
     RAISE,
     archives_in,
     are_no_classes,
@@ -29,15 +30,15 @@ from proj.system.names import plain_name, readable
 from proj.wording import first_of
 
 
-def find_images(data_dir: str, known: Collection[str] | None = None) -> FoundImages:
+def find_images(data_dir: str, known: Collection[str] | None = None, group: object = None) -> FoundImages:
     """All images of a folder of class folders, or of folders of parts that hold such.
 
     known: the classes of the model that is to be measured; with None, parts without a folder will be drawn.
-
+    group: the setting dataset.group, which is advised where it is another.
     Raises UserError if a folder cannot be read, or holds no class folders or images.
     """
     try:
-        return _find(data_dir, known)
+        return _find(data_dir, known, group)
     except OSError as error:
         if os.path.isfile(data_dir):
             raise UserError(f"{data_dir} is a file, and the photos lie in folders: {how_to_sort(data_dir)}") from error
@@ -49,7 +50,7 @@ def find_images(data_dir: str, known: Collection[str] | None = None) -> FoundIma
         ) from error
 
 
-def _find(data_dir: str, known_classes: Collection[str] | None) -> FoundImages:
+def _find(data_dir: str, known_classes: Collection[str] | None, group: object) -> FoundImages:
     parts, without = find_parts(data_dir, known_classes or ())
     others: Counter[str] = Counter()
     absent: Counter[str] = Counter()  # the number of images of each class that the training part does not have
@@ -92,7 +93,7 @@ def _find(data_dir: str, known_classes: Collection[str] | None) -> FoundImages:
     found.said.extend(f"{sentence}: {what}" for sentence, what in left_out if what)
     if found.images:
         found.said.extend(doubts(data_dir, found.class_names))
-        check_inner_folders(found, data_dir, parts)
+        check_inner_folders(found, data_dir, parts, group)
     if are_no_classes(found.class_names):
         refuse_no_classes(found, data_dir, others)
     return found
@@ -134,7 +135,7 @@ def refuse_no_classes(found: FoundImages, data_dir: str, others: Counter[str]) -
     raise UserError(f"{data_dir} holds no class folders with images ({' '.join(SUFFIXES)} …){there}: {how}")
 
 
-def check_inner_folders(found: FoundImages, data_dir: str, parts: dict[str, str]) -> None:
+def check_inner_folders(found: FoundImages, data_dir: str, parts: dict[str, str], group: object) -> None:
     """Add a remark to `found.said` if most classes hold folders of the same names: these may be the real classes, or
     parts, masks or groups. Raises UserError if there is only one class, and it holds several folders."""
     names = found.class_names
@@ -151,12 +152,12 @@ def check_inner_folders(found: FoundImages, data_dir: str, parts: dict[str, str]
     holders = Counter(readable(name) for _, name in leaves)
     within = [name for name, count in sorted(holders.items()) if count > len(classes) / 2]
     if len(within) < 2 or len(classes) == 1:
-        found.said.extend(describe_inner_images(found.images, parts) if counts else [])
+        found.said.extend(describe_inner_images(found.images, parts, group) if counts else [])
     elif len(parts) == 1:
-        found.said.append(how_to_exchange(parts["train"], names, within))
+        found.said.extend(how_to_exchange(parts["train"], names, within, group))
 
 
-def describe_inner_images(images: list[FoundImage], parts: dict[str, str]) -> list[str]:
+def describe_inner_images(images: list[FoundImage], parts: dict[str, str], group: object) -> list[str]:
     """A remark on images in subfolders of the class folders. If the class has images outside of them, they may be
     masks; if a class has several subfolders, each may hold several photos of one thing."""
     places = Counter(os.path.dirname(image.file[len(parts[image.part]) + 1 :]) for image in images)
@@ -168,12 +169,12 @@ def describe_inner_images(images: list[FoundImage], parts: dict[str, str]) -> li
         other = f", or give data_dir={os.path.join(parts['train'], folder)}, if its folders are the classes"
         away = f"move them away if they do not show their class, such as masks{other if folder else ''}"
         return [f"{within}: {away}"] if deeper else []
-    if len(deeper) == len(above):
+    if len(deeper) == len(above) or group == BY_FOLDER:
         return []
     inner = [place.split(os.sep)[1] for place in places if os.sep in place]
     unique = len({*inner}) == len(inner) and not {*inner} & {*above}  # else they could not lie side by side
     moves = f'python -c "import glob, os; {RAISE}", typed in {readable(parts["train"])}, moves them up'
     return [
-        f"{within}: if those of one folder belong together, 'dataset.group=([^/]+)/[^/]+$' keeps them in one part; if "
+        f"{within}: if those of one folder belong together, 'dataset.group={BY_FOLDER}' keeps them in one part; if "
         f"these folders are the classes, {moves if unique else 'put them side by side, each under a name of its own'}"
     ]

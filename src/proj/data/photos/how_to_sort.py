@@ -43,6 +43,7 @@ NONE = MASKS | IMAGES
 # Names, as `plain_name` returns them, of folders of unsorted photos, and of copies of other folders.
 UNSORTED = re.compile("unsorted|unlabell?ed|duplicates?|backups?|thumb(nail)?s|trash|(new|untitled) folder")
 COPY = re.compile(r"( -)? (copy|kopie|copie|copia)( \(?\d+\)?)?$| ?\(\d+\)$")
+BY_FOLDER = "([^/]+)/[^/]+$"  # a dataset.group that keeps the photos in folders of one name together
 # Python code for the user: it moves a/b to b for all folders, so that the inner folders become the classes.
 RAISE = "[os.renames(f, os.path.basename(f)) for f in glob.glob('*/*') if os.path.isdir(f)]"
 # The same, but it moves a/b to b/a, since several folders a hold one called b.
@@ -57,17 +58,20 @@ def are_no_classes(names: list[str]) -> bool:
     return known and all(words)
 
 
-def how_to_exchange(folder: str, classes: list[str], within: list[str]) -> str:
-    """A remark on folders whose names recur in most class folders: what they may be, and what to do in each case."""
+def how_to_exchange(folder: str, classes: list[str], within: list[str], group: object) -> list[str]:
+    """A remark on folders whose names recur in most class folders: what they may be, and what to do in each case; none
+    if the user has followed it with this dataset.group."""
     said = f"The classes are {first_of(classes, 5)}, and hold the folders {first_of(within, 5)}"
     if masks := [name for name in within if name.lower() in MASKS]:
-        return f"{said}: if {first_of(masks, 5)} hold masks and no photos, move them away"
-    return (
+        return [f"{said}: if {first_of(masks, 5)} hold masks and no photos, move them away"]
+    if group == BY_FOLDER:
+        return []
+    return [
         f'{said}: if these are the classes, or parts, python -c "import glob, os; {EXCHANGE}", typed in '
         f"{readable(folder)}, puts them above; if those above are parts, name them train, val and test; if each "
         f"holds the same photos, as in two sizes, data_dir={readable(os.path.join(folder, classes[-1]))} takes one; if "
-        "the photos in folders of one name belong together, 'dataset.group=([^/]+)/[^/]+$' keeps them in one part"
-    )
+        f"the photos in folders of one name belong together, 'dataset.group={BY_FOLDER}' keeps them in one part"
+    ]
 
 
 def doubts(data_dir: str, class_names: list[str]) -> list[str]:
