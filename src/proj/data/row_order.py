@@ -4,9 +4,8 @@ import numpy as np
 
 from proj.data.part_names import PARTS
 from proj.data.table_parts import refuse_lacking
-from proj.data.tables.date_column import DateColumn, date_remarks
+from proj.data.tables.date_column import DateColumn, date_remarks, doubt_files
 from proj.data.tables.dates import find_form
-from proj.data.tables.dates_of_files import doubt_files
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.named_column import find_column
 from proj.data.tables.number_column import NumberColumn

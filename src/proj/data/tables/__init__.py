@@ -24,12 +24,11 @@ number_remarks.py  remarks on columns only some of whose cells are numbers
 answers.py         columns of two answers, such as no and yes
 word_column.py     columns of words, with one input for each
 texts.py           columns of free text, with one input for each frequent word
-date_column.py     columns of dates, which are split into year, month, weekday and so on
+date_column.py     columns of dates, which are split into year, month, weekday and so on; remarks on doubtful dates
 column_list.py     tells the user how each column is used
 cells.py           parses a cell: a number, a word, or a missing value
 decimal_marks.py   decides whether a column has decimal points or commas
 dates.py           detects columns of dates, and the form in which they are written
-dates_of_files.py  doubts the dates of a file: day and month swapped, or unlike the training's
 date_forms.py      the formats of dates and times, and a parser for each
 date_parts.py      splits a date into year, month, weekday and so on
 timestamps.py      numbers that are times: since 1970, or Excel's days

@@ -11,11 +11,10 @@ from proj.config.quoting import typed
 from proj.data.tables.answers import AnswerColumn, answer_values, find_answers
 from proj.data.tables.cells import Count, count, is_missing
 from proj.data.tables.chosen_columns import LISTED, OF_SPLIT, chosen_columns, is_index, without_effect
-from proj.data.tables.date_column import DateColumn, date_remarks
+from proj.data.tables.date_column import DateColumn, date_remarks, doubt_files
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import DATE_PARTS, parts_of
 from proj.data.tables.dates import doubt_words, find_form
-from proj.data.tables.dates_of_files import doubt_files
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.finding import CONSTANT, EMPTY, EVIDENCE, Finding
 from proj.data.tables.header import check_second_header, describe_gaps, describe_totals

@@ -1,4 +1,4 @@
-"""Columns of dates and times, whose year, month, weekday and so on become inputs."""
+"""Columns of dates and times, whose year, month, weekday and so on become inputs, and remarks on their dates."""
 
 import re
 from collections import Counter
@@ -20,11 +20,15 @@ from proj.data.tables.input_column import InputColumn, standardised
 from proj.data.tables.number_column import NumberColumn
 from proj.data.tables.one_column import Column
 from proj.data.tables.row_numbers import doubt_far
+from proj.data.tables.text_table import Table
 from proj.data.tables.timestamps import EXCEL, SINCE_1970, since_1970
 from proj.errors import UserError
-from proj.wording import percent
+from proj.wording import how_many, percent
 
 TEN_YEARS = 10 * 365.25 * 86_400  # seconds
+# So many different dates are not all in the first twelve days of a month by chance: 0.4 ** 20 is 1e-8.
+MANY_DATES = 20
+FAR, ENOUGH = 10, 5  # standard deviations from the training's mean that are too many; rows that suffice as evidence
 
 
 @dataclass(frozen=True)
@@ -140,3 +144,49 @@ def date_remarks(column: DateColumn, cells: Column, seconds: np.ndarray) -> list
         notes.append(f"{name}: {such}: write four if not so")
     found = seconds[~np.isnan(seconds)]
     return [*notes, *doubt_far(name, found, lambda end: cells.at(int(np.flatnonzero(seconds == end)[0])))]
+
+
+def are_early(seconds: np.ndarray) -> bool:
+    """Whether these are many different dates, all of which have a day up to 12: 3/4/2020 fits day/month and month/day.
+    seconds: (N,) the dates, NaN for a missing one."""
+    dates = np.unique(seconds[~np.isnan(seconds)] // 86_400)
+    return len(dates) >= MANY_DATES and not (parts_of(seconds)["day"] > 12).any()
+
+
+def doubt_files(column: DateColumn, seconds: np.ndarray, table: Table, rows: np.ndarray) -> list[str]:
+    """A remark on each file whose dates, read in the form of the column, `are_early`, while those of others are not.
+
+    seconds: (N,) the column's dates. rows: (N,) the rows of the table in which they are.
+    """
+    if column.date not in (DAY_FIRST, MONTH_FIRST) or len(table.files) == 1:
+        return []
+    if not (parts_of(seconds)["day"] > 12).any():
+        return []
+    file_of = np.searchsorted([before for _, before in table.files], np.array(table.lines)[rows]) - 1
+    why = "has no day above 12, others have: are day and month swapped? Write its dates as 2020-01-31"
+    return [
+        f"{column.name}: read as {column.date}; {file} {why}"
+        for place, (file, _) in enumerate(table.files)
+        if are_early(seconds[file_of == place])
+    ]
+
+
+def doubt_new_dates(column: DateColumn, cells: Column, seconds: np.ndarray) -> list[str]:
+    """Remarks on the dates of a new table: on those that count as missing, on years far from the training's, and on
+    days that all are up to 12, while the training has later ones. seconds: (B,) the dates."""
+    words = {word: (times, place) for word, times, place in cells.different() if not is_missing(word)}
+    none = Counter({word: times for word, (times, place) in words.items() if np.isnan(seconds[place])})
+    total, notes = sum(times for times, _ in words.values()), list[str]()
+    if none:
+        notes.append(f"{percent(none.total() / total)} count as missing ({examples_of(none)}; read as {column.date})")
+    for part in column.parts:
+        if part.name == "year":
+            far = np.abs(parts_of(seconds)["year"] - part.mean) > FAR * part.std  # false for a missing one
+            if far.sum() >= max(ENOUGH, 0.02 * len(far)):
+                such = f"{how_many(int(far.sum()), 'date')} such as {cells.at(int(np.flatnonzero(far)[0]))}"
+                notes.append(f"{such} are far from the training's years, {part.mean:.0f} ± {part.std:.2g}")
+        # A mean above 12 proves that the training has days above 12.
+        if part.name == "day" and part.mean > 12 and column.date in (DAY_FIRST, MONTH_FIRST) and are_early(seconds):
+            swapped = "no day is above 12: are day and month swapped? Write them as 2020-01-31"
+            notes.append(f"read as {column.date}, and {swapped}")
+    return notes

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from proj.data.tables.answers import AnswerColumn, answer_codes
 from proj.data.tables.cells import count, examples_of, is_no_number
-from proj.data.tables.date_column import DateColumn
-from proj.data.tables.dates_of_files import ENOUGH, FAR, doubt_new_dates
+from proj.data.tables.date_column import ENOUGH, FAR, DateColumn, doubt_new_dates
 from proj.data.tables.input_column import InputColumn
 from proj.data.tables.joined_notes import joined
 from proj.data.tables.number_column import NumberColumn
@@ -49,7 +48,7 @@ def unlike_training(table: Table, columns: dict[int, InputColumn], encoded: Tens
                 notes.append(f"{name}: {such}: if they mark missing values, empty these cells")
         if isinstance(column, DateColumn):
             seconds = column.moments(cells, lambda at: table.line(rows[at]))
-            notes += [f"{name}: {note}" for note in doubt_new_dates(column, cells, seconds, inputs)]
+            notes += [f"{name}: {note}" for note in doubt_new_dates(column, cells, seconds)]
         if isinstance(column, WordColumn | AnswerColumn):
             notes += [f"{name}: {note}" for note in unknown_words(cells, column)]
         if isinstance(column, TextColumn) and not inputs.any() and any(map(words_in, cells)):
