@@ -615,7 +615,7 @@ def test_an_empty_first_sheet_is_refused_with_the_names_of_the_others(load, tmp_
 
 
 def test_a_sheet_whose_cells_reach_far_is_refused_before_it_fills_the_memory(load, tmp_path, monkeypatch):
-    monkeypatch.setattr("proj.data.tables.sheet_xml.MOST_CELLS", 10_000)
+    monkeypatch.setattr("proj.data.tables.spreadsheet.MOST_CELLS", 10_000)
     rows = [excel("len", "y"), *(excel(i / 7, "pq"[i % 2]) for i in range(40))]
     write(tmp_path, near__xlsx=workbook(Data=rows))
     assert len(load("near.xlsx").splits["train"].targets)

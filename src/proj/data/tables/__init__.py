@@ -3,9 +3,8 @@
 table_files.py     finds the files of a table: one, several, or one for each part
 table_file.py      reads one file: CSV, Parquet or a spreadsheet
 reading.py         how a file is to be read: its sheet and its encoding
-spreadsheet.py     reads a sheet of a workbook
+spreadsheet.py     reads a sheet of a workbook, and looks into its XML for doubtful or far cells
 parquet_file.py    reads a Parquet file
-sheet_xml.py       looks into a spreadsheet's XML for doubtful or far cells
 compressed.py      unpacks a compressed file, and refuses formats that are not supported
 csv_file.py        reads a CSV file, after it has found the separator and the quotation mark
 text_encoding.py   detects the encoding of a CSV file
