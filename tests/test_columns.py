@@ -338,15 +338,9 @@ def test_a_column_of_words_of_which_many_are_dates_is_said(table, capsys):
     cells = [f"{1 + i % 28}.{1 + i % 18}.2020" for i in range(60)]  # of months that there are not
     assert taken(table(cells))["a"] != "dates"
     (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("a: ")]
-    assert (
-        "a: read as words, although 70% are dates (day.month.year), others not ('13.13.2020'): 'dataset.dates=[a]'"
-        in line
-    )
+    assert "a: read as words, although 70% are dates (day.month.year), others not ('13.13.2020'): 'dataset.d" in line
     table([f"{1 + i % 28}.{1 + i // 28}.2020" if i < 51 else f"{i - 50}.3.2020 - 9.4.2020" for i in range(60)])
-    assert (
-        "a: read as words, although 85% are dates (day.month.year), others not ('1.3.2020 - 9.4.2020"
-        in capsys.readouterr().out
-    )
+    assert "although 85% are dates (day.month.year), others not ('1.3.2020 - 9.4.2020" in capsys.readouterr().out
     table(cells, words=["categorical=[a]"])
     table([f"group {i % 7}" for i in range(60)])
     assert "are dates" not in capsys.readouterr().out
@@ -503,9 +497,7 @@ def test_a_file_that_has_day_and_month_the_other_way_round_is_doubted(tmp_path, 
         rows = [[f"{day:{how}}", "ab"[i % 2]] for i, day in enumerate(its_own)]
         write_rows(tmp_path / file, [["day", "y"], *rows])
     make("csv", f"data_dir={tmp_path}", "target=y", "batch_size=4")
-    doubt = (
-        f"day: read as month/day/year; {tmp_path}/a.csv has no day above 12, others have: are day and month swapped?"
-    )
+    doubt = f"day: read as month/day/year; {tmp_path}/a.csv has no day above 12, others have: are day and month swapped"
     assert (doubt in " ".join(capsys.readouterr().out.split())) == doubted
 
 
@@ -517,14 +509,9 @@ def test_a_test_file_and_a_new_table_that_have_day_and_month_the_other_way_round
             write_rows(tmp_path / f"{file}.csv", [["day", "y"], *rows])
         data = make("csv", f"data_dir={tmp_path}", "target=y", "batch_size=4")
         new([["day", "y"], *rows], data.columns)
-        said, doubt = (
-            capsys.readouterr(),
-            "csv: column day: read as day.month.year, and no day is above 12: are day and",
-        )
+        said, doubt = capsys.readouterr(), "csv: column day: read as day.month.year, and no day is above 12: are day"
         assert (doubt in said.out, doubt in said.err) == (doubted, doubted)
-    with pytest.raises(
-        UserError, match=r"'03/31/2021' is not a date as the others are \(day.month.year\), but month/day"
-    ):
+    with pytest.raises(UserError, match=r"'03/31/2021' is not a date as the others are \(day.month.year\), but month"):
         new([["day"], ["01/02/2021"], ["03/31/2021"]], data.columns)
 
 
@@ -803,9 +790,7 @@ def test_rows_of_classes_that_the_model_does_not_have_are_left_out_of_an_evaluat
     capsys.readouterr()
     data.load_all(data.columns, ["p", "q"])
     split, lines = data.splits["test"], data.numbers["test"]
-    assert (
-        split.targets.tolist() == [int(label == "q") for label in classes if label in {"p", "q"}] and len(lines) == 57
-    )
+    assert split.targets.tolist() == [int(label == "q") for label in classes if label in {"p", "q"}]
     assert lines.tolist() == [*range(2, 58), 61] and data.left_out == {"r": 1, "s": 2}
     said = "left out, 3 rows of 2 classes that the model does not have: r (1), s (2)\nrows without y left out: 2\n"
     assert said in capsys.readouterr().out
@@ -844,7 +829,7 @@ def test_numbers_that_are_far_from_the_trainings_are_said(table, new, tmp_path, 
         new([["a", "x"], *([height / unit, 1] for height in heights[:rows])], data.columns)
         about = 1.62 if rows > 1 else 1.5
         said = (
-            f"column a: its numbers, about {about}, are far from the training's, 168.8 ± 12: are they in the same unit?"
+            f"column a: its numbers, about {about}, are far from the training's, 168.8 ± 12: are they in the same unit"
         )
         assert (said in capsys.readouterr().err) == is_said
     for times, is_said in ((5, True), (4, False)):
@@ -899,9 +884,7 @@ def test_columns_that_say_the_class_themselves_are_named_with_what_leaves_them_o
     assert "a reveals y without a mistake" in said and "'dataset.drop=[a,b]' leaves it out" in said
 
 
-@pytest.mark.parametrize(
-    ("rows", "is_said"), ((60, True), (20, False))
-)  # of two rows a plant, chance may be the reason
+@pytest.mark.parametrize(("rows", "is_said"), ((60, True), (20, False)))  # of two rows a plant, it may be chance
 @pytest.mark.parametrize("cell", ("plant {}", "{}"))
 def test_a_column_whose_values_have_one_class_each_is_named_as_a_group_or_a_finer_class(
     table, capsys, cell, rows, is_said

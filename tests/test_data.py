@@ -246,10 +246,7 @@ def test_a_truncated_cifar_batch_is_named(load, tmp_path, data_dir):
 @pytest.mark.parametrize(
     ("source", "sentence"),
     (
-        (
-            "SVHN",
-            "SVHN cannot be opened with root=…, train=… .*'train'.*: .dataset.source.<argument>=… g",
-        ),
+        ("SVHN", "SVHN cannot be opened with root=…, train=… .*'train'.*: .dataset.source.<argument>=… g"),
         ("EMNIST", "EMNIST cannot be opened with .*'split'.*as torchvision.datasets.KMNIST can"),
         ("VisionDataset", "VisionDataset cannot be opened with"),
     ),
@@ -492,9 +489,7 @@ def test_columns_of_ones_own_may_be_descriptions_with_numpy_numbers():
 
 @pytest.mark.parametrize("columns", ([{"name": "height"}], ["height"], [{"name": 1, "mean": 0.0, "std": 1.0}]))
 def test_columns_of_ones_own_that_describe_none_are_one_sentence(columns):
-    with pytest.raises(
-        UserError, match=r'Own\.load sets columns that are not such as \{"name": "height", "mean": 1\.7'
-    ):
+    with pytest.raises(UserError, match=r'Own\.load sets columns that are not such as \{"name": "height", "mean": 1'):
         with_columns(columns).setup()
 
 
@@ -523,12 +518,7 @@ RIGHT = {"train": [0, 1], "val": [0, 1], "test": [0, 1]}
     ("targets", "inputs", "names", "sentence"),
     (
         (RIGHT, torch.zeros(2, 3), "ab", None),
-        (
-            {"train": [0, 1], "test": [0, 1]},
-            torch.zeros(2, 3),
-            "ab",
-            "Own.load sets no val part: self.splits takes tra",
-        ),
+        ({"train": [0, 1], "test": [0, 1]}, torch.zeros(2, 3), "ab", "Own.load sets no val part: self.splits takes t"),
         (RIGHT | {"other": [0, 1]}, torch.zeros(2, 3), "ab", "Own.load sets a part 'other': self.splits takes tra"),
         (RIGHT, torch.zeros(2, 3), "a", "Own.load sets 1 class name, and a network needs two or more"),
         (RIGHT | {"train": [0, 2]}, torch.zeros(2, 3), "ab", "its train part other targets than .* 0 to 1 for its 2"),

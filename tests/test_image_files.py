@@ -405,10 +405,8 @@ def test_predict_reports_pixels_beyond_those_of_the_training_that_become_black_o
     for file in files:
         values = np.linspace(7, int(Path(file).stem), 144).reshape(12, 12)
         Image.fromarray(values.astype(np.uint8 if "255" in file else np.uint16)).save(file)
-    for some, said in (
-        (files[:3], ""),
-        (files, "numbers from 7 to 48,000: 2; 0 becomes black and 4,095 white, as in the"),
-    ):
+    beyond = "numbers from 7 to 48,000: 2; 0 becomes black and 4,095 white, as in the"
+    for some, said in ((files[:3], ""), (files, beyond)):
         assert len([*read_images(some, facts, "auto", 1000, [])]) == len(some)
         printed = capsys.readouterr().err
         assert said in printed and bool(said) == bool(printed)
@@ -476,9 +474,7 @@ UNUSUAL = {"many pixels": ((9000, 10_000), b""), "cut EXIF": ((9, 9), b"Exif\0\0
 def test_of_an_unusual_file_that_can_be_read_pillow_says_nothing(tmp_path, shape, exif):
     Image.new("L", shape).save(tmp_path / "a.jpg", exif=exif)
     code = f"from proj.data.photos.image_file import open_image; open_image({str(tmp_path / 'a.jpg')!r}, (8, 8), 1)"
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True
-    )  # pytest has filters of its own
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)  # pytest has its own filters
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
@@ -555,9 +551,7 @@ def test_links_that_lead_nowhere_are_named_wherever_they_lie(photos, tmp_path, c
 
 
 def test_images_of_which_no_batch_fits_into_the_memory_are_refused_before_any_is_read(photos, tmp_path):
-    with pytest.raises(
-        UserError, match=r"images of 1000000×1000000 pixels take .* GB for a batch of 4, and this machine"
-    ):
+    with pytest.raises(UserError, match=r"images of 1000000×1000000 pixels take .* GB for a batch of 4, and this mach"):
         photos(write_classes(tmp_path / "in"), "size=1000000")
 
 

@@ -127,34 +127,19 @@ def test_a_column_that_names_the_sets_is_said_to_divide_nothing(photos, folder, 
     (folder / "labels.csv").write_text("image,label,split\n" + rows("{n:02}.png,{c},train").replace("train", "test", 9))
     photos(folder / "photos", "labels=labels.csv", "target=label")
     said = capsys.readouterr().out
-    assert (
-        "split: its words name parts (test, train), but the sets are drawn: to split by them, add dataset.split=split"
-        in said
-    )
+    assert "split: its words name parts (test, train), but the sets are drawn: to split by them, add dataset.s" in said
 
 
 TABLE = "dataset.labels=labels.csv"
 REFUSED = {
-    "no such table": (
-        ["dataset.labels=label.csv"],
-        "",
-        r"label\.csv is no file in .* Did you mean '.*labels",
-    ),
+    "no such table": (["dataset.labels=label.csv"], "", r"label\.csv is no file in .* Did you mean '.*labels"),
     "a column without a table": (["dataset.target=label"], "", "=label is a column of the table dataset.labels="),
     "no such column": ([TABLE, "dataset.target=colour"], "", "colour is no column of .* Options: image, label"),
     "no such group": ([TABLE, "dataset.group=lable"], "", "group=lable is no column of .* Did you mean 'label'"),
     "no photo of the folder": ([TABLE], "x.png,red\ny.png,blue\n", "names an image of .*, such as 00.png"),
-    "two classes": (
-        [TABLE],
-        "0.png,blue\n00.png,red\n00.png,blue\n",
-        "3 and 4 give 00.png both red and blue as its class",
-    ),
+    "two classes": ([TABLE], "0.png,blue\n00.png,red\n00.png,blue\n", "3 and 4 give 00.png both red and blue as its"),
     "two photos of a name": ([TABLE], "29,red\n28,blue\n", "line 2 names 29, which may be .*29.jpg, more/29.png"),
-    "one class": (
-        [TABLE],
-        "00.png,red\n01.png,red\n",
-        "only red in labels.csv: name another column with dataset.target",
-    ),
+    "one class": ([TABLE], "00.png,red\n01.png,red\n", "only red in labels.csv: name another column with dataset.ta"),
     "no class": ([TABLE], "00.png,\n01.png,\n", "gives no image a class in label"),
 }
 

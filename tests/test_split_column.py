@@ -68,10 +68,7 @@ def test_a_class_that_the_training_rows_lack_is_left_out(tmp_path, capsys):
 
 
 @refusals(
-    (
-        ["train", "test", "fold 3"],
-        r"line 4 has no train, val or test in set \('fold 3'\), .* fill it in, or delete such",
-    ),
+    (["train", "test", "fold 3"], r"line 4 has no train, val or test in set \('fold 3'\), .* fill it in, or delete su"),
     (["train", "", "", ""], r"line 3 has no train, val or test in set \(like 2 more rows\), which is needed to split"),
     (["test", "val"] * 9, r"no row of .*t\.csv has train in set: name another column, dataset\.split="),
 )

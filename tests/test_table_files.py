@@ -324,10 +324,8 @@ def test_files_without_a_header_are_one_table(load, tmp_path):
 
 def test_files_of_other_columns_are_refused(load, tmp_path):
     write(tmp_path / "in", a__csv=flowers(), b__csv="len,kin,y\n1,1,1")
-    with pytest.raises(
-        UserError,
-        match=r"b.csv has no column 'kind', which .*a.csv has: .*a.csv reads only that file. Did you mean 'kin'\?",
-    ):
+    how = r".*a.csv reads only that file. Did you mean 'kin'\?"
+    with pytest.raises(UserError, match=f"b.csv has no column 'kind', which .*a.csv has: {how}"):
         load("in")
 
 
@@ -392,9 +390,8 @@ PARTS += ("train-00000-of-00001 validation-00000-of-00001 test-00000-of-00001",)
 @pytest.mark.parametrize("names", PARTS)
 def test_files_that_are_named_as_parts_are_these_parts(load, tmp_path, capsys, names):
     train, val, test = names.split()
-    write(
-        tmp_path / "in", **{f"{train}__csv": flowers(), f"{val}__csv": flowers(40, 6), f"{test}__csv": flowers(46, 8)}
-    )
+    files = {f"{train}__csv": flowers(), f"{val}__csv": flowers(40, 6), f"{test}__csv": flowers(46, 8)}
+    write(tmp_path / "in", **files)
     data = load("in")
     assert {name: len(split.targets) for name, split in data.splits.items()} == {"train": 40, "val": 6, "test": 8}
     assert all(f"{tmp_path}/in/{test}.csv:{i + 2}" == data.example("test", i) for i in range(8))
@@ -713,11 +710,9 @@ def test_a_column_that_is_not_in_the_first_sheet_is_answered_with_the_other_shee
     rows = {"Info": [excel("read me")], "Data": [excel("len", "kind", "y"), excel(1, "a", "p")]}
     write(tmp_path, t__xlsx=workbook(**{name: rows[name] for name in sheets}))
     others = rf".*: the sheet {sheets[0]} is read, but not {sheets[1]}: {{}}sheet=… chooses another\.$"
-    with pytest.raises(
-        UserError, match=r"target=width is no column .*\. Options: " + others.format("dataset.")
-    ) as raised:
+    with pytest.raises(UserError, match=r"target=width is no column .*\. Options: " + others.format("dataset.")) as no:
         load("t.xlsx", "target=width")
-    assert "separate values by" not in str(raised.value)
+    assert "separate values by" not in str(no.value)
     with pytest.raises(UserError, match="has no column width; it has " + others.format("")):
         list(read_tables([str(tmp_path / "t.xlsx")], numbers("width")))
 
@@ -726,9 +721,7 @@ def test_a_title_above_a_new_table_is_told_by_the_line_of_its_header(load, tmp_p
     text = "Study of May,,\n" + flowers()
     write(tmp_path, t__csv=flowers(), new__csv=text)
     data = load("t.csv")
-    with pytest.raises(
-        UserError, match=r"no column len, kind\. It is in line 2: if that is the header, delete .* above it\.$"
-    ):
+    with pytest.raises(UserError, match=r"no column len, kind\. It is in line 2: if .* header, delete .* above it\.$"):
         list(read_tables([str(tmp_path / "new.csv")], data.columns))
     with pytest.raises(UserError, match=r"has no column y to measure\. It is in line 2: if that is the header, delete"):
         open_data(known_of(data), data_dir=str(tmp_path / "new.csv"), everything=True)
@@ -1006,9 +999,7 @@ def test_a_row_of_a_survey_that_has_ticked_all_is_a_row(tmp_path):
 
 def test_files_of_columns_in_another_order_that_are_put_together_are_refused(load, tmp_path):
     (tmp_path / "t.csv").write_text(f"a,b,y\n{ROWS_OF_TWO}b,a,y\n{ROWS_OF_TWO}")
-    with pytest.raises(
-        UserError, match=r"line 42 repeats the names of the columns in another order, .*data_dir=\[a.csv"
-    ):
+    with pytest.raises(UserError, match=r"line 42 repeats the names of the columns in another order, .*data_dir=\["):
         load("csv", f"data_dir={tmp_path}/t.csv", "target=y")
 
 
@@ -1034,9 +1025,7 @@ def test_a_row_that_may_name_the_columns_of_another_table_is_refused_or_named_ab
         lines = ["a,b,c,y", *rows[:place], line, *rows[place:], ""]
         (tmp_path / "t.csv").write_text("\n".join(lines), encoding="utf-8")
         if said:
-            with pytest.raises(
-                UserError, match=f"t.csv: line 42, {names}, may name the columns of another table: move"
-            ):
+            with pytest.raises(UserError, match=f"t.csv: line 42, {names}, may name the columns of another table: "):
                 load("csv", f"data_dir={tmp_path}/t.csv", "target=y")
         else:
             data = load("csv", f"data_dir={tmp_path}/t.csv", "target=y")
