@@ -103,12 +103,13 @@ def test_a_class_may_be_called_train(photos, tmp_path):
     assert sum(len(split.targets) for split in data.splits.values()) == 24
 
 
-def test_images_without_classes_beside_the_training_part_are_none_of_them(photos, tmp_path, capsys):
-    folder = fill(write_photos(tmp_path / "in" / "train", 8).parent, ["test1"], 1)
+@pytest.mark.parametrize("place", ("test", "test/unknown", "test/test", "test1"))
+def test_images_without_classes_beside_the_training_part_are_none_of_them(photos, tmp_path, capsys, place):
+    folder = fill(write_photos(tmp_path / "in" / "train", 8).parent, [place], 1)
     data = photos(folder)
     assert data.class_names == ["blue", "green", "red"]
-    said = r"because their images have no classes: .*test1"
-    assert re.search(said + r" \(a part wi", capsys.readouterr().out)
+    said = f"because their images have no classes: .*{place.split('/')[0]}"
+    assert re.search(said + r" \(a part without class folders is drawn from the tr", capsys.readouterr().out)
     data.load_all(None, data.class_names)  # of which none is drawn
     assert re.search(said + "$", capsys.readouterr().out, re.M) and len(data.splits["test"].targets) == 24
 
@@ -642,13 +643,6 @@ def test_photos_train_and_go_on_from_one_command(configure, tmp_path, limit):
     draw("red", 99).save(tmp_path / "in" / "red" / "00.png")
     with pytest.raises(UserError, match="run on other data"):
         train(configure(*words, "trainer.max_epochs=12"))
-
-
-def test_an_archive_beside_the_class_folders_is_left_out_and_said(photos, tmp_path, capsys):
-    folder = write_photos(tmp_path / "in", 8)
-    (folder / "yellow.zip").touch()
-    photos(folder)
-    assert "Archives left out: unpack them first if they hold images: yellow.zip" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

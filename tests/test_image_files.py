@@ -80,6 +80,7 @@ def test_what_is_no_image_is_counted_by_its_ending(photos, tmp_path):
         (folder / "red" / name).write_bytes(content)
     picture("red", 60).save(folder / "red" / "j.dng", "TIFF")  # as a raw photo begins, with a small preview
     picture("red", 61).save(folder / "beside.jpg")
+    (folder / "yellow.zip").touch()
     with pytest.raises(Refused, match="is a raw photo: develop it"):
         open_image(folder / "red" / "j.dng", (8, 8), 3)
     data, said = photos(folder)
@@ -87,6 +88,7 @@ def test_what_is_no_image_is_counted_by_its_ending(photos, tmp_path):
     for what in ("2 .txt", "1 .svg", "1 .pdf", "1 .dcm", "1 .mp4", "1 .dng", "1 without an ending"):
         assert what in said.splitlines()[0]
     assert "no class folder: 1 .jpg" in said.splitlines()[1]
+    assert "Archives left out: unpack them first if they hold images: yellow.zip" in said.splitlines()[2]
 
 
 COMPANIONS = "__MACOSX @eaDir lost+found .ipynb_checkpoints $RECYCLE.BIN .git .hidden #recycle @__thumb .Trash-1000"
@@ -143,16 +145,6 @@ def test_an_archive_that_is_packed_twice_is_unpacked(photos, tmp_path):
     data, said = photos(tmp_path / "in")
     assert data.class_names == ["blue", "red"] and len(data.splits["test"].targets) == 6
     assert "Folders left out because their images have no classes: " in said and "seg_pred" in said
-
-
-@pytest.mark.parametrize("place", (".", "unknown", "test"))
-def test_test_images_without_classes_are_left_out_and_said(photos, tmp_path, place):
-    write_classes(tmp_path / "in" / "train", 8)
-    (tmp_path / "in" / "test" / place).mkdir(parents=True)
-    picture("red", 80).save(tmp_path / "in" / "test" / place / "1.jpg")
-    data, said = photos(tmp_path / "in")
-    assert data.class_names == ["blue", "red"] and examples(data) == 16 and "no classes: " in said
-    assert "test (a part without class folders is drawn from the training images)" in said
 
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
