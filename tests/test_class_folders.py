@@ -134,9 +134,7 @@ def test_a_part_beside_the_class_folders_is_no_class(photos, tmp_path):
         ("train", "train/test", ("red",)),
     ),
 )
-def test_a_folder_with_folders_of_the_classes_is_the_part_that_a_word_of_its_name_says(
-    photos, tmp_path, train, test, within
-):
+def test_a_folder_with_folders_of_the_classes_is_the_part_that_its_name_says(photos, tmp_path, train, test, within):
     write_photos(tmp_path / "in" / train, 8, ("red", "blue"))
     write_photos(tmp_path / "in" / test, 3, within)
     data = photos(tmp_path / "in")
@@ -288,9 +286,7 @@ def test_a_folder_that_does_not_fit_is_one_sentence(photos, tmp_path, images, se
         ("in/cat:more/dog", "data_dir takes one folder of photos, .*: move them into one, and name that"),
     ),
 )
-def test_a_class_named_as_the_data_or_several_of_them_are_answered_with_the_folder_above(
-    photos, tmp_path, named, sentence
-):
+def test_a_class_named_as_the_data_or_several_are_answered_with_the_folder_above(photos, tmp_path, named, sentence):
     fill(tmp_path, ["in/cat", "in/dog", "more/dog"], 1)
     with pytest.raises(UserError, match=sentence):
         photos(os.pathsep.join(str(tmp_path / one) for one in named.split(":")))
@@ -308,9 +304,7 @@ def test_photos_that_all_have_too_many_pixels_need_another_limit_and_no_mending(
      ("in/train", "in/train/metadata.csv", "in"),
      ("in", "in/labels.csv", "in/labels.csv")),
 )  # fmt: skip
-def test_a_list_of_classes_beside_photos_is_named_where_they_lie_in_no_class_folders(
-    photos, tmp_path, images, table, data_dir
-):
+def test_a_list_of_classes_beside_photos_is_named_where_no_folder_is_a_class(photos, tmp_path, images, table, data_dir):
     fill(tmp_path, [images], 1)
     (tmp_path / table).write_text("image,label\n1.png,red\n")
     with pytest.raises(UserError, match=rf"if .*{table} lists the class of each image, dataset.labels="):
@@ -713,9 +707,7 @@ def test_photos_of_the_test_that_are_nearly_those_of_the_training_are_said(photo
 
 
 @pytest.mark.parametrize("copy", ("smaller", "others"))
-def test_copies_in_the_folders_of_different_parts_are_told_to_be_moved_since_no_group_can(
-    photos, tmp_path, capsys, copy
-):
+def test_copies_in_folders_of_different_parts_are_told_to_be_moved_since_no_group_can(photos, tmp_path, capsys, copy):
     for part, taken in (("train", scene), ("test", lambda number: COPIES[copy](scene(number)))):
         images = {f"{part}/{ab(n)}/{n}_jpg.rf.{part}{n}.jpg": taken(n) for n in range(20)}
         save_all(tmp_path / "in", images, quality=95)
@@ -755,9 +747,7 @@ def test_near_copies_are_said_with_the_group_that_their_names_show(photos, tmp_p
 @pytest.mark.parametrize(
     ("name", "limit"), (("benign ({}){}.png", 2000), ("{}{}.png", 2000), ("{}{}.png", 0), ("photo{}{}_.png", 2000))
 )
-def test_photos_named_as_a_mask_or_an_eye_of_the_training_are_said_with_their_group(
-    photos, tmp_path, capsys, name, limit
-):
+def test_photos_named_as_a_mask_or_eye_of_the_training_are_said_with_their_group(photos, tmp_path, capsys, name, limit):
     pairs = [[f"{ab(n)}/{name.format(n, end)}" for end in ("", "_mask")] for n in range(40)]
     images = {file: scene(place) for place, file in enumerate(itertools.chain(*pairs))}
     images |= {f"{ab(n)}/other{'xy'[n % 2] * n}.png": scene(1000 + n) for n in range(40)}  # without a number
@@ -834,9 +824,7 @@ def test_single_photos_among_bursts_are_groups_of_their_own(photos, tmp_path, ca
     assert "nearly the same" not in capsys.readouterr().out
 
 
-def test_nearly_identical_photos_in_two_classes_are_said_and_no_group_where_the_names_have_nothing_in_common(
-    photos, tmp_path, capsys
-):
+def test_near_copies_in_two_classes_are_said_and_no_group_where_names_have_nothing_in_common(photos, tmp_path, capsys):
     letters = "abcdefghijklmnopqrstuvwxyzäöüß"
     images = {f"{ab(n)}/{letters[n]}.jpg": scene(n) for n in range(30)}
     save_all(tmp_path / "in", images | {f"{ab(n + 1)}/{letters[n] * 2}.png": scene(n) for n in range(30)})

@@ -457,9 +457,7 @@ def test_a_new_table_may_hold_dates_as_spreadsheets_and_databases_write_them(tab
 
 @pytest.mark.parametrize("form", ("%d.%m.%Y", "%m/%d/%y", "%b %d, %Y", "%Y%m%d"))
 @pytest.mark.parametrize(("every", "is_iso_rare"), ((50, True), (50, False), (2, True)))
-def test_dates_that_spreadsheets_and_databases_write_may_stand_among_others(
-    table, new, capsys, form, every, is_iso_rare
-):
+def test_dates_that_spreadsheets_and_databases_write_may_be_among_others(table, new, capsys, form, every, is_iso_rare):
     iso, local = (f"{DAYS[0]:%Y-%m-%d}", f"{DAYS[1]:%Y-%m-%d}"), [f"{day:{form}}" for day in DAYS]
     cells = [f"{day:%Y-%m-%d}" if (i % every == 1) == is_iso_rare else local[i] for i, day in enumerate(DAYS)]
     data, plain = (table(rows, words=["day_first=false"]) for rows in (cells, [f"{day:%Y-%m-%d}" for day in DAYS]))
@@ -886,9 +884,7 @@ def test_columns_that_say_the_class_themselves_are_named_with_what_leaves_them_o
 
 @pytest.mark.parametrize(("rows", "is_said"), ((60, True), (20, False)))  # of two rows a plant, it may be chance
 @pytest.mark.parametrize("cell", ("plant {}", "{}"))
-def test_a_column_whose_values_have_one_class_each_is_named_as_a_group_or_a_finer_class(
-    table, capsys, cell, rows, is_said
-):
+def test_a_column_whose_values_have_one_class_each_is_named_as_group_or_finer_class(table, capsys, cell, rows, is_said):
     table([cell.format(i * 7 % 10) for i in range(rows)], rows=rows)
     said = "a reveals y without a mistake, since each class has values of its own: if rows of one value belong together"
     how = "dataset.group=a keeps them in one part; if it is the class in finer words, 'dataset.drop=[a]' leaves it out"
@@ -927,9 +923,7 @@ def test_a_column_that_is_filled_in_for_some_classes_alone_is_named(table, capsy
 
 @pytest.mark.parametrize(("mistakes", "is_said"), ((4, True), (8, False)))
 @pytest.mark.parametrize("how", ("value", "range", "filled"))
-def test_a_column_that_says_the_class_but_for_a_few_rows_is_named_with_their_number(
-    table, capsys, how, mistakes, is_said
-):
+def test_a_column_that_says_the_class_but_for_few_rows_is_named_with_their_count(table, capsys, how, mistakes, is_said):
     said = {
         "value": "a reveals y but for 4 of 200 rows, with one value for each class",
         "range": "a reveals y but for 4 of 200 rows, with a range for each class",

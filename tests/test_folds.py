@@ -372,9 +372,7 @@ def share_right(lines: list[dict[str, str]]) -> float:
     return sum(line["class"] == line["predicted"] for line in lines) / len(lines)
 
 
-def test_a_run_on_a_fold_is_tested_on_it_keeps_its_predictions_and_goes_on_to_the_same(
-    configure, tmp_path, monkeypatch
-):
+def test_a_run_on_a_fold_is_tested_on_it_keeps_its_predictions_and_goes_on_the_same(configure, tmp_path, monkeypatch):
     words = ["dataset.folds=3", "dataset.fold=1", "trainer.max_epochs=2", "save_every=0", "threshold={setosa:9}"]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     metrics = train(configure(*words, folder=whole))

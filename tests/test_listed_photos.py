@@ -152,9 +152,7 @@ def test_a_table_that_gives_the_photos_no_classes_is_one_sentence(configure, fol
         train(configure("dataset=image_folder", f"data_dir={folder / 'photos'}", *words))
 
 
-def test_a_run_finds_its_table_from_any_folder_and_is_measured_on_a_sorted_folder_too(
-    configure, folder, tmp_path, monkeypatch
-):
+def test_a_run_finds_its_table_from_anywhere_and_is_measured_on_sorted_photos(configure, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (folder / "labels.csv").write_text("image,who,label\n" + rows("{n:02}.png,{p},{c}"))
     words = ("dataset=image_folder", "data_dir=in/photos", "model=mlp", "dataset.size=8", "+trainer.max_steps=1")

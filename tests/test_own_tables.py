@@ -172,9 +172,7 @@ def test_decimal_commas_of_a_table_without_header_are_not_its_separators(tmp_pat
     ("word", "said"),
     (("low", "rows without y left out: 20"), *((w, f"taken as class names: {w}") for w in ("NA", "nan", "null", "?"))),
 )
-def test_rows_without_a_class_are_left_out_and_a_class_may_be_called_what_elsewhere_is_missing(
-    tmp_path, capsys, word, said
-):
+def test_rows_without_a_class_are_left_out_and_a_class_may_be_called_like_a_missing_one(tmp_path, capsys, word, said):
     rows = [["a", "y"], *([i, (word, "ZA", "")[i % 3]] for i in range(60))]
     data = table(write_rows(tmp_path / "gaps.csv", rows), "target=y", "batch_size=8")
     assert set(data.class_names) == {word, "ZA"} and sum(len(split.targets) for split in data.splits.values()) == 40

@@ -129,9 +129,7 @@ def test_the_sets_of_photos_are_those_that_the_list_names_whatever_their_folders
     assert [len(split.targets) for split in again.splits.values()] == [17, 3, 10]
 
 
-def test_a_photo_that_the_list_names_in_two_sets_is_refused_and_so_is_a_column_without_a_list(
-    photos, folder, configure
-):
+def test_a_photo_that_the_list_names_in_two_sets_is_refused_and_a_column_without_a_list(photos, folder, configure):
     with open(folder / "labels.csv", "a") as file:
         file.write("00.png,red,test,0\n")
     with pytest.raises(UserError, match=r"lines 2 and 32 give 00\.png both train and test as its set, .* one set"):

@@ -558,9 +558,7 @@ def test_a_parquet_file_of_more_cells_than_the_memory_holds_is_refused(monkeypat
 
 
 @pytest.mark.parametrize("kind", (pa.string(), pa.dictionary(pa.int32(), pa.string())))
-def test_a_long_text_that_a_parquet_file_stores_once_for_all_rows_is_refused_before_it_fills_the_memory(
-    monkeypatch, kind
-):
+def test_a_long_text_that_a_parquet_file_stores_once_for_all_rows_is_refused_before_it_fills_memory(monkeypatch, kind):
     file, memory = io.BytesIO(), 100_000_000
     pa.parquet.write_table(pa.table({"a": pa.array(["x" * 1000] * 100_000).cast(kind)}), file)
     monkeypatch.setattr(parquet_file, "memory", lambda: memory)

@@ -179,9 +179,7 @@ def test_words_and_names_are_the_same_however_their_accents_are_stored(table, pr
 
 
 @pytest.mark.parametrize(("trained", "given"), (("1010", "1010.0"), ("1010.0", "1010")))
-def test_codes_that_pandas_has_written_as_decimal_numbers_are_those_of_the_training(
-    table, predict, capsys, trained, given
-):
+def test_codes_that_pandas_wrote_as_decimal_numbers_are_those_of_the_training(table, predict, capsys, trained, given):
     columns = table(column(trained, "2020", "3030"), "categorical=[a]").columns
     capsys.readouterr()
     assert predict(f"a;b\n{given};1\n;1\n", columns) == predict(f"a;b\n{trained};1\n;1\n", columns)

@@ -67,9 +67,7 @@ def test_texts_without_a_common_word_are_refused(tmp_path):
         make("csv", f"data_dir={file}", "target=y", "text=[a]", "categorical=[a]")
 
 
-def test_a_model_of_texts_is_tested_predicts_and_cannot_read_them_inside_of_an_exported_file(
-    messages, configure, tmp_path, capsys
-):
+def test_a_model_of_texts_is_tested_predicts_and_cannot_be_exported_with_them(messages, configure, tmp_path, capsys):
     words = ["dataset=csv", f"data_dir={messages}", "dataset.target=kind", "dataset.text=[message]", "model=mlp"]
     metrics = train(configure(*words, "dataset.drop=[length]", "trainer.max_epochs=4", folder=tmp_path / "run"))
     assert metrics["test/acc"] == 1
@@ -80,9 +78,8 @@ def test_a_model_of_texts_is_tested_predicts_and_cannot_read_them_inside_of_an_e
     assert rows[2]["probabilities"] == rows[3]["probabilities"]
     assert evaluate(best, split="test")["acc"] == 1
     capsys.readouterr()
-    other = write_rows(
-        tmp_path / "other.csv", [["message", "kind"], *[[f"quite foreign {i}", "spam"] for i in range(9)]]
-    )
+    foreign = [["message", "kind"], *([f"quite foreign {i}", "spam"] for i in range(9))]
+    other = write_rows(tmp_path / "other.csv", foreign)
     evaluate(best, data_dir=str(other), split="all")
     assert "column message: the model knows none of its words" in capsys.readouterr().out
     columns = columns_of(messages, "text=[message]")
