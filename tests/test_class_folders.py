@@ -4,6 +4,7 @@ import errno
 import itertools
 import json
 import os
+import random
 import re
 import unicodedata
 from pathlib import Path
@@ -22,7 +23,7 @@ from proj.checkpoint.file import load_checkpoint, load_model
 from proj.data.datamodule import Split
 from proj.data.photos.class_folders import find_images
 from proj.data.photos.how_to_sort import sets_of_one_class
-from proj.data.photos.near_copies import group_in
+from proj.data.photos.near_copies import describe_named_alike, group_in
 from proj.data.rare_classes import unknown_classes
 from proj.errors import UserError
 from proj.training.build import few_images, read_data
@@ -760,41 +761,38 @@ def test_photos_named_as_a_mask_or_eye_of_the_training_are_said_with_their_group
     assert "up to its last number" not in capsys.readouterr().out
     part_of = {data.example(part, k): part for part, split in data.splits.items() for k in range(len(split.targets))}
     assert all(part_of[one] == part_of[other] for one, other in pairs)
-
-
-def is_together(data) -> bool:
-    """Whether each group of photos is in one part, and some groups have several."""
-    names = [(data.example(part, k), part) for part in data.splits for k in range(len(data.numbers[part]))]
-    found = [(group_in(data.listing.group, name), part) for name, part in names]
-    return len({group for group, _ in found}) == len({*found}) < len(found)
-
-
-@pytest.mark.parametrize("name", ("img{}_jpg.rf.{:x}.jpg", "{}.jpg {}_rot90.jpg {}_flip2.jpg"))
-def test_versions_of_a_photo_that_another_program_made_are_said_with_their_group(photos, tmp_path, capsys, name):
-    """Roboflow rotates a photo, say, and gives each version a name of its own."""
-    for number, again in itertools.product(range(60), range(3)):
-        file = name.split()[again % len(name.split())].format(number, (number * 31 + again) ** 7)
-        save_all(tmp_path / "in", {f"{ab(number)}/{file}": scene(1000 * again + number)})
-    photos(tmp_path / "in")
-    said, out = "Test images that have the name of a training image before ", capsys.readouterr().out
-    assert said in out
-    assert is_together(photos(tmp_path / "in", re.search(r"or have 'dataset\.(group=.*)' keep together", out)[1]))
-
-
-@pytest.mark.parametrize("name", ("patient{}_slice{:02d}.png", "SEQ{:03d}-{}.png"))
-def test_slices_and_frames_are_said_with_the_group_that_keeps_them_together(photos, tmp_path, capsys, name):
-    photos(save_all(tmp_path / "in", {f"{ab(n)}/{name.format(n % 12 // 2, n)}": scene(n) for n in range(60)}))
-    out = capsys.readouterr().out
-    assert "Test images that have the name of a training image up to its last number but one: 8 of 8, " in out
-    assert is_together(photos(tmp_path / "in", re.search(r"or have 'dataset\.(group=.*)' keep together", out)[1]))
-    photos(tmp_path / "in", r"group=\w+\.png$")  # somebody who gives another group is not asked about names
+    photos(tmp_path / "in", "size=8", "group=.+")  # somebody who gives another group is not asked about names
     assert "the name of a training image" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ("n0{0}_{1}.png", "IMG_2024013{2}_{1}.png", "2024-01-3{2} {1}.png"))
-def test_names_that_begin_with_the_class_or_the_day_are_not_said(photos, tmp_path, capsys, name):
-    photos(save_all(tmp_path / "in", {f"{ab(n)}/{name.format(n % 2, n, n % 5)}": scene(n) for n in range(60)}))
-    assert "the name of a training image" not in capsys.readouterr().out
+NUMBERS, LETTERS = range(60), "abcdefghijklmnopqrstuvwxyzäöüß"
+NAMED = {  # the names of photos, and which part of its name one thing has in all of its photos
+    "Roboflow": (
+        [f"img{n}_jpg.rf.{(31 * n + again) ** 7:x}.jpg" for n in NUMBERS for again in range(3)],
+        "before .rf.",
+    ),
+    "augmented": ([f"{n}{end}.jpg" for n in NUMBERS for end in ("", "_rot90", "_flip2")], "before the word for a chan"),
+    "slices": ([f"patient{n % 12 // 2}_slice{n:02d}.png" for n in NUMBERS], "up to its last number but one"),
+    "frames": ([f"SEQ{n % 12 // 2:03d}-{n}.png" for n in NUMBERS], "up to its last number but one"),
+    "classes": ([f"n0{n % 2}_{n}.png" for n in NUMBERS], None),
+    "days": ([f"IMG_2024013{n % 5}_{n}.png" for n in NUMBERS], None),
+    "days in words": ([f"2024-01-3{n % 5} {n}.png" for n in NUMBERS], None),
+    "a year": ([f"2019_{letter}.png" for letter in LETTERS], None),
+    "letters": ([f"{letter}.png" for letter in LETTERS], None),
+    "letters among numbers": ([f"IMG_{letter}_1.png" for letter in LETTERS], None),
+}
+
+
+@pytest.mark.parametrize(("names", "up_to"), NAMED.values(), ids=NAMED)
+def test_photos_that_are_of_one_thing_by_their_names_are_said_with_the_group_that_keeps_it_together(names, up_to):
+    files = [f"class/{name}" for name in random.Random(0).sample(names, len(names))]
+    parts = {"test": files[: len(files) // 5], "train": files[len(files) // 5 :]}
+    said = describe_named_alike("test", parts, {"test"}, lambda part, place: parts[part][place])
+    assert len(said) == bool(up_to)
+    for line in said:
+        assert line.startswith(f"Test images that have the name of a training image {up_to}")
+        group = re.search(r"or have 'dataset\.group=(.*)' keep together", line)[1]
+        assert len({group_in(group, file) for file in files}) < len(files) / 2
 
 
 def test_a_second_copy_of_all_photos_in_another_size_is_told_from_a_class(photos, tmp_path, capsys):
@@ -805,13 +803,6 @@ def test_a_second_copy_of_all_photos_in_another_size_is_told_from_a_class(photos
     one = f"data_dir={tmp_path}/in/casting_data"
     assert f"if each holds the same photos, as in two sizes, {one} takes one" in said
     assert photos(tmp_path / "in/casting_data").class_names == ["blue", "red"]
-
-
-@pytest.mark.parametrize("name", ("2019_{}.png", "{}.png", "IMG_{}_1.png"))
-def test_names_that_many_photos_begin_with_are_not_said(photos, tmp_path, capsys, name):
-    letters = "abcdefghijklmnopqrstuvwxyzäöüß"
-    photos(save_all(tmp_path / "in", {f"{ab(n)}/{name.format(letters[n])}": scene(n) for n in range(30)}))
-    assert "up to its last number" not in capsys.readouterr().out
 
 
 def test_single_photos_among_bursts_are_groups_of_their_own(photos, tmp_path, capsys):
@@ -825,9 +816,8 @@ def test_single_photos_among_bursts_are_groups_of_their_own(photos, tmp_path, ca
 
 
 def test_near_copies_in_two_classes_are_said_and_no_group_where_names_have_nothing_in_common(photos, tmp_path, capsys):
-    letters = "abcdefghijklmnopqrstuvwxyzäöüß"
-    images = {f"{ab(n)}/{letters[n]}.jpg": scene(n) for n in range(30)}
-    save_all(tmp_path / "in", images | {f"{ab(n + 1)}/{letters[n] * 2}.png": scene(n) for n in range(30)})
+    images = {f"{ab(n)}/{LETTERS[n]}.jpg": scene(n) for n in range(30)}
+    save_all(tmp_path / "in", images | {f"{ab(n + 1)}/{LETTERS[n] * 2}.png": scene(n) for n in range(30)})
     photos(tmp_path / "in", "size=48")
     said = capsys.readouterr().out
     assert re.search(r"([2-9]) of 8 test images are nearly the same .*: \1 of these are of another class there; ", said)
