@@ -65,10 +65,8 @@ def test_the_class_folders_are_the_classes_and_every_image_is_in_one_part(photos
         assert image.float().mean((0, 1)).argmax() == 2 - target  # the colour of its folder
 
 
-@pytest.mark.parametrize(
-    ("val", "test", "trained"), ((None, None, 7), ("val", "Test Set", 10), ("validation", None, 8))
-)
-def test_folders_for_the_parts_are_taken_and_the_others_drawn(photos, tmp_path, val, test, trained):
+@pytest.mark.parametrize(("val", "test", "train"), ((None, None, 7), ("val", "Test Set", 10), ("validation", None, 8)))
+def test_folders_for_the_parts_are_taken_and_the_others_drawn(photos, tmp_path, val, test, train):
     write_photos(tmp_path / "in" / "train", 10)
     for name, count in ((val, 3), (test, 4)):
         if name:
@@ -77,7 +75,7 @@ def test_folders_for_the_parts_are_taken_and_the_others_drawn(photos, tmp_path, 
     sizes = {name: split.targets.bincount().tolist() for name, split in data.splits.items()}
     assert data.class_names == ["blue", "green", "red"]
     assert sizes["val"] == ([3, 0, 3] if val else [1, 1, 1]) and sizes["test"] == ([4, 0, 4] if test else [2, 2, 2])
-    assert sizes["train"] == [trained] * 3
+    assert sizes["train"] == [train] * 3
 
 
 def test_a_class_is_the_same_in_all_parts_whether_its_words_are_parted_by_blanks_or_underscores(photos, tmp_path):

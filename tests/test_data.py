@@ -441,13 +441,9 @@ def test_the_examples_of_an_official_set_have_names_of_their_own_where_all_parts
 
 def test_an_example_keeps_its_number_where_all_parts_are_measured(load):
     data = load("iris", "dataset.folds=5", "dataset.fold=1")  # whose parts are drawn in another order than they stand
-    rows = {
-        int(number): x
-        for name, split in data.splits.items()
-        for number, x in zip(data.numbers[name], split.inputs, strict=True)
-    }
+    rows = {data.example(part, k): x for part, split in data.splits.items() for k, x in enumerate(split.inputs)}
     data.load_all(data.columns, data.class_names)
-    assert all(torch.equal(rows[int(data.example("test", k))], x) for k, x in enumerate(data.splits["test"].inputs))
+    assert all(torch.equal(rows[data.example("test", k)], x) for k, x in enumerate(data.splits["test"].inputs))
 
 
 def test_a_datamodule_of_ones_own_that_loads_nothing_is_named():
@@ -573,9 +569,7 @@ def test_inputs_of_ones_own_data_that_are_no_numbers_are_said_with_their_part(ca
     )
 
 
-@pytest.mark.parametrize(
-    "divide", (lambda y: stratified(y, 0.5, 0), lambda y: draw_parts(y, ["a", "b"], {"val": 0.5}, 0))
-)
+@pytest.mark.parametrize("cut", (lambda y: stratified(y, 0.5, 0), lambda y: draw_parts(y, ["a", "b"], {"val": 0.5}, 0)))
 @pytest.mark.parametrize(
     ("targets", "given"),
     (
@@ -585,9 +579,9 @@ def test_inputs_of_ones_own_data_that_are_no_numbers_are_said_with_their_part(ca
         (torch.tensor([True, False]), r"\(2,\) in bool"),
     ),
 )
-def test_classes_of_ones_own_data_that_cannot_be_divided_are_told_to_be_whole_numbers(divide, targets, given):
+def test_classes_of_ones_own_data_that_cannot_be_divided_are_told_to_be_whole_numbers(cut, targets, given):
     with pytest.raises(UserError, match=f"^the classes to divide are whole numbers from 0, .* and not {given}.$"):
-        divide(targets)
+        cut(targets)
 
 
 def own_images(images: torch.Tensor, **facts) -> InMemoryDataModule:

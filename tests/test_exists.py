@@ -44,9 +44,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-SWEPT = {
-    f"{name} in a sweep": (("-m", "seed=1,2", *ABSENT[name][0]), ABSENT[name][1]) for name in ("no photos", "drop")
-}
+SWEPT = {f"{name}, swept": (("-m", "seed=1,2", *ABSENT[name][0]), ABSENT[name][1]) for name in ("no photos", "drop")}
 
 
 @pytest.mark.parametrize(("words", "sentence"), (ABSENT | SWEPT).values(), ids=ABSENT | SWEPT)

@@ -35,6 +35,12 @@ def numbers(data, part: str) -> list[int]:
     return [int(Path(data.example(part, place)).stem) for place in range(len(data.splits[part].targets))]
 
 
+def assert_classes_are_the_colours(data) -> None:
+    for part, split in data.splits.items():
+        names = [data.class_names[target] for target in split.targets.tolist()]
+        assert names == [COLOURS[number % 3] for number in numbers(data, part)]
+
+
 @pytest.mark.parametrize(
     ("head", "form"),
     (
@@ -50,9 +56,7 @@ def test_the_classes_of_photos_are_those_of_a_table_in_any_form(photos, folder, 
     data = photos(folder / "photos", "labels=labels.csv")
     assert data.class_names == sorted(COLOURS)
     assert [len(split.targets) for split in data.splits.values()] == [21, 3, 6]
-    for part, split in data.splits.items():
-        names = [data.class_names[target] for target in split.targets.tolist()]
-        assert names == [COLOURS[number % 3] for number in numbers(data, part)]
+    assert_classes_are_the_colours(data)
     (folder / "labels.csv").write_text(head + "\n".join(reversed(rows(form).split("\n"))))  # the order changes nothing
     again = photos(folder / "photos", "labels=labels.csv")
     assert [numbers(again, part) for part in again.splits] == [numbers(data, part) for part in data.splits]
@@ -187,9 +191,7 @@ def test_a_column_of_row_numbers_is_not_taken_for_the_names_of_photos(photos, fo
         lines = [f"{n:02},{photo:02}{ending},{COLOURS[photo % 3]}" for n, photo in enumerate(order)]
         (folder / "labels.csv").write_text("\n".join([head, *lines, f"30,99{ending},red"]))
         data = photos(folder / "photos", "labels=labels.csv", "target=label")
-        for part, split in data.splits.items():
-            names = [data.class_names[target] for target in split.targets.tolist()]
-            assert names == [COLOURS[number % 3] for number in numbers(data, part)]
+        assert_classes_are_the_colours(data)
     (folder / "labels.csv").write_text("\n".join(["nr,image,label", *lines]))
     with pytest.raises(UserError, match=r"labels.csv: line 2 names two images, 00 in nr and 03 in image: leave one of"):
         photos(folder / "photos", "labels=labels.csv", "target=label")
@@ -214,9 +216,7 @@ def test_numbers_that_a_spreadsheet_wrote_without_their_leading_zeros_name_the_p
     (tmp_path / "in/labels.csv").write_text("\n".join(["id,label", *lines]))
     data = photos(tmp_path / "in", "labels=labels.csv")
     assert sum(len(split.targets) for split in data.splits.values()) == 30
-    for part, split in data.splits.items():
-        names = [data.class_names[target] for target in split.targets.tolist()]
-        assert names == [COLOURS[number % 3] for number in numbers(data, part)]
+    assert_classes_are_the_colours(data)
     lost = {0: "30", 80: "20"}[first]
     said = " ".join(capsys.readouterr().out.split())
     assert f"{lost} numbers in id lack leading zeros, so that {first} is taken for {first:03}.png" in said

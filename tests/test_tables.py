@@ -94,12 +94,11 @@ READ = {
 }
 
 
-QUOTED = [cells for cells in READ if "," in cells[1]][::4]  # the cells stand in quotation marks between commas
+SEPARATED = [(cells, ";") for cells in READ]
+SEPARATED += [(cells, ",") for cells in READ if "," in cells[1]][::4]  # which stand in quotation marks
 
 
-@pytest.mark.parametrize(
-    ("cells", "separator"), [*((cells, ";") for cells in READ), *((cells, ",") for cells in QUOTED)]
-)
+@pytest.mark.parametrize(("cells", "separator"), SEPARATED)
 def test_a_number_is_read_however_it_is_written_also_in_predict(table, predict, cells, separator):
     data = table(column(*cells, separator=separator))
     one, two = READ[cells]
