@@ -17,41 +17,36 @@ SETTINGS = (*OF_SPLIT, *LISTED, "drop", "max_categories", "max_words", "decimal"
 
 def chosen_columns(
     table: Table, target: int, settings: dict[str, Any], trained: dict[str, InputColumn]
-) -> dict[int, str]:
-    """The index of each column that may become an input, with its `InputColumn.kind`, or "" to infer it.
+) -> tuple[dict[int, str], list[str]]:
+    """(The index of each column that may become an input, with its `InputColumn.kind`, or "" to infer it; a remark on
+    each other column that one of the LISTED settings names without an effect).
 
     The target, the columns of OF_SPLIT, those in `dataset.drop` and, with `trained`, all columns that it lacks
     are left out. The arguments are those of `Columns`. Raises UserError if two of the LISTED settings name a column.
     """
-    kinds = dict.fromkeys(range(len(table.names)), "")
+    kinds, listed = dict.fromkeys(range(len(table.names)), ""), dict[int, str]()
     for setting, kind in LISTED.items():
         places = [find_column(table, setting, key) for key in settings[setting]]
         if twice := [table.names[place] for place in places if kinds[place] not in ("", kind)]:
             raise UserError(f"column {twice[0]} is in dataset.{setting} and in another list: leave it in one of them.")
         kinds |= dict.fromkeys(places, kind)
-    of_split = [find_column(table, key, settings[key]) for key in OF_SPLIT if settings[key] is not None]
-    for place in {target, *of_split, *dropped_columns(table, settings)}:
-        del kinds[place]
-    if not trained:
-        return kinds
-    places = {table.names[place]: place for place in kinds}
-    return {places[name]: column.kind for name, column in trained.items() if name in places}  # in the model's order
-
-
-def without_effect(table: Table, target: int, settings: dict[str, Any]) -> list[str]:
-    """A remark for each column that one of the LISTED settings names, although the column is no input."""
-    roles = {target: "the target"}
+        listed |= dict.fromkeys(places, setting)
+    roles = dict.fromkeys(dropped_columns(table, settings), "in dataset.drop")
     for key in OF_SPLIT:
         if settings[key] is not None:
-            roles.setdefault(find_column(table, key, settings[key]), f"the column of dataset.{key}")
-    for place in dropped_columns(table, settings):
-        roles.setdefault(place, "in dataset.drop")
-    listed = [(find_column(table, setting, key), setting) for setting in LISTED for key in settings[setting]]
-    return [
+            roles[find_column(table, key, settings[key])] = f"the column of dataset.{key}"
+    roles[target] = "the target"
+    for place in roles:
+        del kinds[place]
+    said = [
         f"{table.names[place]}: it is {roles[place]} and no input, so dataset.{setting} has no effect on it"
-        for place, setting in listed
+        for place, setting in listed.items()
         if place in roles
     ]
+    if trained:  # in the model's order
+        places = {table.names[place]: place for place in kinds}
+        kinds = {places[name]: column.kind for name, column in trained.items() if name in places}
+    return kinds, said
 
 
 def dropped_columns(table: Table, settings: dict[str, Any]) -> list[int]:

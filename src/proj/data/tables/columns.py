@@ -10,7 +10,7 @@ import numpy as np
 from proj.config.quoting import typed
 from proj.data.tables.answers import AnswerColumn, answer_values, find_answers
 from proj.data.tables.cells import Count, count, is_missing
-from proj.data.tables.chosen_columns import LISTED, OF_SPLIT, chosen_columns, is_index, without_effect
+from proj.data.tables.chosen_columns import LISTED, OF_SPLIT, chosen_columns, is_index
 from proj.data.tables.date_column import DateColumn, date_remarks, doubt_files
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import DATE_PARTS, parts_of
@@ -59,13 +59,13 @@ class Columns:
 
     def measure(self) -> dict[int, InputColumn]:
         """The columns that become inputs, by their index."""
-        self.kinds = chosen_columns(self.table, self.target, self.settings, self.trained)
+        self.kinds, without_effect = chosen_columns(self.table, self.target, self.settings, self.trained)
         for place, kind in self.kinds.items():
             is_numbering = not kind and is_index(self.table, place)
             self.found[place] = Finding(None, NUMBERING, "numeric") if is_numbering else self._take(place, kind)
         numbers = {place: column for place, column in self._taken().items() if isinstance(column, NumberColumn)}
         if not self.trained:
-            self.notes += without_effect(self.table, self.target, self.settings)
+            self.notes += without_effect
             self.notes += check_second_header(self.table, [*numbers], self.rows)
             self.notes += describe_totals(self.table, self.target, self.rows)
             self.notes += describe_gaps(self.table, self.target, [*self.kinds])
