@@ -31,9 +31,7 @@ class Examples(NamedTuple):
 
 def part_of_rows(table: Table, rows: np.ndarray, parts_of_files: list[str]) -> np.ndarray:
     """(N,) the index in PARTS of the part that each row's file is; 0, training, if the file is none. rows: indices."""
-    starts = [before for _, before in table.files]
-    places = np.array([PARTS.index(part or "train") for part in parts_of_files], np.int8)
-    return places[np.searchsorted(starts, np.array(table.lines)[rows]) - 1]
+    return np.array([PARTS.index(part or "train") for part in parts_of_files], np.int8)[table.file_of(rows)]
 
 
 def given_parts(

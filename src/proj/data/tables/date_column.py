@@ -160,15 +160,12 @@ def doubt_files(column: DateColumn, seconds: np.ndarray, table: Table, rows: np.
     """
     if column.date not in (DAY_FIRST, MONTH_FIRST) or len(table.files) == 1:
         return []
+    file_of = table.file_of(rows)
+    early = [file for place, (file, _) in enumerate(table.files) if are_early(seconds[file_of == place])]
     if not (parts_of(seconds)["day"] > 12).any():
         return []
-    file_of = np.searchsorted([before for _, before in table.files], np.array(table.lines)[rows]) - 1
     why = "has no day above 12, others have: are day and month swapped? Write its dates as 2020-01-31"
-    return [
-        f"{column.name}: read as {column.date}; {file} {why}"
-        for place, (file, _) in enumerate(table.files)
-        if are_early(seconds[file_of == place])
-    ]
+    return [f"{column.name}: read as {column.date}; {file} {why}" for file in early]
 
 
 def doubt_new_dates(column: DateColumn, cells: Column, seconds: np.ndarray) -> list[str]:

@@ -64,6 +64,10 @@ class Table:
         """The line on which a row begins, for messages."""
         return where(self.files, self.lines[int(row)])
 
+    def file_of(self, rows: np.ndarray) -> np.ndarray:
+        """(N,) for each of these rows the index in `files` of its file."""
+        return np.searchsorted([before for _, before in self.files], np.array(self.lines)[rows]) - 1
+
     def note_again(self, cells: list[str], line: int) -> None:
         """Note in `again` or `mixed` if the row added next repeats the first row, or has its cells in another order."""
         found, first = ([cell.strip(AROUND) for cell in one] for one in (cells, self.first))
