@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from PIL import Image
 from support.evaluations import evaluate
 from support.refusals import refusals
-from support.runs import events
+from support.runs import events, rewritten
 from support.tables import read_rows
 from torch import nn
 from torch.utils.data import DataLoader
@@ -277,6 +277,11 @@ def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tm
     said = capsys.readouterr().out
     assert "this is not the data of the training: the part may hold" in said and "split=all measures all of it" in said
     assert found["data_dir"] == str(tmp_path / "data")
+    with rewritten(path, tmp_path / "best.ckpt") as checkpoint:
+        checkpoint["proj"]["config"]["dataset"]["data_dir"] = str(tmp_path / "data")
+    evaluate(tmp_path / "best.ckpt", output=str(tmp_path))
+    assert (tmp_path / "evaluation_changed_test.json").is_file()  # beside the figures of the training's own test set
+    capsys.readouterr()
     note_seen("test", True, "", "", "", {})  # it changed in its place, where split=all would measure it too
     assert "is not the data of the training" in (said := capsys.readouterr().out) and "split=all" not in said
 

@@ -30,6 +30,62 @@ def rows(form: str, count: int = 30) -> str:
     return "".join(form.format(n=n, p=n // 2, c=COLOURS[n % 3]) + "\n" for n in range(count))
 
 
+def test_numbers_of_the_rows_are_not_taken_for_the_names_of_photos(photos, folder, capsys):
+    case = {"head": ",case,label\n", "form": "{n},case-{n:02},{c}"}
+    for file in (folder / "photos").rglob("*.png"):
+        file.rename(file.with_stem(str(int(file.stem))))
+    (folder / "labels.csv").write_text(case["head"] + rows(case["form"]))
+    with pytest.raises(UserError, match="case-00 in case is the name of no image, and column 0 numbers the rows"):
+        photos(folder / "photos", "labels=labels.csv", "target=label")
+    (folder / "labels.csv").write_text("age" + case["head"] + rows(case["form"]))
+    photos(folder / "photos", "labels=labels.csv", "target=label")
+    assert "case-00 in case is the name of no image; so age names them, as 0 0.png" in capsys.readouterr().out
+    (folder / "labels.csv").write_text("id,label\n" + rows("{n},{c}"))
+    assert_classes_are_the_colours(photos(folder / "photos", "labels=labels.csv"))
+    assert "is the name of no image" not in capsys.readouterr().out
+
+
+def test_only_an_ending_with_letters_is_cut_off_a_name(photos, folder, capsys):
+    (folder / "photos/00.png").rename(folder / "photos/case.png")
+    (folder / "labels.csv").write_text("id,label\ncase.100,red\n" + rows("{n:02}.jpeg,{c}"))
+    photos(folder / "photos", "labels=labels.csv")
+    out = capsys.readouterr().out
+    assert "left out, 2 rows whose image is not there, such as case.100" in out
+    assert "no class: 1, such as case.png" in out
+
+
+def test_classes_that_are_none_or_list_others_are_said_of_photos_too(photos, folder, capsys):
+    words = ("unknown", "red", "red|spots", '{"choices": ["red", "blue"]}')
+    lines = "".join(f"{n:02}.png;{words[n % 4]}\n" for n in range(28))
+    (folder / "labels.csv").write_text("image;label\n" + lines)
+    photos(folder / "photos", "labels=labels.csv")
+    out = " ".join(capsys.readouterr().out.split())
+    assert "taken as class names: unknown; leave the cell empty" in out
+    assert """a class of its own: 'red|spots', '{"choices": ["red", "blue"]}'""" in out
+
+
+def test_folders_of_one_class_each_may_be_groups(photos, tmp_path, capsys):
+    save_all(tmp_path / "in", {f"P{n // 3:02}/{n % 3}.png": draw(COLOURS[n // 3 % 3], n) for n in range(30)})
+    said = "Folders of several images, all of one class: 10, such as P00: if those of one folder belong together"
+    for colour_of, expected in ((lambda n: n // 3, True), (lambda n: n, False)):
+        lines = (f"P{n // 3:02}/{n % 3}.png,{COLOURS[colour_of(n) % 3]}\n" for n in range(30))
+        (tmp_path / "in/labels.csv").write_text("image,label\n" + "".join(lines))
+        photos(tmp_path / "in", "labels=labels.csv")
+        assert (said in " ".join(capsys.readouterr().out.split())) == expected
+    (tmp_path / "in/labels.csv").write_text((tmp_path / "in/labels.csv").read_text())
+    photos(tmp_path / "in", "labels=labels.csv", "group=([^/]+)/[^/]+$")
+    assert "Folders of several images" not in capsys.readouterr().out
+
+
+def test_sets_are_found_below_a_folder_that_holds_them_all(photos, tmp_path):
+    parts = {"train": range(18), "val": range(18, 24), "test": range(24, 30)}
+    files = {f"images/{part}/{n:02}.png": draw(COLOURS[n % 3], n) for part, some in parts.items() for n in some}
+    save_all(tmp_path / "in", files)
+    (tmp_path / "in/labels.csv").write_text("image,label\n" + rows("{n:02}.png,{c}"))
+    data = photos(tmp_path / "in", "labels=labels.csv")
+    assert {part: numbers(data, part) for part in parts} == {part: [*some] for part, some in parts.items()}
+
+
 def numbers(data, part: str) -> list[int]:
     """The numbers of the photos in a part."""
     return [int(Path(data.example(part, place)).stem) for place in range(len(data.splits[part].targets))]
@@ -70,6 +126,7 @@ def test_the_classes_of_photos_are_those_of_a_table_in_any_form(photos, folder, 
             "{n:02},0.0,0.0,1.0",
             r"a column of 0 and 1 for each class.*table\[\['red', 'rest', 'other'\]\].idxmax\(axis=1\); table.to_csv",
         ),
+        ("image,cat,dog\n", "{n:02},True,False", r"table\[\['cat', 'dog'\]\].idxmax\(axis=1\)"),  # as pandas writes it
         (
             "image,dx\n29,red blue\n",
             "{n:02},{c}",

@@ -51,8 +51,14 @@ def describe_alike(what: str, names: Iterable[str]) -> list[str]:
 
 def describe_lists(names: Sequence[str]) -> list[str]:
     """A warning that names the first few classes that look like lists of others, such as cat;dog beside cat and dog."""
-    parts = {name: re.split(r" *[;,|/+&] *", name) for name in names}
-    lists = [repr(name) for name in names if len(parts[name]) > 1 and {*parts[name]}.issubset(names)]
+
+    def is_list(name: str) -> bool:
+        parts = {*re.split(r" *[;,|/+&] *", name)}
+        known = len(parts & {*names} - {name})
+        enough = 1 if "|" in name else len(parts)  # a sign that is used for nothing else
+        return known >= enough or bool(re.fullmatch(r"\[['\"].*\]|\{.*\}", name))  # as Python and JSON write them
+
+    lists = [repr(name) for name in names if is_list(name)]
     said = "classes that seem to list others, though each counts as a class of its own"
     return [f"{said}: {first_of(lists, 5)}"] if lists else []
 

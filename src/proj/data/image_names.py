@@ -8,7 +8,7 @@ from unicodedata import normalize
 
 import numpy as np
 
-from proj.data.tables.header import is_unnamed
+from proj.data.tables.header import is_counting, is_unnamed
 from proj.data.tables.text_table import Table
 from proj.errors import UserError
 from proj.system.folders import relative
@@ -107,12 +107,34 @@ def describe_lost_zeros(table: Table, column: int, names: Names) -> list[str]:
     return [f"{table.file}: {lack} leading zeros, so that {taken[0]}"] if taken else []
 
 
+def doubt_row_numbers(table: Table, column: int, names: Names) -> list[str]:
+    """A line where images are named by numbers alone, and another column differs in every row, too: it may name them
+    in words that none of them has. column: see `places_of_images`. Raises UserError if the numbers are those of the
+    rows, in a column without a name."""
+    numbers, name = table.columns[column], table.names[column]
+    others = (one for one in table.columns if len(one.words) == len(one) and not all(map(is_number, one.words)))
+    if not all(map(is_number, numbers.words)) or not (other := next(others, None)):
+        return []
+    cell, word = numbers.at(0), other.at(0)
+    such = f"{table.file}: {word} in {table.names[table.columns.index(other)]} is the name of no image"
+    if is_counting(numbers) and (is_unnamed(name) or name.lower() == "index"):
+        path = readable(next(iter(names.whole.values()))[0])
+        raise UserError(f"{such}, and {name} numbers the rows: write names such as {path} there, or take it away.")
+    return [f"{such}; so {name} names them, as {cell} {readable(path)}" for path in named_by(cell, names)[:1]]
+
+
+def is_number(cell: str) -> bool:
+    return cell.removesuffix(".0").isdecimal()
+
+
 def named_by(cell: str, names: Names, whole: bool = False) -> list[str]:
     """The images that a cell may name. It may have folders and an ending that the image lacks. whole: whether it must
     have the leading zeros of a number."""
     name = as_compared(cell)
     file = os.path.basename(name)
-    alike = next((names.whole[one] for one in (name, file, os.path.splitext(file)[0]) if one in names.whole), [])
+    stem, ending = os.path.splitext(file)
+    asked = (name, file) if ending[1:].isdecimal() else (name, file, stem)  # case.100 is not case.png
+    alike = next((names.whole[one] for one in asked if one in names.whole), [])
     exact = [path for path in alike if as_compared(path) == name]
     alike = exact or [path for path in alike if share_folders(cell, path)] or alike
     return alike or ([] if whole else names.numbers.get(cell.removesuffix(".0"), []))

@@ -9,7 +9,7 @@ import numpy as np
 
 from proj.data.class_names import ordered
 from proj.data.exists import PhotoList, find_list
-from proj.data.image_names import column_of_images, describe_lost_zeros, names_of, places_of_images
+from proj.data.image_names import column_of_images, describe_lost_zeros, doubt_row_numbers, names_of, places_of_images
 from proj.data.part_names import PARTS, describe_part_words, parts_of_folders
 from proj.data.photos.class_folders import find_images
 from proj.data.photos.found_images import FoundImage, FoundImages
@@ -22,13 +22,16 @@ from proj.data.tables.reading import Reading
 from proj.data.tables.row_numbers import doubt_groups
 from proj.data.tables.table_files import FoundTables, open_tables
 from proj.data.tables.text_table import Table
+from proj.data.word_remarks import describe_classes
 from proj.errors import UserError
 from proj.system.folders import folders_in
 from proj.system.names import readable
 from proj.system.shell import as_command
 from proj.wording import first_of, how_many
 
-MARKS = {"0", "1", "0.0", "1.0"}  # cells of a column that says of each image whether it is of a class
+FEW = 6  # folders whose images have one class each; fewer may do so by chance
+# The cells of a column that says of each image whether it is of a class.
+MARKS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
 
 def images_with_classes(data_dir: str, settings: PhotoList, known: Collection[str] | None) -> FoundImages:
@@ -56,6 +59,7 @@ def listed_images(data_dir: str, file: str, settings: PhotoList, is_split: bool)
     names = names_of(stamps)
     images = column_of_images(table, names, data_dir)
     refuse_a_column_for_each_class(table, target)
+    numbered = doubt_row_numbers(table, images, names)
     classes = find_column(table, "target", 1 - images if target is None and len(table.names) == 2 else target)
     rows, said = rows_with_class(table, classes, ())
     refuse_several_in_a_cell(table, classes, images)
@@ -75,14 +79,17 @@ def listed_images(data_dir: str, file: str, settings: PhotoList, is_split: bool)
     others = {name: table.columns[at].take(rows) for at, name in enumerate(table.names) if at not in (images, classes)}
     others = others if is_split else {}
     doubts = [one for name in others if group is split is None for one in doubt_groups(name, others[name])]
+    doubts += describe_folders(found) if is_split and group is split is None else []
     left_out = describe_lost_zeros(table, images, names) + describe_left_out(file, absent, stamps.keys() - found.keys())
-    return in_parts(found, [*table.notes, *notes, *said, *doubts, *left_out], others)
+    return in_parts(found, [*table.notes, *notes, *said, *numbered, *doubts, *left_out], others)
 
 
 def refuse_a_column_for_each_class(table: Table, target: str | int | None) -> None:
     """Raises UserError where no column is named, and of several, one for each class, one has a 1 and the others 0."""
-    marks = [at for at, column in enumerate(table.columns) if {cell for cell, *_ in column.different()} <= MARKS]
-    if target is None and len(marks) > 1 and (sum(table.columns[at].each(float) for at in marks) == 1).all():
+    cells = [{cell.lower() for cell, *_ in column.different()} for column in table.columns]
+    marks = [at for at, its_cells in enumerate(cells) if its_cells <= {*MARKS}]
+    sums = sum(table.columns[at].each(lambda cell: MARKS[cell.lower()]) for at in marks)
+    if target is None and len(marks) > 1 and (sums == 1).all():
         listed = first_of([repr(table.names[at]) for at in marks], 40)
         written = f"{os.path.splitext(table.file)[0]}_in_one_column.csv"
         words = as_command([f"dataset.labels={written}", "dataset.target=label"])
@@ -142,6 +149,22 @@ def describe_left_out(file: str, absent: list[str], unlisted: Collection[str]) -
     return said
 
 
+def describe_folders(found: dict[str, FoundImage]) -> list[str]:
+    """A line on images, by their paths, that lie in many folders of a few images of one class each, as of a patient."""
+    labels: dict[str, list[str]] = {}
+    for path, image in found.items():
+        labels.setdefault(os.path.dirname(path), []).append(image.label)
+    several = {folder: its for folder, its in labels.items() if len(its) > 1}
+    names = {os.path.basename(folder) for folder in labels}
+    if len(several) < max(FEW, len(labels) / 2) or any(len({*its}) > 1 for its in several.values()):
+        return []
+    if names & {label for its in labels.values() for label in its} or parts_of_folders(found):
+        return []
+    such = f"{len(several)}, such as {readable(next(iter(several)))}"
+    keeps = "if those of one folder belong together, 'dataset.group=([^/]+)/[^/]+$' keeps them in one part"
+    return [f"Folders of several images, all of one class: {such}: {keeps}"]
+
+
 def in_folders(item: tuple[str, FoundImage]) -> str:
     """What listed images are sorted by: their paths, which Windows spells with other separators."""
     return item[0].replace("\\", "/")
@@ -157,6 +180,7 @@ def in_parts(found: dict[str, FoundImage], said: list[str], columns: dict[str, C
             said += describe_part_words(name, [word for word, *_ in cells.different()], "the sets are drawn")
     images = [image._replace(part=parts.get(path) or "train") for path, image in sorted(found.items(), key=in_folders)]
     class_names = ordered([*dict.fromkeys(image.label for image in images if image.part == "train")], [])
+    said += describe_classes(class_names)
     unknown = Counter(image.label for image in images if image.label not in class_names)
     if unknown:
         said.append(f"Images left out because the training part does not have their class: {listed_counts(unknown)}")

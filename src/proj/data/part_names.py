@@ -27,8 +27,12 @@ def part_named(path: str, by_words: bool = False) -> str | None:
 
 
 def parts_of_folders(paths: Iterable[str]) -> dict[str, str | None]:
-    """The part after which the first folder of each path is named, or None; {} if none is named after the training."""
-    tops = {path: os.path.dirname(path).split(os.sep)[0] for path in paths}
+    """The part after which the first folder that the paths do not share is named, or None; {} if none is named after
+    the training."""
+    folders = {path: os.path.dirname(path).split(os.sep) for path in paths}
+    shared = os.path.commonpath([os.path.dirname(path) for path in folders]) if folders else ""
+    above = len(shared.split(os.sep)) if shared else 0  # an archive often unpacks into one more folder
+    tops = {path: "".join(folder[above : above + 1]) for path, folder in folders.items()}
     for by_words in (False, True):
         parts = {path: part_named(top, by_words) for path, top in tops.items()}
         if "train" in parts.values() and not (by_words and None in parts.values()):

@@ -132,7 +132,7 @@ def evaluate(
         metrics |= columns_that_matter(model, data.splits["test"], facts, metrics["acc"], data.splits.get("train"))
         print_importance(metrics, "drop" in stored["dataset"])
     images = mistaken(model, facts, data, part, answers, worst) if worst and facts.kind == "image" else None
-    name = name_of_files(folder, path, dataset, data_dir if other else "", sheet if other else "", split, tta)
+    name = name_of_files(folder, path, dataset, (data_dir, sheet) if other else None, split, tta)
     write(metrics, draw(metrics, answers, weights, images), folder, name, answers)
     if labels:
         write_label_issues(answers, data, part, folder, name)

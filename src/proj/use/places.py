@@ -47,16 +47,17 @@ def lies_in(place: Path, folder: str) -> bool:
 
 
 def name_of_files(
-    folder: Path, checkpoint: Path, dataset: str, data_dir: str, sheet: str, split: str, tta: bool
+    folder: Path, checkpoint: Path, dataset: str, place: tuple[str, str] | None, split: str, tta: bool
 ) -> str:
     """The name of an evaluation's files without their ending.
 
     It is plain `evaluation` for best.ckpt on the test part of its own data; anything that differs from this is added,
     such as the name of another part. A number is added if the folder already has files of that name which belong to
     another checkpoint or other data.
-    data_dir, sheet: where data that is not the training's is; else "".
+    place: the data_dir and the sheet of data that is not the training's, as far as they were named; else None.
     """
-    names = without_ending(os.path.basename(data_dir)), sheet
+    data_dir, sheet = place or ("", "")
+    names = without_ending(os.path.basename(data_dir)), sheet or ("changed" if place and not data_dir else "")
     other_data = dataset or "_".join(file_name(name, 40) for name in names if name)
     parts = [
         "evaluation",
