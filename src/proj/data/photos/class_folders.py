@@ -30,7 +30,7 @@ from proj.system.names import plain_name, readable
 from proj.wording import first_of
 
 
-def find_images(data_dir: str, known: Collection[str] | None = None, group: object = None) -> FoundImages:
+def find_images(data_dir: str, known: Collection[str] | None = None, group: str | int | None = None) -> FoundImages:
     """All images of a folder of class folders, or of folders of parts that hold such.
 
     known: the classes of the model that is to be measured; with None, parts without a folder will be drawn.
@@ -50,7 +50,7 @@ def find_images(data_dir: str, known: Collection[str] | None = None, group: obje
         ) from error
 
 
-def _find(data_dir: str, known_classes: Collection[str] | None, group: object) -> FoundImages:
+def _find(data_dir: str, known_classes: Collection[str] | None, group: str | int | None) -> FoundImages:
     parts, without = find_parts(data_dir, known_classes or ())
     others: Counter[str] = Counter()
     absent: Counter[str] = Counter()  # the number of images of each class that the training part does not have
@@ -135,7 +135,7 @@ def refuse_no_classes(found: FoundImages, data_dir: str, others: Counter[str]) -
     raise UserError(f"{data_dir} holds no class folders with images ({' '.join(SUFFIXES)} …){there}: {how}")
 
 
-def check_inner_folders(found: FoundImages, data_dir: str, parts: dict[str, str], group: object) -> None:
+def check_inner_folders(found: FoundImages, data_dir: str, parts: dict[str, str], group: str | int | None) -> None:
     """Add a remark to `found.said` if most classes hold folders of the same names: these may be the real classes, or
     parts, masks or groups. Raises UserError if there is only one class, and it holds several folders."""
     names = found.class_names
@@ -157,7 +157,7 @@ def check_inner_folders(found: FoundImages, data_dir: str, parts: dict[str, str]
         found.said.extend(how_to_exchange(parts["train"], names, within, group))
 
 
-def describe_inner_images(images: list[FoundImage], parts: dict[str, str], group: object) -> list[str]:
+def describe_inner_images(images: list[FoundImage], parts: dict[str, str], group: str | int | None) -> list[str]:
     """A remark on images in subfolders of the class folders. If the class has images outside of them, they may be
     masks; if a class has several subfolders, each may hold several photos of one thing."""
     places = Counter(os.path.dirname(image.file[len(parts[image.part]) + 1 :]) for image in images)

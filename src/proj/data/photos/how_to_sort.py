@@ -58,7 +58,7 @@ def are_no_classes(names: list[str]) -> bool:
     return known and all(words)
 
 
-def how_to_exchange(folder: str, classes: list[str], within: list[str], group: object) -> list[str]:
+def how_to_exchange(folder: str, classes: list[str], within: list[str], group: str | int | None) -> list[str]:
     """A remark on folders whose names recur in most class folders: what they may be, and what to do in each case; none
     if the user has followed it with this dataset.group."""
     said = f"The classes are {first_of(classes, 5)}, and hold the folders {first_of(within, 5)}"
