@@ -13,9 +13,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from proj.data.augment import Strong, boxes, turned, within
 from proj.data.facts import Normalize
-from proj.data.images import shrunk
+from proj.data.shrinking import planned_epochs, shrunk, size_in
 from proj.errors import UserError
 from proj.models.classifier import Classifier
+from proj.training.run import train
 
 PIXELS = Normalize([0.0], [1 / 255])  # leaves 0..255 as it is
 
@@ -172,7 +173,7 @@ def test_training_images_grow_with_the_epochs_and_others_keep_their_size(configu
     inputs, index = data.splits["train"].inputs, torch.arange(4)
     whole = data.prepare(inputs, index, draws(), 0)
     assert whole.shape == (4, 3, 32, 32)  # outside of a run, which alone has a length
-    data.trainer = SimpleNamespace(max_epochs=6)
+    data.trainer = SimpleNamespace(max_epochs=6, max_steps=-1)
     heights = [data.prepare(inputs, index, draws(), epoch).shape[2] for epoch in range(8)]
     assert heights == [16, 16, 24, 24, 32, 32, 32, 32]
     assert torch.equal(data.prepare(inputs, index, draws(), 4), whole)
@@ -182,6 +183,30 @@ def test_training_images_grow_with_the_epochs_and_others_keep_their_size(configu
     stripes = (torch.arange(12) % 3 == 0).float().expand(1, 1, 18, 12).transpose(2, 3)
     grey = shrunk(stripes, 4)  # of all pixels, not of every third
     assert grey.shape == (1, 1, 4, 6) and (grey[:, :, 1:3] - 1 / 3).abs().max() < 0.1
+
+
+def test_the_last_epoch_sees_whole_images_however_many_there_are():
+    for epochs in range(1, 20):
+        heights = [size_in(epoch, epochs, [16, 20, 24, 28, 28]) for epoch in range(epochs)]
+        assert heights == sorted(heights) and heights[-1] == 28
+        assert epochs < 5 or heights[0] == 16
+    trainer = SimpleNamespace(max_epochs=5, max_steps=60, num_training_batches=100, accumulate_grad_batches=2)
+    assert planned_epochs(trainer, trainer.max_epochs) == 2
+    trainer.max_steps = 1000
+    assert planned_epochs(trainer, trainer.max_epochs) == 5
+    trainer.max_epochs = -1
+    assert planned_epochs(trainer, trainer.max_epochs) == 20
+
+
+def test_a_run_that_ends_on_shrunk_images_says_so(configure, tmp_path, capsys):
+    words = ("dataset=digits", "model=cnn", "model.widths=[8]", "dataset.sizes=[6,8]", "trainer.limit_train_batches=3")
+    words += ("trainer.limit_val_batches=1", "trainer.limit_test_batches=1", "~callbacks.dashboard")
+    early = ("callbacks=early_stopping", "callbacks.early_stopping.patience=1", "+callbacks.early_stopping.min_delta=9")
+    for end, said in ((early, True), (("trainer.max_steps=4",), False)):
+        train(configure(*words, *end, "trainer.max_epochs=9", folder=tmp_path / end[0]))
+        out = " ".join(capsys.readouterr().out.split())
+        assert ("still shrank the training images, to 6 of 8 pixels: a smaller" in out) == said
+        assert ("stopped early" in out) == said
 
 
 def test_a_batch_takes_a_hundred_calls_of_torch_at_most_whose_number_is_what_a_small_network_waits_for():

@@ -256,7 +256,7 @@ def test_epochs_and_examples_are_those_that_were_trained(configure, tmp_path, ca
     assert metrics["best_epoch"] <= epochs
     assert load_checkpoint(tmp_path / "run/best.ckpt")["global_step"] <= 11 * metrics["best_epoch"]
     assert max(x for x, _ in read_run(tmp_path / "run").curves["train/loss"]) == pytest.approx(steps / 11)
-    assert ("stopped early: max_epochs=9" in capsys.readouterr().out) == (steps == 15)
+    assert "stopped early" not in capsys.readouterr().out  # max_steps is a length like any other
 
 
 @pytest.mark.parametrize(

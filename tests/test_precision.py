@@ -18,6 +18,8 @@ from proj.training.precision import choose_precision, has_fast_bfloat16, set_pre
 from proj.training.robustness.counters import restore_metrics
 from proj.training.run import train
 from proj.use.evaluation import evaluate
+from proj.use.export import export
+from proj.use.prediction import predict
 
 
 def classifier(network: nn.Module) -> Classifier:
@@ -111,6 +113,16 @@ def test_more_than_256_examples_of_a_cell_are_counted_in_any_precision(precision
     assert results["test/acc"] == pytest.approx(0.9, abs=1e-7) and model.confusion.tolist() == [[4500, 0], [500, 0]]
     losses = nn.functional.cross_entropy(torch.tensor([[1.0, 0.0]]).expand(5000, 2), y)
     assert results["test/loss"] == pytest.approx(losses.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("precision", ("bf16-true", "64-true"))
+def test_a_model_trained_in_other_numbers_predicts_and_is_exported_in_float32(trained, tmp_path, precision):
+    path = trained(f"trainer.precision={precision}", "trainer.max_epochs=1") / "best.ckpt"
+    model, _ = load_model(path)
+    assert {one.dtype for one in model.parameters()} == {torch.float32}
+    (tmp_path / "new.csv").write_text("5.1,3.5,1.4,0.2\n")
+    assert len(predict(path, str(tmp_path / "new.csv"))) == 1
+    assert export(path, "torch_export", output=str(tmp_path / "best.pt2")).is_file()
 
 
 @pytest.mark.parametrize("precision", ("bf16-true", "64-true", "16-true"))

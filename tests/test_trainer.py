@@ -150,6 +150,14 @@ def test_a_momentum_that_the_schedule_replaces_is_refused_in_python_too(configur
     ("model=mlp +model.loss.reduction=none", r"gives the shape \(2,\) for a batch of 2, .*: leave model.loss.red"),
     ("~model.loss.label_smoothing model.loss._target_=torch.nn.NLLLoss", "NLLLoss is 0 if all logits are 0"),
     ("~model.loss.label_smoothing model.loss._target_=torch.nn.MSELoss", "the loss MSELoss"),
+    (
+        "callbacks=early_stopping callbacks.early_stopping.monitor=val/ap",
+        "callbacks.early_stopping.monitor=val/ap is for two classes, not 3: use callbacks.early_stopping.monitor=",
+    ),
+    (
+        "scheduler=plateau trainer.check_val_every_n_epoch=null trainer.val_check_interval=28",
+        "trainer.val_check_interval=28 is longer than an epoch of 11 batches: use trainer.check_val_every_n_epoch=",
+    ),
     ("monitor=val/auc", "monitor=val/auc is for two classes, not 3: use monitor=val/balanced_acc"),
     ("monitor=val/ap", "monitor=val/ap is for two classes, not 3: use monitor=val/balanced_acc"),
     ("tta=true", "tta=true moves images, and iris has none"),

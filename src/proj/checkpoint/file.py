@@ -121,8 +121,8 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
             raise ValueError("weights that take more than ten times the memory of the numbers that are stored")
         # Built on the meta device first: a damaged file may ask for a huge network, and this takes no memory until
         # its sizes are known to fit the weights. A user's own class may not support that device.
-        with torch.device("meta"):
-            build(node, **facts).load_state_dict(checkpoint["state_dict"], assign=True)
+        with torch.device("meta"):  # a copy, since torch notes in the dict that its tensors are to be assigned
+            build(node, **facts).load_state_dict(dict(checkpoint["state_dict"]), assign=True)
     model = build(node, **facts)
     model.take_shapes(facts["input_shape"])
     model.load_state_dict(checkpoint["state_dict"])

@@ -9,6 +9,7 @@ listed_photos.py  finds the photos whose classes a table lists
 image_names.py    matches the cells of such a table with the names of photos
 csv_table.py      the user's own table, which tables/ reads and encodes
 images.py         the base class of all image datamodules, with light augmentation: shift and flip
+shrinking.py      trains on smaller images first (dataset.sizes)
 augment.py        strong augmentation: crop, rotate, colour jitter, erase, MixUp, CutMix
 batches.py        the loader; its shuffling and augmentation depend only on seed, epoch and batch
 features.py       a frozen network's features of the images, cached in files

@@ -3,24 +3,16 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from proj.data.augment import Strong
 from proj.data.batches import Batches, counter_seed
 from proj.data.datamodule import InMemoryDataModule, Split
 from proj.data.facts import Facts, Normalize
+from proj.data.shrinking import check_sizes, planned_epochs, shrunk, size_in
 from proj.data.splitting import stratified
-from proj.errors import UserError, out_of_memory
+from proj.errors import UserError
 from proj.wording import how_many
-
-
-def shrunk(images: Tensor, height: int) -> Tensor:
-    """Resize images (B, C, H, W) to this height, with the width in proportion."""
-    width = max(1, round(images.shape[3] * height / images.shape[2]))
-    if height == images.shape[2]:
-        return images
-    return F.interpolate(images, (height, width), mode="bilinear", antialias=True)
 
 
 def partition(images: Tensor, rest: Tensor, part: Tensor) -> Tensor:
@@ -75,7 +67,7 @@ class ImageDataModule(InMemoryDataModule):
 
     def train_dataloader(self) -> Batches:
         if self.sizes and self.trainer:
-            self._check_sizes()
+            check_sizes(self.sizes, self.trainer, self.input_shape)
         if self.shift >= (smallest := min(self.input_shape[1:])):
             raise UserError(
                 f"dataset.shift={self.shift} moves images of {'×'.join(map(str, self.input_shape[1:]))} pixels out of "
@@ -134,8 +126,7 @@ class ImageDataModule(InMemoryDataModule):
         images = self._augmented(inputs, index, generator, epoch)
         if not (self.sizes and self.trainer):
             return images
-        height = self.sizes[min(epoch * len(self.sizes) // self.trainer.max_epochs, len(self.sizes) - 1)]
-        return shrunk(images, height)
+        return shrunk(images, size_in(epoch, planned_epochs(self.trainer, self.trainer.max_epochs), self.sizes))
 
     def _augmented(self, inputs: Tensor, index: Tensor, generator: torch.Generator, epoch: int) -> Tensor:
         mirrored = self._is_mirrored(inputs)[index] ^ bool(epoch % 2) if self.flip else None
@@ -147,23 +138,6 @@ class ImageDataModule(InMemoryDataModule):
         if self.strong:
             return self.strong.change(images, mirrored, self.shift, self._normalizer(images), generator)
         return self.normalize(images)
-
-    def _check_sizes(self) -> None:
-        """Raises UserError if the network cannot take images of each size, or if the number of epochs is not known."""
-        if (self.trainer.max_epochs or -1) < 0:
-            raise UserError("dataset.sizes needs a number of epochs: give trainer.max_epochs=…, or dataset.sizes=null.")
-        network = self.trainer.lightning_module
-        for size in self.sizes:
-            try:
-                with network.evaluating():
-                    network(shrunk(torch.zeros(1, *self.input_shape, device=network.device, dtype=network.dtype), size))
-            except RuntimeError as error:
-                if out_of_memory(error):
-                    raise
-                raise UserError(
-                    f"the network does not take images of size {size}, which dataset.sizes has: give "
-                    "dataset.sizes=null."
-                ) from None
 
     def _is_mirrored(self, inputs: Tensor) -> Tensor:
         if self._mirrored is None or len(self._mirrored) != len(inputs):

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from proj.config.check_values import NAMES
 from proj.data.batches import Batches
 from proj.data.datamodule import InMemoryDataModule
-from proj.errors import choose
+from proj.errors import UserError, choose
 from proj.models.logits import augmented_logits, check_number, check_outputs
 from proj.models.measuring import Measuring, make_tallies
 from proj.models.metrics import EpochMeans
@@ -127,14 +127,20 @@ class Classifier(Measuring):
             optimizer._step_supports_amp_scaling = False
         if self.scheduler is None:
             return optimizer
+        steps = self.trainer.estimated_stepping_batches  # opens the training's loader, whose errors are its own
         with settings_of("scheduler", self.scheduler):
-            steps = self.trainer.estimated_stepping_batches
             rehearsal = Rehearsal(self.optimizer, self.device)  # another one, which has made no step without a schedule
             rehearsal.follow(make_schedule(self.scheduler, rehearsal.optimizer, steps, self.mode))
             schedule = make_schedule(self.scheduler, optimizer, steps, self.mode)
         settings = {"scheduler": schedule, "interval": "step"}
         if isinstance(schedule, ReduceLROnPlateau):  # it steps at the end of each epoch with a validation
             every = self.trainer.check_val_every_n_epoch or 1
+            if self.trainer.val_check_batch > self.trainer.num_training_batches:  # epochs would count one several times
+                raise UserError(
+                    f"scheduler=plateau asks after each epoch whether the last validation was better, and "
+                    f"trainer.val_check_interval={self.trainer.val_check_batch} is longer than an epoch of "
+                    f"{self.trainer.num_training_batches:,} batches: use trainer.check_val_every_n_epoch=… instead."
+                )
             settings |= {"interval": "epoch", "frequency": every, "monitor": self.monitor, "strict": False}
         return {"optimizer": optimizer, "lr_scheduler": settings}
 

@@ -42,7 +42,9 @@ class Fit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.resizes:
-            x = F.interpolate(x, self.size, mode=self.recipe.interpolation, antialias=self.shrinks)
+            # In float32, since processors cannot resize with bfloat16.
+            resized = F.interpolate(x.float(), self.size, mode=self.recipe.interpolation, antialias=self.shrinks)
+            x = resized.to(x.dtype)
         (top, left), crop = self.corner, self.recipe.crop
         return x[:, :, top : top + crop, left : left + crop] * self.factor + self.offset  # grey becomes 3 channels
 

@@ -129,9 +129,9 @@ def is_last_validation(trainer: Trainer) -> bool:
 class Dashboard(Callback):
     """Adds pictures, the network's graph and the hyperparameters to the run's TensorBoard logger, if it has one.
 
-    A run of up to ten epochs draws every validation, a longer one the 1st, 2nd, 4th, 8th, …, and the last: TensorBoard
-    shows ten pictures of a tag. A resumed run draws the same ones. With several processes, the first one draws the
-    examples that it has seen itself, but the confusion matrix counts those of all processes.
+    The 1st, 2nd, 4th, 8th, … validation is drawn, and the last: TensorBoard shows ten pictures of a tag. A run of up to
+    ten epochs draws all of its first ten ones. A resumed run draws the same ones. With several processes, the first one
+    draws the examples that it has seen itself, but the confusion matrix counts those of all processes.
     hyperparameters: from the function above. histograms: whether to add those of all weights with the pictures.
     """
 

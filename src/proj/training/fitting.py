@@ -26,10 +26,10 @@ def refuse_unfitting(cfg: DictConfig, data: InMemoryDataModule) -> None:
         )
     if cfg.tta and len(data.input_shape) != 3:
         raise UserError(f"tta=true moves images, and {cfg.choices.dataset} has none: leave it out.")
-    if cfg.monitor in ("val/auc", "val/ap") and data.num_classes != 2:
-        raise UserError(
-            f"monitor={cfg.monitor} is for two classes, not {data.num_classes}: use monitor=val/balanced_acc."
-        )
+    own = {f"callbacks.{name}.monitor": node.get("monitor") for name, node in (cfg.callbacks or {}).items() if node}
+    for key, monitor in {"monitor": cfg.monitor, **own}.items():
+        if monitor in ("val/auc", "val/ap") and data.num_classes != 2:
+            raise UserError(f"{key}={monitor} is for two classes, not {data.num_classes}: use {key}=val/balanced_acc.")
     check_threshold(cfg.threshold, data.class_names)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from proj.checkpoint.file import load_checkpoint
 from proj.config.allowed_classes import resume_command
+from proj.data.shrinking import planned_epochs
 from proj.errors import UserError, file_fault
 from proj.models.logits import UNCALIBRATED, calibrated_probabilities, decided
 from proj.models.measuring import run_test
@@ -64,7 +65,9 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
         cfg.monitor: float(best.best_model_score if score is None else score),
         "best_epoch": checkpoint["epoch"] + 1,
         "epochs": epochs + 1 if rest else epochs,
-        "max_epochs": cfg.trainer.max_epochs,
+        "max_epochs": planned_epochs(
+            trainer, cfg.trainer.max_epochs
+        ),  # fewer than the setting, if max_steps ends the run
         "steps": trainer.global_step,
         "parameters": sum(parameter.numel() for parameter in trainer.lightning_module.parameters()),
         "seconds": seconds,

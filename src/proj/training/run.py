@@ -15,6 +15,7 @@ from proj.config.check_words import check_momentum
 from proj.config.compose import resolved
 from proj.config.new_folder import as_composed, make_new_folder
 from proj.config.stored_run import bring_up_to_date
+from proj.data.shrinking import describe_end
 from proj.data.tables.column_list import SHOWN
 from proj.errors import UserError
 from proj.models.balance import class_counts, single_answer
@@ -201,6 +202,7 @@ def measure_best(run: RunFolder, cfg: DictConfig, trainer: Trainer, seconds: flo
             say(sentence)
         if early:
             say(early)
+        say(*describe_end(data, metrics["epochs"], metrics["max_epochs"]))
         if "threshold" in metrics:
             say(summary(metrics["threshold"], metrics.get("test/cost_threshold")))
     return metrics
