@@ -282,7 +282,7 @@ def test_data_that_has_changed_since_the_training_is_noted(trained, data_dir, tm
     evaluate(tmp_path / "best.ckpt", output=str(tmp_path))
     assert (tmp_path / "evaluation_changed_test.json").is_file()  # beside the figures of the training's own test set
     capsys.readouterr()
-    note_seen("test", True, "", "", "", {})  # it changed in its place, where split=all would measure it too
+    note_seen("test", True, "", "", "", {}, None)  # it changed in its place, where split=all would measure it too
     assert "is not the data of the training" in (said := capsys.readouterr().out) and "split=all" not in said
 
 
@@ -326,7 +326,7 @@ def test_a_part_of_the_trainings_files_is_noted_unless_it_is_named_after_validat
     monkeypatch.chdir(tmp_path)
     trained_on = os.pathsep.join(str(tmp_path / one) for one in trained_on.split(os.pathsep))
     stored = {"dataset": {"data_dir": trained_on}, "choices": {"dataset": "image_folder"}}
-    note_seen("all", True, "", measured, "", stored)
+    note_seen("all", True, "", measured, "", {"config": stored}, SimpleNamespace(input_shape=(4,)))
     assert ("was trained on this data, or on some of it" in capsys.readouterr().out) == seen
     assert holds_training(measured, trained_on) == seen
 
@@ -335,7 +335,7 @@ def test_a_part_of_the_trainings_files_is_noted_unless_it_is_named_after_validat
 def test_all_of_an_official_dataset_is_noted_where_the_model_was_trained_on_it(capsys, dataset, seen):
     stored = {"dataset": {"data_dir": "/data", "source": {}}, "choices": {"dataset": "mnist"}}
     for data_dir in ("", "/data"):
-        note_seen("all", True, dataset, data_dir, "", stored)
+        note_seen("all", True, dataset, data_dir, "", {"config": stored}, SimpleNamespace(input_shape=(4,)))
         assert ("was trained on this data" in capsys.readouterr().out) == seen
 
 

@@ -4,6 +4,7 @@ import errno
 import functools
 import io
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -566,6 +567,12 @@ def test_new_photos_of_classes_that_the_model_does_not_have_are_left_out_and_cou
     assert "left out, 8 images of a class that the model does not have: green (8)" in said
     assert found["left_out"] == {"green": 8} and found["examples"] == 16
     assert "was trained on this data, or on some of it: on new examples, its figures would be worse" in said
+    for name in ("red", "blue"):
+        shutil.copytree(tmp_path / "photos" / name, tmp_path / "some" / name)
+        Image.new("RGB", (20, 20), name).save(tmp_path / "some" / name / "new.png")
+    evaluate(tmp_path / "run" / "best.ckpt", split="all", data_dir=str(tmp_path / "some"))
+    of_them = re.search(r"Note: (\d+) of 18 images are the same as a training image", capsys.readouterr().out)
+    assert 8 <= int(of_them[1]) <= 16  # all but the new ones and those of validation and test
     shutil.move(tmp_path / "photos", tmp_path / "others")
     evaluate(tmp_path / "run" / "best.ckpt", split="all", data_dir=str(tmp_path / "others"))
     assert "the model was trained on this data" not in capsys.readouterr().out

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from proj.config.compose import build, configure
+from proj.data.copies import marks_of
 from proj.data.facts import Facts, pair
 from proj.data.loaded import Split
 from proj.data.part_names import part_named
@@ -16,6 +17,7 @@ from proj.errors import UserError, message_of
 from proj.system.folders import absolute, paths_in
 from proj.system.ranks import say
 from proj.system.shell import as_command
+from proj.wording import agree, how_many
 
 
 def open_data(
@@ -135,21 +137,38 @@ def is_copy(contents: dict, data_dir: str) -> bool:
     return False
 
 
-def note_seen(split: str, other: bool, dataset: str, data_dir: str, sheet: str, stored: dict) -> None:
+def note_seen(split: str, other: bool, dataset: str, data_dir: str, sheet: str, contents: dict, data) -> None:
     """Print a warning if examples of the training may be among those that are measured. other: see `is_other`.
-    dataset, data_dir, sheet: as the command names them, or "". stored: the configuration in the checkpoint."""
+    dataset, data_dir, sheet: as the command names them, or "". contents: the description in the checkpoint."""
     if split != "all":
         if other and not dataset:
             how = " If the model has not seen this data, split=all measures all of it." if data_dir else ""
             say(f"Note: this is not the data of the training: the part may hold training examples.{how}")
         return
-    trained_on = stored["dataset"]
+    trained_on = contents["config"]["dataset"]
     if dataset and ("source" in trained_on or not data_dir):
-        seen = dataset == stored["choices"]["dataset"]
+        seen = dataset == contents["config"]["choices"]["dataset"]
     else:
         seen = not other or (not sheet and holds_training(data_dir, trained_on.get("data_dir") or ""))
     if seen:
         say("Note: the model was trained on this data, or on some of it: on new examples, its figures would be worse.")
+    elif count := count_training_images(data, contents):
+        of_all = f"{count:,} of {how_many(len(data.splits['test'].targets), 'image')} {agree(count, 'is', 'are')}"
+        say(f"Note: {of_all} the same as a training image: on new images, the model's figures would be worse.")
+
+
+def count_training_images(data, contents: dict) -> int:
+    """How many images of the test part have the pixels of an image of the training, as far as that is still there."""
+    if len(data.input_shape) != 3:
+        return 0
+    with suppress(UserError, OSError, RuntimeError), redirect_stdout(None):
+        train = open_data(contents, download=False).splits["train"].inputs
+        seen = data.splits["test"].inputs
+        if isinstance(train, torch.Tensor) and isinstance(seen, torch.Tensor) and train[0].shape == seen[0].shape:
+            parts = (one.split(1000) for one in (seen, train))  # as floats, all of them might fill the memory
+            marks = (torch.cat([marks_of(some.flatten(1).float()) for some in part]) for part in parts)
+            return int(torch.isin(*marks).sum())
+    return 0
 
 
 def holds_training(data_dir: str, trained_on: str) -> bool:

@@ -109,7 +109,7 @@ def evaluate(
     data = open_data(contents, dataset, data_dir, split == "all", config_dir=config_dir, reading=reading)
     data_dir = os.path.abspath(data_dir) if os.path.exists(data_dir) else data_dir
     other = bool(dataset) or is_other(split, data, contents, data_dir, sheet)
-    note_seen(split, other, dataset, data_dir, sheet, stored)
+    note_seen(split, other, dataset, data_dir, sheet, contents, data)
     part = "test" if split == "all" else split  # `load_all` makes all examples the test part
     results, answers = classify(model, data, contents, test_on(data, part, facts.class_names), tta)
     worst, weights = answers.worst(SHOWN), weights_to_equal_sizes(answers.targets, stored)
