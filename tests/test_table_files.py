@@ -930,6 +930,21 @@ def test_an_index_without_a_name_that_only_another_file_has_is_left_out(load, tm
         load("in", "header=false", "target=2")
 
 
+@pytest.mark.parametrize("name", ("", "Id", "Nr", None))
+def test_an_index_that_begins_anew_in_each_of_several_files_numbers_the_rows(load, tmp_path, capsys, name):
+    header, target = ("", "target=-1") if name is None else (f"{name},x,y\n", "target=y")
+    texts = ["".join(f"{i},{i * i % 37}.5,{'pq'[i > 15]}\n" for i in range(1, size)) for size in (36, 31, 41)]
+    write(tmp_path / "days", **{f"day{i}__csv": header + text for i, text in enumerate(texts)})
+    write(tmp_path, joined__csv="".join(header + text for text in texts))
+    for file in ["days"] + ["joined.csv"] * (name is not None):
+        data = load(file, target)
+        assert [one.name for one in data.columns] == ["column 1" if name is None else "x"]
+        out = capsys.readouterr().out
+        assert f"left out, since it numbers the rows: {name or 'column 0'}\n" in out and "belong together" not in out
+    write(tmp_path / "days", day1__csv=header + texts[1].replace("30,", "31,", 1))
+    assert len(load("days", target).columns) == 2
+
+
 def test_a_column_whose_codes_were_asked_for_neither_takes_nor_gives_more_cells():
     def column() -> one_column.WholeColumn:
         return one_column.WholeColumn(["a", "b", "a"])

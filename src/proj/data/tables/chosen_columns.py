@@ -1,7 +1,9 @@
 """Decides which columns of a table become inputs, and which of them the settings or a checkpoint already describe."""
 
+from itertools import islice, pairwise
 from typing import Any
 
+from proj.data.tables.finding import EVIDENCE
 from proj.data.tables.header import is_counting, is_unnamed
 from proj.data.tables.input_column import InputColumn
 from proj.data.tables.named_column import find_column
@@ -54,10 +56,12 @@ def dropped_columns(table: Table, settings: dict[str, Any]) -> list[int]:
 
 
 def is_index(table: Table, place: int) -> bool:
-    """Whether a column numbers the rows, as programs write an index: without a name, or, from 0 or 1 on, as id."""
+    """Whether a column numbers the rows, as programs write an index: without a name, or, from 0 or 1 on, as id. In a
+    table that was joined from several files, each of them may begin its own."""
     name, cells = table.names[place], table.columns[place]
-    if not (table.headed and (is_unnamed(name) or ID.fullmatch(name))):
+    if not (is_unnamed(name) or ID.fullmatch(name)):
         return False
-    if is_counting(cells):
-        return True
-    return is_unnamed(name) and all(map(str.isdecimal, cells)) and len(cells.words) == len(cells)
+    joined = iter(cells)
+    if all(is_counting(islice(joined, end - start)) for start, end in pairwise([0, *table.joints, len(cells)])):
+        return table.headed or (len(table.joints) > 0 and len(cells) >= EVIDENCE)
+    return table.headed and is_unnamed(name) and all(map(str.isdecimal, cells)) and len(cells.words) == len(cells)

@@ -74,8 +74,9 @@ class Columns:
             self._measure_numbers(place, column, marks[place])
         self._keep_ranks()
         if not self.trained and len(self.rows) >= EVIDENCE and {self.settings[key] for key in OF_SPLIT} == {None}:
-            for place in [place for place, kind in self.kinds.items() if not kind]:
-                self.notes += doubt_groups(self.table.names[place], self.table.columns[place].take(self.rows))
+            for place, kind in self.kinds.items():
+                if not kind and self.found[place].left_out != NUMBERING:
+                    self.notes += doubt_groups(self.table.names[place], self.table.columns[place].take(self.rows))
         return self._taken()
 
     def _taken(self) -> dict[int, InputColumn]:

@@ -172,6 +172,7 @@ def join(tables: Sequence[Table], notes: list[str]) -> Table:
             notes.append(f"{other.file}: columns left out that {first.file} does not have: {first_of(named, 10)}")
         start = first.lines[-1] if first.lines else first.files[-1][1]
         first.files.append((other.file, start))
+        first.joints += [len(first.lines) + row for row in (0, *other.joints)]
         first.lines.extend(line + start for line in other.lines)
         for column, name in zip(first.columns, first.names, strict=True):
             column.extend(other.columns[places[name]])

@@ -32,7 +32,8 @@ class Table:
     `where`. files: the files' names, each with the number of lines before it.
     notes: remarks on doubtful decisions while the file was read.
     again: the indices of rows that repeat the first one, as in files concatenated by `cat`. mixed: the lines of rows
-    that hold its cells in another order.
+    that hold its cells in another order. joints: the indices of the rows with which another file begins, be it joined
+    here or by `cat`.
     """
 
     is_named = False
@@ -44,6 +45,7 @@ class Table:
         self.above = [*empty, line]  # the lines of empty rows above the first row, and its own
         self.piece = math.ceil(100_000 / len(first))  # the number of rows that `beginning` returns
         self.again, self.mixed, self.notes = list[int](), list[int](), list[str]()
+        self.joints = list[int]()
 
     def add(self, columns: Iterable[Sequence[str]]) -> None:
         """Append some rows, given as the cells of each column. Raises UserError for a zero byte."""
@@ -113,6 +115,7 @@ class Table:
         self.notes.append(f"{self.file}: left out, as repeated names of the columns: {lines}")
         self.lines = array("i", np.array(self.lines)[rows].tolist())
         self.columns = [WholeColumn(list(column.take(rows))) for column in self.columns]
+        self.joints = [row - before for before, row in enumerate(self.again)]
         self.again = []
 
     def checksum(self) -> str:
