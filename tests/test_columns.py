@@ -1009,6 +1009,41 @@ def test_words_most_of_which_the_training_did_not_have_are_counted(table, new, t
     assert " ".join(said.split()) in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize(
+    ("known", "given"),
+    (
+        (["01067", "01069"], "1067"),
+        (["A-01", "A-02"], "A-1"),
+        (["1-2", "3-5"], "1–2"),
+        (["1-2", "3-5"], "02. Jan"),
+        (["1-2", "3-5"], "2-Jan"),
+        (["1/2", "3/5"], "Feb 01"),
+        (["1–2", "3–5"], "2024-01-02 00:00:00"),
+    ),
+)
+def test_a_word_that_a_spreadsheet_has_changed_is_named_with_the_one_of_the_training(table, new, capsys, known, given):
+    data = table(known * 30, words=["categorical=[a]"])
+    new([["a", "x"], *[[given, 1]] * 3, *[[known[1], 1]] * 50], data.columns)
+    err = " ".join(capsys.readouterr().err.split())
+    assert "3 of 53 rows have a word that the model does not know" in err
+    assert f"which counts as missing: write {known[0]!r} for {given!r}, as in the training" in err
+    new([["a", "x"], [given, 1]], data.columns)
+    assert f"so all are missing: write {known[0]!r} for {given!r}" in " ".join(capsys.readouterr().err.split())
+    new([["a", "x"], *[["1-3 sept", 1]] * 4, *[[known[1], 1]] * 50], data.columns)
+    assert not capsys.readouterr().err
+
+
+def test_some_unknown_words_are_said_where_the_training_had_hardly_any(table, new, capsys):
+    cabins = [f"C{i}" if i % 8 == 0 else "AB"[i % 2] for i in range(60)]
+    data = table(["red", "blue"] * 30, cabins)
+    for a, b, said in (("red", "D1", False), ("green", "A", True)):
+        new([["a", "b", "x"], *[[a, b, 1]] * 5, *[["red", "A", 1]] * 45], data.columns)
+        assert ("5 of 50 rows have a word that the model does not know" in capsys.readouterr().err) == said
+    old = [replace(column, covered=0.0) if isinstance(column, WordColumn) else column for column in data.columns]
+    new([["a", "b", "x"], *[["green", "A", 1]] * 5, *[["red", "A", 1]] * 45], old)
+    assert not capsys.readouterr().err and old == data.columns  # as evaluate compares them
+
+
 def test_words_of_a_column_that_differ_in_case_alone_are_said(table, capsys):
     table(["male", "Male", "female"] * 20, ["1", "1.0", "x"] * 20, ["up", "down", "left"] * 20)
     out = capsys.readouterr().out

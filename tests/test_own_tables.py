@@ -114,7 +114,7 @@ def test_another_training_seed_leaves_the_parts_and_another_split_seed_changes_t
 
 def test_numbers_that_are_names_become_words_the_most_frequent_ones(passengers):
     data = table(passengers, "target=lived", "drop=[id,name]", "categorical=[age,column 4]")
-    assert data.columns[2].to_dict() == {"name": "column 4", "categories": ["0", "1", "2", "3", "4"]}
+    assert data.columns[2].to_dict() == {"name": "column 4", "categories": ["0", "1", "2", "3", "4"], "covered": 1.0}
     words = ("drop=[id,name]", "categorical=[-2]", "max_categories=2")
     data = table(passengers, "target=lived", *words)
     assert [column.width for column in data.columns] == [1, 2, 2]

@@ -63,6 +63,11 @@ NO_END = re.compile(
     rf"(?:{FAR_YEAR}[-/.]?{FAR_DAY}[-/.]?{FAR_DAY}|{FAR_DAY}{MARK}{FAR_DAY}{MARK}{FAR_YEAR}){AT}(?:\.0)?", re.I
 )
 FAR = (datetime(2700, 1, 1) - EPOCH).total_seconds()
+# Dates that a spreadsheet makes of numbers and ranges: of 5,3 (in German) or 3-5 it makes 05. Mrz, 5-Mar or Mar 5,
+# which an Excel file holds as 2024-03-05 00:00:00.
+SHORT_NAME = ANY_NAME.replace("*", "?")  # as Mrz. or Sept
+SPOILT = (rf"(?P<other>\d\d?)[-. ]+{SHORT_NAME}", rf"{SHORT_NAME}[-. ]*(?P<other>\d\d?)")
+SPOILT += (r"20\d\d-(?P<month>\d\d)-(?P<other>\d\d)(?: 00:00:00)?",)
 PATTERNS = {form: re.compile(pattern, re.I) for form, pattern in FORMS.items()}
 
 
@@ -92,6 +97,15 @@ def moment(cell: str, form: str) -> float | None:
         return (datetime(year, number, int(part["day"]), *clock) - EPOCH).total_seconds()
     except ValueError:  # such as February 30
         return None
+
+
+def spoilt(cell: str) -> tuple[int, ...]:
+    """The two numbers, the smaller first, of which a spreadsheet may have made this date; () if it is no such date."""
+    found = next(filter(None, (re.fullmatch(pattern, cell, re.I) for pattern in SPOILT)), None)
+    if not found:
+        return ()
+    month = found["month"].lower()
+    return tuple(sorted((NUMBER_OF[month] if month in NUMBER_OF else int(month), int(found["other"]))))
 
 
 def is_no_date(cell: str, no_end: bool = True) -> bool:

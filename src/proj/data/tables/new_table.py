@@ -1,5 +1,6 @@
 """Compares a table with the training's, and warns of columns that the model may misunderstand."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -9,17 +10,20 @@ from torch import Tensor
 from proj.data.tables.answers import AnswerColumn, answer_codes
 from proj.data.tables.cells import count, examples_of, is_no_number
 from proj.data.tables.date_column import ENOUGH, FAR, DateColumn, doubt_new_dates
+from proj.data.tables.date_forms import spoilt
 from proj.data.tables.input_column import InputColumn
 from proj.data.tables.joined_notes import joined
 from proj.data.tables.number_column import NumberColumn
 from proj.data.tables.number_remarks import number_remarks
-from proj.data.tables.one_column import Column, WholeColumn
+from proj.data.tables.one_column import Column, WholeColumn, plain_word
 from proj.data.tables.text_table import Table
 from proj.data.tables.texts import TextColumn, words_in
 from proj.data.tables.word_column import WordColumn, words_of
 from proj.system.names import plain_name
 from proj.wording import agree, first_of, how_many
 
+RANGE = re.compile(r"\d\d? ?[-–/.,] ?\d\d?")  # 1-2, of which a spreadsheet makes January 2
+UNKNOWN = 0.02  # the share of unknown words that is worth a remark where the training had none
 SCALED, MANY = 8, 20  # the factor that suggests another unit; the fewest numbers whose spread is reliable
 
 
@@ -86,8 +90,8 @@ def is_in_another_unit(column: NumberColumn, inputs: Tensor) -> bool:
 
 
 def unknown_words(cells: Column, column: WordColumn | AnswerColumn) -> list[str]:
-    """A warning if the model does not know most words of a column, or if one differs from a word that it knows only in
-    case or accents. In a column of two answers it warns of any other word."""
+    """A warning if the model does not know most words of a column, or many more than the training had left out; or if
+    one is a word that it knows, `written_otherwise`. In a column of two answers it warns of any other word."""
     answers = isinstance(column, AnswerColumn)
     known = column.truth if answers else column.categories
     counts, all_known = words_of(cells), [*answer_codes(known)] if answers else known
@@ -95,15 +99,32 @@ def unknown_words(cells: Column, column: WordColumn | AnswerColumn) -> list[str]
     strange = Counter({word: times for word, times in counts.items() if among[word] < 0})
     if not strange:
         return []
-    some, missing = examples_of(strange), "counts as missing"
+    some, missing, others = examples_of(strange), "counts as missing", first_of([*map(repr, known)], 3)
+    pairs = written_otherwise([word for word, _ in strange.most_common()], known)
+    how = next((f": write {theirs!r} for {word!r}, as in the training" for word, theirs in pairs), "")
     if len(strange) == len(counts):
-        others = first_of([*map(repr, known)], 3)
-        return [f"none of its words ({some}) is one of the training's ({others}), so all are missing"]
+        return [f"none of its words ({some}) is one of the training's ({others}), so all are missing{how}"]
     if answers:
         return [f"{some} is neither of its two answers, and {missing}"]
-    plain = {*map(plain_name, known)}
-    if 2 * strange.total() < counts.total() and not any(plain_name(word) in plain for word in strange):
+    # Of further rows like the training's, about twice as many words as it had left out are unknown: also new ones.
+    many = UNKNOWN + 4 * (1 - column.covered) if column.covered else 0.5
+    if not how and strange.total() < max(min(many, 0.5) * counts.total(), ENOUGH * (many < 0.5)):
         return []
     have = agree(strange.total(), "has", "have")
     of_all = f"{strange.total():,} of {how_many(counts.total(), 'row')} {have} a word that the model does not know"
-    return [f"{of_all} ({some}; it knows {first_of([*map(repr, known)], 3)}), which {missing}"]
+    return [f"{of_all} ({some}; it knows {others}), which {missing}{how}"]
+
+
+def written_otherwise(words: list[str], known: list[str]) -> Iterator[tuple[str, str]]:
+    """(A word, the known one that it seems to be) for each of these words that differs from a known one in case,
+    accents, leading zeros or the kind of its dashes alone, or is a date that a spreadsheet made of it."""
+    theirs = {plain_code(word): word for word in known}
+    ranges = {tuple(sorted(map(int, re.findall(r"\d+", word)))): word for word in known if RANGE.fullmatch(word)}
+    for word in words:
+        if found := theirs.get(plain_code(word)) or ranges.get(spoilt(word)):
+            yield word, found
+
+
+def plain_code(word: str) -> str:
+    """`plain_name` of a word without leading zeros, which spreadsheets drop, and with plain hyphens for all dashes."""
+    return re.sub(r"(?<![\d.,])0+(?=\d)", "", re.sub("[\u2010-\u2015\u2212]", "-", plain_name(plain_word(word))))

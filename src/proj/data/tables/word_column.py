@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from proj.data.tables.cells import is_missing, sort_key
 from proj.data.tables.finding import EVIDENCE
-from proj.data.tables.input_column import InputColumn, are_words
+from proj.data.tables.input_column import InputColumn, are_numbers, are_words
 from proj.data.tables.one_column import Column
 from proj.data.tables.texts import hold_sentences
 from proj.wording import percent
@@ -22,14 +22,16 @@ SEVERAL = re.compile(r"(?s)[-+]?\d[\d.,]*°? ?[/x×;,|] ?[-+]?\d[\d.,]*°?|\[.*\
 
 @dataclass(frozen=True)
 class WordColumn(InputColumn):
-    """Words. categories: those with an input, which is 1 for a cell of this word, and else 0."""
+    """Words. categories: those with an input, which is 1 for a cell of this word, and else 0. covered: the share of the
+    training's words that are such; 0 in the checkpoints of older versions, whose columns equal those of today."""
 
     categories: list[str]
+    covered: float = field(default=0.0, compare=False)
 
     kind = "words"
 
     def _is_sound(self) -> bool:
-        return are_words(self.categories)
+        return are_words(self.categories) and are_numbers(self.covered)
 
     @property
     def width(self) -> int:
@@ -56,17 +58,17 @@ def measure_words(name: str, tally: Counter, most: int, asked: bool) -> WordColu
     """
     least = 1 if asked and max(tally.values(), default=0) < 2 else 2
     frequent = [word for word, times in tally.most_common(most) if times >= least]
-    return WordColumn(name, sorted(frequent, key=sort_key))
+    covered = sum(map(tally.__getitem__, frequent)) / max(1, tally.total())
+    return WordColumn(name, sorted(frequent, key=sort_key), covered)
 
 
 def doubt_coverage(column: WordColumn, tally: Counter, most: int) -> Iterator[str]:
     """A remark if the words with an input are those of less than half of the cells. For tally and most see
     `measure_words`."""
-    covered = sum(tally[word] for word in column.categories) / tally.total()
-    if covered < 0.5:
+    if column.covered < 0.5:
         of_all = f"{len(column.categories):,} of {len(tally):,} words have an input"
         why = f"dataset.max_categories={most}" if len(column.categories) == most else "others occur only once"
-        yield f"{column.name}: {of_all} ({why}), and {percent(1 - covered)} of the cells count as missing"
+        yield f"{column.name}: {of_all} ({why}), and {percent(1 - column.covered)} of the cells count as missing"
 
 
 def are_long(words: Counter) -> bool:
