@@ -859,6 +859,9 @@ def test_a_column_that_has_no_value_in_a_new_table_is_said(table, new, capsys):
             new([[*row], *[[*row.values()]] * count], data.columns)
             err = capsys.readouterr().err
             assert [name for name in row if f"column {name}: no row has a value" in err] == (gaps if count > 4 else [])
+    new([["a", "b", "c", "x"], *[["", "yes", "2021-03-05", "1"], ["C85", "no", "2021-03-05", "1"]] * 3], data.columns)
+    err = capsys.readouterr().err
+    assert "column a: none of its words ('C85')" in err and "no row has a value" not in err
 
 
 def test_columns_that_say_the_class_themselves_are_named_with_what_leaves_them_out(table, capsys):

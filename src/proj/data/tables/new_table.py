@@ -57,7 +57,8 @@ def unlike_training(table: Table, columns: dict[int, InputColumn], encoded: Tens
             notes += [f"{name}: {note}" for note in unknown_words(cells, column)]
         if isinstance(column, TextColumn) and not inputs.any() and any(map(words_in, cells)):
             notes.append(f"{name}: the model knows none of its words")
-        if len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any():  # missing cells are encoded as 0
+        may_be_empty = len(rows) >= ENOUGH and is_no_number(cells.at(0)) and not inputs.any()  # missing ones become 0
+        if may_be_empty and all(is_no_number(cell) for cell, *_ in cells.different()):
             notes.append(f"{name}: no row has a value")
     return joined(notes, [column.name for column in columns.values()])
 
