@@ -350,6 +350,14 @@ def test_groups_of_which_most_are_limits_are_words(table, predict, capsys):
         (("1,200 €", "950 €"), r"'1,200 €' can be 1.200 € or 1200 €; .* \(1.2000 € or 1200 €\)"),
         (("1,5", "2.5", "1,234", "5,678"), r"'1,234' can be 1.234 or 1234"),
         ((*("1",) * 25, "inf"), "'inf' is no number"),
+        (
+            (*("1,5",) * 25, "05. Mrz"),
+            "'05. Mrz' is no number, but a date, maybe what a spreadsheet made of one: import",
+        ),
+        (
+            (*("1.5",) * 25, "5-Mar"),
+            r"'5-Mar' is no number, but a date, .* text .* or train with 'dataset.numeric=\[a\]'",
+        ),
     ),
 )
 def test_what_is_ambiguous_is_refused(table, cells, sentence):

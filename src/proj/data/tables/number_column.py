@@ -11,6 +11,7 @@ from torch import Tensor
 
 from proj.config.quoting import typed
 from proj.data.tables.cells import LIMIT, is_no_number, is_number, number, number_and_word
+from proj.data.tables.date_forms import spoilt
 from proj.data.tables.input_column import InputColumn, are_numbers, standardised
 from proj.data.tables.one_column import Column
 from proj.data.tables.plain_numbers import plain_number
@@ -95,6 +96,9 @@ class NumberColumn(InputColumn):
         settings = ("dataset.categorical", "dataset.numeric")
         as_words, as_numbers = (typed(setting, self.name, listed=True) for setting in settings)
         as_empty = f"train with {as_numbers}, which treats such cells as empty"
+        if spoilt(cell):
+            how = f"import the column as text from where it is right, or {as_empty}"
+            raise UserError(f"{where}: {cell!r} is no number, but a date, maybe what a spreadsheet made of one: {how}.")
         if unit != self.unit:
             kind = f"in {self.unit}" if self.unit else f"without {unit}"
             ways = f"write all numbers of a column in one unit{f', or {as_empty}' if is_amount else ''}"
