@@ -14,7 +14,6 @@ from support.pages import python_lines
 from support.runs import rewritten
 from support.tables import encode, write_rows
 
-from proj.checkpoint.file import load_model
 from proj.config.compose import configure
 from proj.data.facts import Facts
 from proj.data.tables.answers import AnswerColumn
@@ -128,17 +127,28 @@ def test_a_table_in_8_bit_integers_takes_its_columns_too(mixed, whole):
     assert re.search(r"float32 .*\nint8 .*\n", whole[2]) and "takes the table's columns by their names" in whole[2]
 
 
-def test_the_pages_lines_classify_a_table_with_onnxruntime_alone(trained, tmp_path, monkeypatch):
-    lines = python_lines("DictReader")
-    assert len([line for line in lines.splitlines() if line]) == 6
+def test_the_pages_lines_classify_a_table_with_spaces_and_missing_cells_as_predict_does(tmp_path, monkeypatch):
+    lines = python_lines("csv.reader")
+    assert len([line for line in lines.splitlines() if line]) == 11
     monkeypatch.chdir(tmp_path)
-    export(trained() / "best.ckpt", output="best.onnx")
-    names = [column["name"] for column in load_model(trained() / "best.ckpt")[1]["columns"]]
-    Path("new.csv").write_text(f"{','.join(names)}\n5.1,3.5,1.4,0.2\n6.3,,4.9,1.5\n")
+    draws = np.random.default_rng(0)
+    words, numbers = ["Private", "State-gov", "?", "NA", ""], ["39", "50.5", "-7", "1e3", "?", "NA", " ", "null", "N/A"]
+    cells = {name: draws.choice(some, 300) for name, some in {"work": words, "age": numbers, "more": numbers}.items()}
+    cells["paid"] = draws.choice(["yes", "no", "NA"], 300)
+    cells["y"] = np.where(draws.random(300) < 0.1, "?", np.where(cells["work"] == "Private", ">50K", "<=50K"))
+    rows = [", ".join(row) for row in zip(*cells.values(), strict=True)]
+    Path("new.csv").write_text("\n".join([", ".join(cells), *rows, "", ""]), encoding="utf-8-sig")
+    words = ("dataset=csv", "data_dir=new.csv", "dataset.target=y", "model=mlp", "trainer.max_epochs=3")
+    train(configure(*words, "dataset.numeric=[age,more]", "hydra.run.dir=run", "~callbacks.progress"))
+    export("run/best.ckpt", output="best.onnx")
     exec(lines, found := {})
-    rows = predict(trained() / "best.ckpt", "new.csv")
-    assert found["classes"].tolist() == [row["class"] for row in rows]
-    assert found["probabilities"][1].tolist() == pytest.approx([*rows[1]["probabilities"].values()], abs=1e-5)
+    rows = predict("run/best.ckpt", "new.csv")
+    assert found["classes"].tolist() == [row["class"] for row in rows] and len({*found["classes"]}) > 1
+    shares = [[*row["probabilities"].values()] for row in rows]
+    assert np.abs(found["probabilities"] - shares).max() < 1e-5
+    Path("new.csv").write_text("work,age,more,paid\nPrivate,39 %,1,no\n")
+    with pytest.raises(ValueError, match="39 %"):
+        exec(lines, {})
 
 
 def test_without_its_data_a_table_is_compared_on_random_cells(mixed, tmp_path, monkeypatch, capsys):
