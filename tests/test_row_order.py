@@ -20,6 +20,7 @@ WRITTEN = {
     "11/01/2022 2:00 PM": lambda day: f"{day:%m/%d/%Y} 2:00 PM",
     "1 Nov 2022": lambda day: f"{day:%d %b %Y}",
     "seconds": lambda day: int(day.timestamp()),
+    "milliseconds": lambda day: 1000 * int(day.timestamp()),
     "decimal comma": lambda day: f"{day.toordinal() / 4:.2f}".replace(".", ","),
     "among them ISO": lambda day: f"{day:%Y-%m-%d}" if day.day == 1 else f"{day:%d.%m.%Y}",
 }
@@ -44,15 +45,48 @@ def parts(data, rows: list[list]) -> dict[str, list[int]]:
 
 @pytest.mark.parametrize("write", WRITTEN.values(), ids=WRITTEN)
 def test_the_last_rows_are_tested_and_those_before_validated_however_dates_are_written(tmp_path, capsys, write):
+    def said_of(day: datetime) -> str:
+        return f"{day:%Y-%m-%d %H:%M:%S}" if isinstance(write(day), int) else write(day)
+
     rows = table(tmp_path / "t.csv", map(write, DAYS))
     data = load(tmp_path / "t.csv")
     whole = [*range(100)]
     assert parts(data, rows) == {"train": whole[:72], "val": whole[72:85], "test": whole[85:]}
     assert [column.name for column in data.columns] == ["x"]  # the order is no input
-    first, last = write(DAYS[85]), write(DAYS[99])
-    assert f"in the order of when: train {write(DAYS[0])} to " in (said := capsys.readouterr().out)
+    first, last = said_of(DAYS[85]), said_of(DAYS[99])
+    assert f"in the order of when: train {said_of(DAYS[0])} to " in (said := capsys.readouterr().out)
     assert f", test {first} to {last}\n" in said
     assert parts(load(tmp_path / "t.csv", facts=data.facts), rows) == parts(data, rows)  # as resume and evaluate do
+
+
+@pytest.mark.parametrize(
+    ("days", "words", "is_said"),
+    (
+        (DAYS, (), True),
+        (DAYS[::-1], (), True),
+        ([DAYS[i * 37 % 100] for i in range(100)], (), False),  # not in order
+        ([DAYS[i // 4] for i in range(100)], (), False),  # several rows a day, as of one visit
+        (DAYS[:15], (), False),
+        (DAYS, ("group=g",), False),
+        (DAYS, ("order=when",), False),
+        (DAYS, ("fold=1", "folds=5"), False),
+    ),
+)
+def test_rows_that_are_in_the_order_of_their_dates_are_said_to_be_drawn_at_random(
+    tmp_path, capsys, days, words, is_said
+):
+    rows = [[f"{day:%Y-%m-%d}", i % 40, i * i % 37, "pq"[i % 2]] for i, day in enumerate(days)]
+    write_rows(tmp_path / "t.csv", [["when", "g", "x", "y"], *rows])
+    data = make("csv", f"data_dir={tmp_path}/t.csv", "target=y", "batch_size=4", *words)
+    said = "when: the rows are in its order: dataset.order=when tests on later rows\n"
+    assert (said in capsys.readouterr().out) == is_said
+    make("csv", f"data_dir={tmp_path}/t.csv", "target=y", "batch_size=4", *words, facts=data.facts)
+    assert said not in capsys.readouterr().out
+    if is_said:  # but not beside a test file
+        for part, some in (("train", rows[:-20]), ("test", rows[-20:])):
+            write_rows(tmp_path / f"{part}.csv", [["when", "g", "x", "y"], *some])
+        make("csv", f"data_dir={tmp_path}/t*[nt].csv", "target=y", "batch_size=4")
+        assert "parts: train is" in (out := capsys.readouterr().out) and said not in out
 
 
 def test_rows_of_one_value_stay_together_and_moved_borders_are_said(tmp_path, capsys):

@@ -111,9 +111,9 @@ class CSVDataModule(InMemoryDataModule):
         self.whole = table.checksum() if self.fold else None
         rows = examples.rows[examples.part_of == 0]  # all but those of validation and test files, or after the training
         settings = {name: getattr(self, name) for name in SETTINGS}
-        whole = Columns(table, target, examples.rows[parts["train"]], rows, settings, self.trained, self.notes)
-        columns = whole.measure()
-        if not columns:
+        training, by_chance = examples.rows[parts["train"]], not (given or self.fold)
+        whole = Columns(table, target, training, rows, settings, self.trained, self.notes, by_chance)
+        if not (columns := whole.measure()):
             raise UserError(f"{self.file} has no column to learn {table.names[target]} from{whole.why_left_out()}.")
         self.columns = [*columns.values()]
         order = torch.cat([parts[name] for name in PARTS])  # so that each part is a slice of one tensor

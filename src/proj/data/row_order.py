@@ -5,12 +5,13 @@ import numpy as np
 from proj.data.part_names import PARTS
 from proj.data.table_parts import refuse_lacking
 from proj.data.tables.date_column import DateColumn, date_remarks, doubt_files
-from proj.data.tables.dates import find_form
+from proj.data.tables.dates import are_since_1970, find_form
 from proj.data.tables.decimal_marks import MARKS, decimal_marks
 from proj.data.tables.named_column import find_column
 from proj.data.tables.number_column import NumberColumn
 from proj.data.tables.row_numbers import doubt_far
 from proj.data.tables.text_table import Table
+from proj.data.tables.timestamps import SINCE_1970, since_1970
 from proj.errors import UserError
 
 
@@ -45,11 +46,17 @@ def split_in_order(
         part_of[left[start:]] = PARTS.index(part)
         moved += [f"{part} has {len(left) - start:,} rows, not {asked:,}"] if len(left) - start != asked else []
         left = left[:start]
+    numeric = cells.numbers is not None
+    unit = next((one for one in SINCE_1970 if numeric and are_since_1970(name, cells, one)), "")
+
+    def shown(row: int) -> str:
+        return str(np.datetime64(int(since_1970(found[row], unit)), "s")).replace("T", " ") if unit else cells.at(row)
+
     lines, end_of_training = list[str](), found[part_of == 0].max(initial=-np.inf)
     for part in PARTS:
         if len(its := np.flatnonzero(part_of == PARTS.index(part))):
             first, last = its[found[its].argmin()], its[found[its].argmax()]
-            lines.append(f"{part} {' to '.join(dict.fromkeys((cells.at(first), cells.at(last))))}")
+            lines.append(f"{part} {' to '.join(dict.fromkeys((shown(first), shown(last))))}")
             if part != "train" and found[first] < end_of_training:  # only where it has a file of its own
                 notes.append(f"{part} begins before train ends: it is no test on rows that come later")
     why = f" ({', '.join(moved)}, since rows of one value stay together)" if moved else ""

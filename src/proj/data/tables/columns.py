@@ -11,7 +11,7 @@ from proj.config.quoting import typed
 from proj.data.tables.answers import AnswerColumn, answer_values, find_answers
 from proj.data.tables.cells import Count, count, is_missing
 from proj.data.tables.chosen_columns import LISTED, OF_SPLIT, chosen_columns, is_index
-from proj.data.tables.date_column import DateColumn, date_remarks, doubt_files
+from proj.data.tables.date_column import DateColumn, date_remarks, doubt_files, doubt_order
 from proj.data.tables.date_forms import DURATION
 from proj.data.tables.date_parts import DATE_PARTS, parts_of
 from proj.data.tables.dates import doubt_words, find_form
@@ -41,7 +41,8 @@ class Columns:
     rows: the rows from which the kind of each column is inferred: all but those of validation and test files, so that
         the result is the same in all folds. The classes are not used for it.
     settings: those of `CSVDataModule` that say what a column holds: SETTINGS. trained: the columns of a checkpoint, by
-    name, which are treated as then. notes: warnings are added here. found: by column index.
+    name, which are treated as then. notes: warnings are added here. by_chance: whether the validation and test rows are
+    drawn at random. found: by column index.
     """
 
     table: Table
@@ -51,6 +52,7 @@ class Columns:
     settings: dict[str, Any]
     trained: dict[str, InputColumn]
     notes: list[str]
+    by_chance: bool = False
     found: dict[int, Finding] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -176,6 +178,8 @@ class Columns:
             raise UserError(f"column {name} {NO_DATE}")
         if not self.trained:
             self.notes += [*date_remarks(column, cells, seconds), *doubt_files(column, seconds, self.table, self.rows)]
+            if self.by_chance and self.settings["group"] is None and len(seconds) >= EVIDENCE:
+                self.notes += doubt_order(name, seconds)
         parts, low, high = parts_of(seconds), np.nanmin(seconds), np.nanmax(seconds)
         possible = [part for part in DATE_PARTS if (part == "hours") == (column.date == DURATION)]
         names = [part for part in possible if np.nanmin(parts[part]) < np.nanmax(parts[part])]

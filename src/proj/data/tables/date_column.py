@@ -168,6 +168,15 @@ def doubt_files(column: DateColumn, seconds: np.ndarray, table: Table, rows: np.
     return [f"{column.name}: read as {column.date}; {file} {why}" for file in early]
 
 
+def doubt_order(name: str, seconds: np.ndarray) -> list[str]:
+    """A remark if the rows are in the order of these dates, so that test rows which are drawn at random lie between
+    others of about the same time. seconds: (N,) the dates, nearly all of which must be different."""
+    steps = np.diff(seconds[~np.isnan(seconds)])
+    if len(np.unique(seconds)) < 0.9 * len(seconds) or not ((steps >= 0).all() or (steps <= 0).all()):
+        return []
+    return [f"{name}: the rows are in its order: {typed('dataset.order', name)} tests on later rows"]
+
+
 def doubt_new_dates(column: DateColumn, cells: Column, seconds: np.ndarray) -> list[str]:
     """Remarks on the dates of a new table: on those that count as missing, on years far from the training's, and on
     days that all are up to 12, while the training has later ones. seconds: (B,) the dates."""
