@@ -1027,6 +1027,29 @@ def test_a_row_that_may_name_the_columns_of_another_table_is_refused_or_named_ab
             assert (note in capsys.readouterr().out) == (is_refused and place == 0)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_said"),
+    (
+        (["", "Sales", "Sales", "y"], ["Region", "2023", "2024", "y"], True),  # of merged cells
+        (["Area", "Sales", "Sales 2", "y"], ["Region", "2023", "2024", "y"], True),
+        (["", "Sales", "Sales 2", "y"], ["Region", "2023", "2024", ""], True),
+        (["", "Sales", "Sales 2", "y"], ["North", "2023", "2024", ""], False),  # an example without a class
+        (["", "Sales", "Sales 2", "y"], ["7", "2023", "2024", "rare"], False),  # without a name, an index
+        (["Area", "Sales", "Sales 2", "y"], ["Region", "2023", "2024", "rare"], False),
+        (["", "Sales", "Sales 2", "y"], ["Region", "2023", "2024", "p"], False),
+    ),
+)
+def test_a_second_line_of_a_header_that_holds_years_is_named(load, tmp_path, capsys, first, second, is_said):
+    first = [f"{name} 2" if name == first[place - 1] else name for place, name in enumerate(first)]
+    rows = [[["North", "South"][i % 2], i * i % 37 / 10, i * i % 41, "pq"[i % 3 > 0]] for i in range(40)]
+    write_rows(tmp_path / "t.csv", [first, second, *rows])
+    load("t.csv")
+    said = (
+        f"line 2, {', '.join(second).rstrip(' ')}, is no example: if it names the columns, delete the lines above it\n"
+    )
+    assert (said in capsys.readouterr().out) == is_said
+
+
 def test_a_header_that_is_read_as_an_example_is_named(load, tmp_path, capsys):
     (tmp_path / "t.csv").write_text(flowers())
     load("t.csv", "header=false", "target=-1")

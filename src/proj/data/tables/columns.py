@@ -68,7 +68,7 @@ class Columns:
         numbers = {place: column for place, column in self._taken().items() if isinstance(column, NumberColumn)}
         if not self.trained:
             self.notes += without_effect
-            self.notes += check_second_header(self.table, [*numbers], self.rows)
+            self.notes += check_second_header(self.table, self.target, [*numbers], self.rows)
             self.notes += describe_totals(self.table, self.target, self.rows)
             self.notes += describe_gaps(self.table, self.target, [*self.kinds])
         marks = decimal_marks(self.table, numbers, self.settings["decimal"], self.notes)

@@ -85,16 +85,18 @@ def has_fractions(table: Table, place: int) -> bool:
     return bool(cells) and is_number(cells[0]) and not any(map(str.isdecimal, cells))
 
 
-def check_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> list[str]:
+def check_second_header(table: Table, target: int, numbers: list[int], rows: np.ndarray) -> list[str]:
     """Raises UserError if a row between the examples seems to be the header of a second table in the same file: it is
     no example because of its class, it has different words even in columns of numbers, and none occurs in an example.
-    Such a row above all examples may be the header itself, below a title: it is named in a remark.
+    Such a row above all examples may be the header itself, below a title: it is named in a remark, and so is the first
+    row if it `completes_header`.
 
-    numbers: the indices of the columns of numbers. rows: the indices of the examples.
+    target: the index of the target column. numbers: those of the columns of numbers. rows: those of the examples.
     """
+    above = [0] if rows[0] and completes_header(table, target) else []
     if not numbers or any(table.columns[place].numbers is not None for place in numbers):  # a column without any word
-        return []
-    said, others = list[str](), np.setdiff1d(np.arange(rows[-1]), rows, assume_unique=True)
+        return [said_above(table, row) for row in above]
+    others = np.setdiff1d(np.arange(rows[-1]), rows, assume_unique=True)
     for place in numbers:
         cells = table.columns[place].take(others)
         others = others[[not (is_number(cell) or is_no_number(cell)) for cell in cells]]
@@ -104,13 +106,34 @@ def check_second_header(table: Table, numbers: list[int], rows: np.ndarray) -> l
         are_names = 1 < len(filled) == sum(map(bool, cells))  # a row of repeated words, such as "refused", is no header
         if not are_names or any(column.take(rows).holds([cell]).any() for cell, column in filled.items()):
             continue
-        names = f"{table.file}: line {table.line(row)}, {shorten(', '.join(cells), 60, placeholder=' …')},"
         if row > rows[0]:
             how = "move that to a file of its own, or delete the line if the rows below it belong to the first"
-            raise UserError(f"{names} may name the columns of another table: {how}.")
-        how = "delete the lines above it" if row or table.headed else "dataset.header=true says so"
-        said.append(f"{names} is no example: if it names the columns, {how}")
-    return said
+            raise UserError(f"{line_with(table, row)} may name the columns of another table: {how}.")
+        above.append(row)
+    return [said_above(table, row) for row in dict.fromkeys(above)]
+
+
+def completes_header(table: Table, target: int) -> bool:
+    """Whether the row below the header may be its second line, with years above numbers, say: its class is the name of
+    the target, as in merged cells; or a column without a name has a word there that is in no other row."""
+    first = [column.at(0) for column in table.columns]
+    words = [
+        place for place, cell in enumerate(first) if is_unnamed(table.names[place]) and cell and not is_number(cell)
+    ]
+    alone = any(sum(map(first[place].__eq__, table.columns[place])) == 1 for place in words)
+    return table.headed and (first[target] == table.names[target] or alone)
+
+
+def said_above(table: Table, row: int) -> str:
+    """A remark on a row above all examples that may be the header."""
+    how = "delete the lines above it" if row or table.headed else "dataset.header=true says so"
+    return f"{line_with(table, row)} is no example: if it names the columns, {how}"
+
+
+def line_with(table: Table, row: int) -> str:
+    """The line of a row for messages, with the beginning of its cells."""
+    cells = ", ".join(column.at(row) for column in table.columns)
+    return f"{table.file}: line {table.line(row)}, {shorten(cells, 60, placeholder=' …')},"
 
 
 def describe_totals(table: Table, target: int, rows: np.ndarray) -> list[str]:
