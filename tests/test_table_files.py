@@ -392,7 +392,7 @@ def test_the_same_table_in_two_formats_is_refused(load, tmp_path):
 
 
 PARTS = ("train val test", "Training validation TEST", "adult_train adult_valid adult_test")
-PARTS += ("train-00000-of-00001 validation-00000-of-00001 test-00000-of-00001",)
+PARTS += ("train-00000-of-00001 validation-00000-of-00001 test-00000-of-00001", "datatraining dataval datatest2")
 
 
 @pytest.mark.parametrize("names", PARTS)
@@ -406,6 +406,12 @@ def test_files_that_are_named_as_parts_are_these_parts(load, tmp_path, capsys, n
     assert "parts: train is " in capsys.readouterr().out
     training = torch.tensor([i * i % 17 + i / 10 for i in range(40)], dtype=torch.float64)
     assert data.columns[0].mean == pytest.approx(float(training.mean()))  # of the training file alone
+
+
+def test_several_files_of_one_part_are_it_together(load, tmp_path, capsys):
+    write(tmp_path / "in", datatraining__csv=flowers(), datatest__csv=flowers(40, 8), datatest2__csv=flowers(48, 9))
+    assert [len(load("in").splits[part].targets) for part in ("train", "val", "test")] == [34, 6, 17]
+    assert "train is datatraining.csv, test is datatest.csv, test is datatest2.csv, val is" in capsys.readouterr().out
 
 
 def test_a_part_without_a_file_is_drawn_from_the_training_file(load, tmp_path, capsys):

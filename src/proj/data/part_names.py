@@ -18,11 +18,11 @@ PARTS = ("train", "val", "test")
 
 def part_named(path: str, by_words: bool = False) -> str | None:
     """The part that a file or folder is named after, "" if its name says that examples have no classes, else None.
-    by_words: look at each word of the name, as in seg_train, TestSet, valset and seg_pred, not at the whole name."""
+    by_words: look at each word of the name, as in seg_train, TestSet, datatest and seg_pred, not at the whole name."""
     name = os.path.basename(path)
     words = {name.lower()}
     if by_words:
-        words = {word.removesuffix("set").removesuffix("data") for word in words_in(name)}
+        words = {word.removesuffix("set").removesuffix("data").removeprefix("data") for word in words_in(name)}
     return next((part for part, names in NAMES.items() if words & {*names}), None)
 
 
