@@ -325,7 +325,7 @@ def test_words_that_have_an_order_are_said(table):
     data = table(*([cells[i % len(cells)] for i in range(60)] for cells in AS_WORDS.values()))
     assert [taken(data)[name] for name in "abcde"] == ["words"] * 5
     for name, (what, cells) in zip("abcde", AS_WORDS.items(), strict=True):
-        said = f"{name}: read as words, although they are {what} ({cells[0]}): write "
+        said = f"{name}: taken for words, although they are {what} ({cells[0]}): write "
         assert any(note.startswith(said) for note in data.notes)
 
 
@@ -338,7 +338,7 @@ def test_a_column_of_words_of_which_many_are_dates_is_said(table, capsys):
     cells = [f"{1 + i % 28}.{1 + i % 18}.2020" for i in range(60)]  # of months that there are not
     assert taken(table(cells))["a"] != "dates"
     (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("a: ")]
-    assert "a: read as words, although 70% are dates (day.month.year), others not ('13.13.2020'): 'dataset.d" in line
+    assert "a: taken for words, although 70% are dates (day.month.year), others not ('13.13.2020'): 'dataset.d" in line
     table([f"{1 + i % 28}.{1 + i // 28}.2020" if i < 51 else f"{i - 50}.3.2020 - 9.4.2020" for i in range(60)])
     assert "although 85% are dates (day.month.year), others not ('1.3.2020 - 9.4.2020" in capsys.readouterr().out
     table(cells, words=["categorical=[a]"])
@@ -351,7 +351,7 @@ def test_a_column_of_numbers_in_several_units_is_said(table, capsys, seldom, sha
     cells = [f"{i} kg" if i % seldom else f"{i * 1000} g" for i in range(60)]
     assert taken(table(cells))["a"] == "left out"
     how = "write plain numbers in one unit, if they are amounts"
-    assert f"a: read as words, although nearly all are numbers ({shares}): {how}" in capsys.readouterr().out
+    assert f"a: taken for words, although nearly all are numbers ({shares}): {how}" in capsys.readouterr().out
     table([f"{i}" if i % 10 == 0 else f"{i} kg" for i in range(60)])
     assert "nearly all are numbers (90% in kg, 10% in no unit)" in capsys.readouterr().out
     table([f"{i % 7} kg" if i % 2 else "heavy" for i in range(60)])

@@ -252,7 +252,7 @@ def test_a_price_without_cents_is_not_negative(table, capsys, cell):
 
 def test_amounts_with_a_letter_for_their_size_are_said_to_be_words(table, capsys):
     table(column("€12.1M", "€565K", "€3M"))
-    assert "a: read as words, although nearly all are numbers (6" in capsys.readouterr().out
+    assert "a: taken for words, although nearly all are numbers (6" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("cells", "are_codes"), ((("1E2", "101", "2E3"), True), (("1E2", "1.5E2", "7"), False)))
@@ -260,6 +260,14 @@ def test_numbers_that_may_be_codes_with_a_letter_are_said(table, capsys, cells, 
     table(column(*cells))
     said = "a: numbers such as 1E2 may be codes: 'dataset.categorical=[a]' reads them as words"
     assert (said in capsys.readouterr().out) == are_codes
+
+
+def test_a_column_of_words_that_is_left_out_is_not_said_to_be_read_though_most_are_numbers(table, capsys):
+    cells = [f"PC {i * 7919}" if i % 5 == 0 else f"{i * 7919}" for i in range(100)]
+    table("\n".join(["a;b;y", *(f"{cell};{i * i % 37};{'pq'[i % 2]}" for i, cell in enumerate(cells))]))
+    out = capsys.readouterr().out
+    assert "left out, since almost no word occurs twice: a\n" in out and "read as words" not in out
+    assert "a: taken for words, although 80% are numbers, others not ('PC 0'," in out
 
 
 def test_the_usual_words_for_a_missing_number_need_no_remark(table):
@@ -329,7 +337,7 @@ def test_groups_of_which_most_are_limits_are_words(table, predict, capsys):
     text = column("<18", ">=65", "20")
     assert table(text).columns[0].categories == ["20", "<18", ">=65"]
     said = capsys.readouterr().out
-    assert "a: read as words, although 33% are numbers, others not ('<18', '>=65'): 'dataset.num" in said
+    assert "a: taken for words, although 33% are numbers, others not ('<18', '>=65'): 'dataset.num" in said
     assert "reads them as numbers, and limits as the number itself\n" in said
     columns = table(text, "numeric=[a]").columns
     assert columns[0].mean == pytest.approx((18 + 65 + 20) / 3, rel=0.2)

@@ -110,14 +110,14 @@ def doubt_words(name: str, words: Sequence[str]) -> list[str]:
     for what, (pattern, others) in AS_WORDS.items():
         if sum(bool(re.fullmatch(pattern, word, re.I)) for word in first) >= 0.8 * len(first):
             these = f"although they are {what} ({words[0][:20]})"
-            return [f"{name}: read as words, {these}: write {others}, if their order matters"]
+            return [f"{name}: taken for words, {these}: write {others}, if their order matters"]
     form = max(FORMS, key=lambda form: share_of_dates(first, form, 0.2))
     if not (fit := share_of_dates(first, form, 0.2) and share_of_dates(words, form, 0.2)):
         return []
     other = next((word for word in words if moment_of_column(word, form) is None), "")
     but = f", others not ({other[:20]!r})" if other else ""
     how = typed("dataset.dates", name, listed=True)
-    return [f"{name}: read as words, although {fit:.0%} are dates ({form}){but}: {how} reads it as dates"]
+    return [f"{name}: taken for words, although {fit:.0%} are dates ({form}){but}: {how} reads it as dates"]
 
 
 def are_since_1970(name: str, cells: Column, unit: str) -> bool:

@@ -53,8 +53,8 @@ def number_remarks(name: str, seen: Count, is_numeric: bool, kind: str) -> Itera
         partly = f"although {share:.0%} are numbers, others not ({such})"
         rest = ", and limits as the number itself" if limits else ""
         rest += ", and the others as missing" if seen.words or seen.missing else ""
-        yield f"{name}: read as words, {partly}: {as_numbers} reads them as numbers{rest}"
+        yield f"{name}: taken for words, {partly}: {as_numbers} reads them as numbers{rest}"
     elif not kind and (units := units_of(seen)):
         amounts = first_of([f"{percent(times / units.total())} in {unit}" for unit, times in units.most_common()], 5)
         how = "write plain numbers in one unit, if they are amounts"
-        yield f"{name}: read as words, although nearly all are numbers ({amounts}): {how}"
+        yield f"{name}: taken for words, although nearly all are numbers ({amounts}): {how}"
