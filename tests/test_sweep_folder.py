@@ -115,6 +115,21 @@ def test_what_was_frozen_by_a_command_that_was_killed_is_no_job_of_the_next(tmp_
     assert left == {"conf", "7_mine", "8_notes", "2_seed=3 copy"}  # what it has not made itself
 
 
+def test_a_new_sweep_deletes_no_folders_of_the_users_own(tmp_path):
+    for file in (
+        "1_k8s/train_job.yaml",
+        "2_notes/job.yaml.bak",
+        "3_empty/",
+        "4_half/job.yaml.12345678.tmp",
+        "5_seed=6/",
+    ):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).mkdir() if file.endswith("/") else (tmp_path / file).write_text("x")
+    Sweep(tmp_path).clear()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1_k8s", "2_notes", "3_empty"]
+    assert (tmp_path / "1_k8s/train_job.yaml").read_text() == "x" and (tmp_path / "2_notes/job.yaml.bak").exists()
+
+
 def test_ctrl_c_while_jobs_are_frozen_leaves_none_of_them(tmp_path):
     interrupt = functools.partial(signal.default_int_handler, signal.SIGINT, None)
     stop = functools.partial(die_while_freezing, "3_", interrupt)

@@ -1,6 +1,7 @@
 """The folder of a sweep: begins it, reads one that was begun before, and says which of its jobs have to run."""
 
 import os
+import re
 from collections.abc import Container
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ class Sweep(FrozenJobs):
         self.names.clear()
         frozen = self.frozen_jobs().values()
         for folder in [path for path in self.folder.glob("[0-9]*_*") if path.is_dir()]:
-            whole = RunFolder(folder).job.exists()
+            whole = RunFolder(folder).job.exists()  # of the sweep, if it is one of `frozen`; or else the user's own
             if self.holds_its_job_alone(folder.name) and (folder.name in frozen or not whole):
                 for file in folder.iterdir():
                     file.unlink()
@@ -129,9 +130,11 @@ class Sweep(FrozenJobs):
         write_atomically(self.files.manifest, yaml.safe_dump(self.manifest, sort_keys=False))
 
     def holds_its_job_alone(self, name: str) -> bool:
-        """Whether the folder holds nothing but job.yaml, complete or half written."""
+        """Whether the folder holds job.yaml, complete or half written by `whole_file`, and nothing else; or nothing
+        yet, if it has the name of a job, such as 3_seed=4: an empty folder of another name is the user's."""
         run = self.run_folder(name)
-        return all(run.job.name in file.name for file in run.path.iterdir())
+        files, half = [file.name for file in run.path.iterdir()], rf"{re.escape(run.job.name)}(\.[0-9a-f]{{8}}\.tmp)?"
+        return all(re.fullmatch(half, file) for file in files) and (bool(files) or "=" in name)
 
     def unfinished(self) -> list[str]:
         """The names of the jobs that have to run, or run again: they have no result and were not pruned."""
