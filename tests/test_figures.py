@@ -133,11 +133,16 @@ def test_a_run_without_its_last_checkpoint_is_not_begun_anew_over_its_best(confi
     assert train(cfg)["epochs"] == 3
 
 
+OF_A_RUN = ["run.json", "metrics.json", "metrics.csv", "columns.csv", "loggers.json", "status.json", "fold.csv"]
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
         ("best.ckpt", r"delete best\.ckpt in .*run to start over"),
         ("config.yaml", r"config\.yaml is another program's and would be overwritten"),
+        ("previous.ckpt", r"previous\.ckpt is truncated or is not a checkpoint"),
+        *((name, f"holds no run but {name}, and a run would replace it: move it away, or") for name in OF_A_RUN),
     ],
 )
 def test_what_another_run_or_program_has_left_in_a_folder_is_not_overwritten(configure, tmp_path, name, sentence):

@@ -236,6 +236,17 @@ def test_curves_count_epochs_and_end_where_the_file_is_cut(tmp_path):
     assert [epoch for epoch, _ in read_run(folder).curves["val/acc"]] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("name", ["report.csv", "report.md", "report.tex", "report.json", "report.html"])
+def test_a_report_replaces_a_report_but_no_file_of_the_users_own(tmp_path, name):
+    write_run(tmp_path / "run", 0.5)
+    (tmp_path / name).write_text("place,mine\n")
+    with pytest.raises(UserError, match=f"has {name}, but no report of this project, and a report would replace it"):
+        report([tmp_path])
+    assert (tmp_path / name).read_text() == "place,mine\n" and len(os.listdir(tmp_path)) == 2
+    report([tmp_path], tmp_path / "new")
+    report([tmp_path], tmp_path / "new")
+
+
 def test_the_csv_has_a_row_a_run_and_every_setting_and_figure(tmp_path):
     for seed in (0, 1):
         write_run(tmp_path / f"a, {seed}", 0.5 + seed / 10, seed=seed, finished=seed == 0)

@@ -130,6 +130,15 @@ def test_a_new_sweep_deletes_no_folders_of_the_users_own(tmp_path):
     assert (tmp_path / "1_k8s/train_job.yaml").read_text() == "x" and (tmp_path / "2_notes/job.yaml.bak").exists()
 
 
+@pytest.mark.parametrize("name", ["git.diff", "study.log", "importance.json", "report.csv", "report.md"])
+def test_a_new_sweep_replaces_no_file_of_the_users_own(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UserError, match=f"{name}.* would replace it: move it away, or"):
+        Sweep(tmp_path).read_if_begun(None)
+    (tmp_path / name).unlink()
+    assert not Sweep(tmp_path).read_if_begun(None)
+
+
 def test_ctrl_c_while_jobs_are_frozen_leaves_none_of_them(tmp_path):
     interrupt = functools.partial(signal.default_int_handler, signal.SIGINT, None)
     stop = functools.partial(die_while_freezing, "3_", interrupt)

@@ -29,7 +29,13 @@ from proj.config.check_words import (
 )
 from proj.config.declared import accepted, declared, kind_of_data, parts_with_a_class, takes
 from proj.config.explain import sentences
-from proj.config.new_folder import make_folder, make_new_folder, refuse_run_in_a_sweep, refuse_sweep_in_a_run
+from proj.config.new_folder import (
+    make_folder,
+    make_new_folder,
+    refuse_files_of_others,
+    refuse_run_in_a_sweep,
+    refuse_sweep_in_a_run,
+)
 from proj.config.settings.ranges import JOBS_AT_ONCE
 from proj.errors import UserError
 from proj.system.platform import refuse_no_text
@@ -160,6 +166,8 @@ class Check(Callback):
                 check_data(config)  # a run with a checkpoint may be finished, and then needs no data
             self.name_folder(config.hydra.run)
             refuse_run_in_a_sweep(config.hydra.run.dir)
+            if not config.trainer.get("fast_dev_run"):  # which writes nothing
+                refuse_files_of_others(RunFolder(config.hydra.run.dir))
             make_folder(Path(config.hydra.run.dir), "hydra.run.dir")
 
     def on_multirun_start(self, config: DictConfig, **kwargs) -> None:

@@ -13,6 +13,7 @@ from proj.system.processes import broadcast_text
 from proj.system.run_folder import RunFolder, SweepFolder, read_flat
 from proj.system.shell import as_command
 from proj.system.slurm import slurm_name
+from proj.wording import agree, first_of
 
 NAMED: set[str] = set()  # folders that this process has named by the time, and not made yet
 # The values of each configuration that `configure` has composed in this process, by its run's folder.
@@ -99,6 +100,34 @@ def refuse_sweep_in_a_run(folder: str) -> None:
     if run.job.is_file() or "choices.dataset" in read_flat(run.config):
         raise UserError(
             f"{folder} is the folder of a run: choose another for the sweep, hydra.sweep.dir=path/to/folder"
+        )
+
+
+def files_to_replace(folder: RunFolder | SweepFolder) -> list[Path]:
+    """The files that a new run or sweep would replace in its folder; [] if one of this project has begun there.
+
+    Checkpoints are left out: they are looked into before one is replaced.
+    """
+    if isinstance(folder, SweepFolder):
+        # A sweep that was stopped while it began may have left git.diff, with folders of jobs or its conf/ beside it.
+        stopped = folder.conf.is_dir() or folder.jobs_frozen()
+        files = [folder.study, folder.importance, *([] if stopped else [folder.uncommitted])]
+        return [] if folder.manifest.is_file() else files
+    settings = (read_flat(file) for file in (folder.config, folder.composed))
+    if folder.last.is_file() or folder.job.is_file() or any("choices.dataset" in words for words in settings):
+        return []
+    written = folder.record, folder.metrics, folder.table, folder.columns, folder.entry, folder.failure, folder.fold
+    return [*written]
+
+
+def refuse_files_of_others(folder: RunFolder | SweepFolder) -> None:
+    """Raises UserError if a new run or sweep would replace files in its folder that are not of a run or sweep."""
+    if files := [file.name for file in files_to_replace(folder) if file.is_file()]:
+        what, option = ("sweep", "hydra.sweep.dir") if isinstance(folder, SweepFolder) else ("run", "hydra.run.dir")
+        it = agree(len(files), "it", "them")
+        raise UserError(
+            f"{folder.path} holds no {what} but {first_of(files, 5)}, and a {what} would replace {it}: move {it} away, "
+            f"or choose another folder, {option}=path/to/folder."
         )
 
 

@@ -14,6 +14,7 @@ charts.py        its curves, dots and bars
 parallel.py      its chart of parallel coordinates
 scales.py        the scales and labels of the charts' axes
 other_files.py   writes report.json, .md and .tex
+replaced.py      refuses a report that would replace files of the user's own
 out_of_fold.py   collects the predictions for the held-out fold of each run
 label_issues.py  lists the examples whose labels may be wrong
 """

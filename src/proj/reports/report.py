@@ -11,6 +11,7 @@ from proj.reports.conclusions import conclude, in_doubt, sentences
 from proj.reports.other_files import other_files
 from proj.reports.out_of_fold import out_of_fold
 from proj.reports.page import html_text
+from proj.reports.replaced import refuse_other_reports
 from proj.reports.runs import Run, find_runs
 from proj.reports.table import print_comparison
 from proj.system.files import csv_text, write_outputs
@@ -57,7 +58,7 @@ def report(
 
     output: the folder for the files, or else the first of `folders`. title: of the page. resume: returns the command
     that resumes the sweep of these runs; it is called, and the command printed, if more seeds are needed.
-    Raises UserError if a folder is missing or holds no run, or if the files cannot be written.
+    Raises UserError if a folder is missing or holds no run, or if the files cannot be written, or would replace others.
     """
     runs, output = find_runs(folders), output or folders[0]
     comparison = conclude(compare(runs))
@@ -71,7 +72,9 @@ def report(
     for line in [*sentences(comparison), *lines]:
         print(wrapped(line, console.width))
     html = html_text(comparison, importances(runs), title or " ".join(map(str, folders)), output)
-    files |= {"report.html": html, "report.csv": runs_as_csv(comparison), **other_files(comparison)}
+    # report.csv is the first, so that there is one where a report was stopped while it was written.
+    files = {"report.csv": runs_as_csv(comparison), "report.html": html, **other_files(comparison), **files}
+    refuse_other_reports(output, [name for name in files if name != "label_issues.csv"])  # evaluate writes that, too
     write_outputs(output, files)
     print(readable(f"{output / 'report.html'} and report.csv, .json, .md, .tex beside it"))
     return comparison

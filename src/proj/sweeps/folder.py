@@ -10,9 +10,11 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.allowed_classes import TRUSTED, needs_trust, trust_option
+from proj.config.new_folder import refuse_files_of_others
 from proj.config.own_code import changed_code
 from proj.config.words import key_of
 from proj.errors import UserError
+from proj.reports.replaced import refuse_other_reports
 from proj.sweeps.frozen import FrozenJobs
 from proj.sweeps.sweep_file import asks_for, copy_conf, describe, git, read_manifest
 from proj.sweeps.swept import holds_another_sweep
@@ -37,7 +39,8 @@ class Sweep(FrozenJobs):
 
     def read_if_begun(self, config: DictConfig) -> bool:
         """Whether the folder holds a sweep that was begun before; then read it.
-        Raises UserError if that sweep is another than `config` asks for, or if its sweep.yaml is lost."""
+        Raises UserError if that sweep is another than `config` asks for, or if its sweep.yaml is lost; and where a new
+        sweep would replace files that are not of a sweep or a report."""
         if not self.files.manifest.exists():
             begun = [name for name in self.frozen_jobs().values() if not self.holds_its_job_alone(name)]
             if begun:
@@ -45,6 +48,8 @@ class Sweep(FrozenJobs):
                     f"{self.folder} holds the job {begun[0]} of a sweep whose sweep.yaml is gone: put it back, or "
                     "choose another sweep_name or hydra.sweep.dir."
                 )
+            refuse_files_of_others(self.files)
+            refuse_other_reports(self.folder)
             return False
         self.manifest, self.trust = read_manifest(self.folder), list(TRUSTED)
         check_files(self.folder, self.manifest, self.trust)

@@ -13,7 +13,7 @@ from proj.checkpoint.writing import contents
 from proj.config.check_values import check_changes, check_parts, check_ranges
 from proj.config.check_words import check_momentum
 from proj.config.compose import resolved
-from proj.config.new_folder import as_composed, make_new_folder
+from proj.config.new_folder import as_composed, make_new_folder, refuse_files_of_others
 from proj.config.stored_run import bring_up_to_date
 from proj.data.shrinking import describe_end
 from proj.data.tables.column_list import SHOWN
@@ -83,6 +83,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
                     folder.rmdir()
         if rank():
             return train_in(folder, cfg)
+        refuse_files_of_others(RunFolder(folder))
         with locked(folder), failure_recorded(folder), services_finished():
             return train_in(folder, cfg)
 

@@ -108,7 +108,7 @@ def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
     """(The newest usable checkpoint, its contents), or None if there is no checkpoint at all.
 
     One that is damaged is renamed, and one that is refused only if the previous one can be used: else it is kept, since
-    it may be the user's own copy. Raises UserError if neither is usable.
+    it may be the user's own copy, as all are in a folder where no run has begun. Raises UserError if neither is usable.
     """
     run, unusable = RunFolder(folder), dict[Path, UserError]()
     for path in filter(Path.is_file, (run.last, run.previous)):
@@ -122,6 +122,8 @@ def newest_checkpoint(folder: Path) -> tuple[Path, dict] | None:
         return path, checkpoint
     if not unusable:
         return None
+    if not run.config.is_file():  # no run has begun here: these files are the user's own
+        raise next(iter(unusable.values()))
     refused = [error for error in unusable.values() if isinstance(error, RefusedCheckpoint)]
     for path, error in unusable.items():
         if error not in refused:
