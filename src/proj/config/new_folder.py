@@ -116,8 +116,9 @@ def files_to_replace(folder: RunFolder | SweepFolder) -> list[Path]:
     settings = (read_flat(file) for file in (folder.config, folder.composed))
     if folder.last.is_file() or folder.job.is_file() or any("choices.dataset" in words for words in settings):
         return []
-    written = folder.record, folder.metrics, folder.table, folder.columns, folder.entry, folder.failure, folder.fold
-    return [*written]
+    written = [folder.record, folder.metrics, folder.table, folder.columns, folder.entry, folder.fold]
+    failed = read_flat(folder.failure).keys() == {"status", "reason"}  # a run in Python, before its config.yaml
+    return written if failed else [*written, folder.failure]
 
 
 def refuse_files_of_others(folder: RunFolder | SweepFolder) -> None:
