@@ -224,6 +224,23 @@ def test_data_of_the_right_size_with_other_content_is_refused_on_resume(configur
         train(configure(*words, f"data_dir={tmp_path}/other"))
 
 
+def write_table(file: Path, unit=1.0, word="u") -> None:
+    rows = (f"{unit * (row % 7)},{(word, 'v')[row % 2]},{'xyz'[row % 3]}" for row in range(60))
+    file.write_text("\n".join(["size,kind,class", *rows]) + "\n")
+
+
+@pytest.mark.parametrize(("changed", "column"), [({"unit": 1024.0}, "size"), ({"word": "q"}, "kind")])
+def test_a_table_in_other_units_or_words_is_refused_on_resume(configure, tmp_path, changed, column):
+    words = ("dataset=csv", "dataset.target=class", "model=mlp", f"data_dir={tmp_path}/table.csv", "scheduler=none")
+    write_table(tmp_path / "table.csv")
+    train(configure(*words, "trainer.max_epochs=1"))
+    write_table(tmp_path / "table.csv", **changed)  # which gives the network the same inputs
+    with pytest.raises(UserError, match=f"run on other data .another name, scale or words of {column}.: a file has"):
+        train(configure(*words, "trainer.max_epochs=2"))
+    write_table(tmp_path / "table.csv")
+    assert train(configure(*words, "trainer.max_epochs=2"))["epochs"] == 2
+
+
 def without_memory(loss):
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 8.00 GiB.")
 

@@ -140,7 +140,8 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     config = OmegaConf.to_container(cfg, resolve=True)
     described = contents(config, data, model.measured)
     start.refuse_other_data(described)
-    refuse_data_unlike_other_jobs(folder, config["dataset"], described["data"], described["class_names"])
+    of_the_data = (described[key] for key in ("data", "class_names", "columns"))
+    refuse_data_unlike_other_jobs(folder, config["dataset"], *of_the_data)
     if rank() == 0:
         write_atomically(run.config, OmegaConf.to_yaml(cfg, resolve=True))
         run.remove_unfinished_checkpoints()

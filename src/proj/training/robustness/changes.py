@@ -1,6 +1,8 @@
 """Compares a stopped run with now: other settings or data are refused, and another machine gives a warning."""
 
 import json
+import math
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +92,37 @@ def renamed(before: list[str] | None, now: list[str]) -> str:
     return first_of([f"{old!r} then, {new!r} now" for old, new in pairs if spelling(old) != spelling(new)], 3)
 
 
-def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str, class_names: list[str]) -> None:
-    """Raises UserError if an earlier job of the same sweep had other examples, or other names of the classes, with the
-    same settings of the dataset.
+def alike(before: Any, now: Any, unit: float = 0.0) -> bool:
+    """Whether two descriptions of columns agree, in whatever spelling and but for rounding. unit: of the numbers."""
+    if isinstance(before, dict):
+        same_keys, unit = isinstance(now, dict) and before.keys() == now.keys(), before.get("std", unit)
+        return same_keys and all(alike(value, now[key], unit) for key, value in before.items())
+    if isinstance(before, list | tuple):
+        return len(before) == len(now) and all(alike(*pair, unit) for pair in zip(before, now, strict=True))
+    if isinstance(before, float):
+        return math.isclose(before, now, rel_tol=1e-6, abs_tol=1e-6 * unit)
+    return spelling(before) == spelling(now) if isinstance(before, str) else before == now
+
+
+def other_columns(before: list[dict] | None, now: list[dict] | None) -> str:
+    """Which columns of a table have another name, scale or other words now; "" if none has, or where `before` is not
+    known. A checksum of the data does not tell, since it is of the inputs, which are standardised.
+
+    before, now: each column as `InputColumn.to_dict` describes it.
+    """
+    pairs = zip_longest(before, now or []) if before else []
+    names = [(new or old)["name"] for old, new in pairs if not alike(old, new)]
+    return f"another name, scale or words of {first_of(names, 3)}" if names else ""
+
+
+def refuse_data_unlike_other_jobs(
+    folder: Path, dataset: dict, checksum: str, class_names: list[str], columns: list[dict] | None = None
+) -> None:
+    """Raises UserError if an earlier job of the same sweep had other examples, other names of the classes, or other
+    columns, with the same settings of the dataset.
 
     dataset: those settings. checksum: that of this job's examples. For this project's own datasets the seed is ignored,
-    since it does not choose examples: the jobs of all seeds have the same ones.
+    since it does not choose examples: the jobs of all seeds have the same ones. columns: see `other_columns`.
     """
     sweep = SweepFolder(folder.parent)
     left_out = ("never", "seed") if dataset["_target_"].startswith("proj.data.") else ("never",)
@@ -104,14 +131,16 @@ def refuse_data_unlike_other_jobs(folder: Path, dataset: dict, checksum: str, cl
     if not (sweep.manifest.is_file() and RunFolder(folder).job.is_file()):
         return
     if not file.is_file():
-        write_atomically(file, f"{checksum}\n{json.dumps(class_names)}")
-    before, _, names = file.read_text(encoding="utf-8").partition("\n")  # older versions wrote no names
-    if before != checksum:
+        write_atomically(file, f"{checksum}\n{json.dumps(class_names)}\n{json.dumps(columns)}")
+    before, *known = file.read_text(encoding="utf-8").split("\n")
+    names, described = [*map(json.loads, known), None, None][:2]  # older versions wrote no columns, or no names either
+    what = f"checksum {before} in theirs, {checksum} now" if before != checksum else other_columns(described, columns)
+    if what:
         raise UserError(
-            f"{sweep.path} holds jobs on other data (checksum {before} in theirs, {checksum} now): a file has changed, "
+            f"{sweep.path} holds jobs on other data ({what}): a file has changed, "
             "or an older version of proj has read it differently. Put the file back, or begin a new sweep."
         )
-    if others := renamed(json.loads(names or "null"), class_names):
+    if others := renamed(names, class_names):
         raise UserError(
             f"{sweep.path} holds jobs whose classes have other names ({others}): give them the names of these jobs "
             f"again, and type python -m proj.sweep resume={as_command([str(sweep.path)])}, or begin a new sweep."

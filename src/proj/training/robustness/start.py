@@ -7,11 +7,18 @@ from omegaconf import DictConfig, OmegaConf
 from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint
 from proj.config.allowed_classes import resume_command
 from proj.config.stored_values import check_plain
+from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.system.platform import replace
 from proj.system.ranks import rank, say
 from proj.system.run_folder import RunFolder, flat, read_flat
-from proj.training.robustness.changes import differs, refuse_changes, refuse_to_start_over, renamed
+from proj.training.robustness.changes import (
+    differs,
+    other_columns,
+    refuse_changes,
+    refuse_to_start_over,
+    renamed,
+)
 from proj.training.robustness.run_end import is_done
 from proj.wording import first_of, how_many
 
@@ -59,17 +66,22 @@ class Start:
             refuse_to_start_over(self.folder)
 
     def refuse_other_data(self, described: dict) -> None:
-        """Raises UserError if the examples or their classes' names have changed.
+        """Raises UserError if the examples, their classes' names, or the columns of the table have changed.
 
-        described: the `contents` for the checkpoints to come.
+        described: the `contents` for the checkpoints to come, or the data's `Facts` alone.
         """
-        before = self.described["data"] if self.described else described["data"]
-        if before != described["data"]:
+        if not self.described:
+            return
+        before, now = self.described["data"], described["data"]
+        what = f"checksum {before} in the run, {now} now" if before != now else ""
+        if not what and self.described.get("columns"):
+            what = other_columns(Facts.from_dict(self.described).to_dict()["columns"], described["columns"])
+        if what:
             raise UserError(
-                f"{self.folder} holds a run on other data (checksum {before} in the run, {described['data']} now): a "
-                "file has changed. Name the folder that has the run's data with data_dir=…, or start a new run."
+                f"{self.folder} holds a run on other data ({what}): a file has changed. Name the folder that has the "
+                "run's data with data_dir=…, or start a new run."
             )
-        if self.described and (others := renamed(self.described.get("class_names"), described["class_names"])):
+        if others := renamed(self.described.get("class_names"), described["class_names"]):
             raise UserError(
                 f"{self.folder} holds a run whose classes have other names ({others}): give them the names of the run "
                 f"again, and type {resume_command(self.folder)}, or start a new run in another hydra.run.dir."
