@@ -35,14 +35,18 @@ def test_numbers_of_the_rows_are_not_taken_for_the_names_of_photos(photos, folde
     for file in (folder / "photos").rglob("*.png"):
         file.rename(file.with_stem(str(int(file.stem))))
     (folder / "labels.csv").write_text(case["head"] + rows(case["form"]))
-    with pytest.raises(UserError, match="case-00 in case is the name of no image, and column 0 numbers the rows"):
+    with pytest.raises(
+        UserError, match="no image is named case-00, as in column case, and column 0 only numbers the rows: write"
+    ):
         photos(folder / "photos", "labels=labels.csv", "target=label")
     (folder / "labels.csv").write_text("age" + case["head"] + rows(case["form"]))
     photos(folder / "photos", "labels=labels.csv", "target=label")
-    assert "case-00 in case is the name of no image; so age names them, as 0 0.png" in capsys.readouterr().out
+    assert "named case-00, as in column case; so they are named by age: 0 is 0.png" in " ".join(
+        capsys.readouterr().out.split()
+    )
     (folder / "labels.csv").write_text("id,label\n" + rows("{n},{c}"))
     assert_classes_are_the_colours(photos(folder / "photos", "labels=labels.csv"))
-    assert "is the name of no image" not in capsys.readouterr().out
+    assert "no image is named" not in capsys.readouterr().out
 
 
 def test_only_an_ending_with_letters_is_cut_off_a_name(photos, folder, capsys):

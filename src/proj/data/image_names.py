@@ -116,11 +116,12 @@ def doubt_row_numbers(table: Table, column: int, names: Names) -> list[str]:
     if not all(map(is_number, numbers.words)) or not (other := next(others, None)):
         return []
     cell, word = numbers.at(0), other.at(0)
-    such = f"{table.file}: {word} in {table.names[table.columns.index(other)]} is the name of no image"
+    such = f"{table.file}: no image is named {word}, as in column {table.names[table.columns.index(other)]}"
     if is_counting(numbers) and (is_unnamed(name) or name.lower() == "index"):
         path = readable(next(iter(names.whole.values()))[0])
-        raise UserError(f"{such}, and {name} numbers the rows: write names such as {path} there, or take it away.")
-    return [f"{such}; so {name} names them, as {cell} {readable(path)}" for path in named_by(cell, names)[:1]]
+        how = f"write the images' names there, such as {path}, or take that column away"
+        raise UserError(f"{such}, and {name} only numbers the rows: {how}.")
+    return [f"{such}; so they are named by {name}: {cell} is {readable(path)}" for path in named_by(cell, names)[:1]]
 
 
 def is_number(cell: str) -> bool:
