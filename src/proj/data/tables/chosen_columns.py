@@ -3,6 +3,8 @@
 from itertools import islice, pairwise
 from typing import Any
 
+import numpy as np
+
 from proj.data.tables.finding import EVIDENCE
 from proj.data.tables.header import is_counting, is_unnamed
 from proj.data.tables.input_column import InputColumn
@@ -56,12 +58,15 @@ def dropped_columns(table: Table, settings: dict[str, Any]) -> list[int]:
 
 
 def is_index(table: Table, place: int) -> bool:
-    """Whether a column numbers the rows, as programs write an index: without a name, or, from 0 or 1 on, as id. In a
-    table that was joined from several files, each of them may begin its own."""
+    """Whether a column numbers the rows, as programs write an index: without a name (some rows may be gone), or, from 0
+    or 1 on, as id. In a table that was joined from several files, each of them may begin its own."""
     name, cells = table.names[place], table.columns[place]
     if not (is_unnamed(name) or ID.fullmatch(name)):
         return False
-    joined = iter(cells)
-    if all(is_counting(islice(joined, end - start)) for start, end in pairwise([0, *table.joints, len(cells)])):
-        return table.headed or (len(table.joints) > 0 and len(cells) >= EVIDENCE)
-    return table.headed and is_unnamed(name) and all(map(str.isdecimal, cells)) and len(cells.words) == len(cells)
+    files, joined = [*pairwise([0, *table.joints, len(cells)])], iter(cells)
+    if all(is_counting(islice(joined, end - start)) for start, end in files):
+        return table.headed or (len(files) > 1 and len(cells) >= EVIDENCE)
+    if not (table.headed and is_unnamed(name) and all(map(str.isdecimal, cells))):
+        return False
+    enough = len(files) == 1 or len(cells) >= EVIDENCE * len(files)
+    return enough and all(len(np.unique(cells.codes[start:end])) == end - start for start, end in files)
