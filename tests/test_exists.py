@@ -124,4 +124,4 @@ def test_a_run_with_a_checkpoint_may_be_finished_though_its_data_is_gone(here, m
     assert "t.csv cannot be read" in mistake(*words) and not os.path.exists("run")
     RunFolder(here / "run").last.parent.mkdir()
     RunFolder(here / "run").last.write_bytes(b"")
-    assert "every checkpoint in run is damaged" in mistake(*words)  # the training has looked at it
+    assert "run/last.ckpt is truncated or is not a checkpoint" in mistake(*words)  # the training has looked at it

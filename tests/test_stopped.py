@@ -103,7 +103,7 @@ def test_an_import_of_torch_that_a_signal_breaks_off_logs_nothing_at_the_exit(mo
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_while_a_report_is_written_leaves_whole_files_alone(trained, tmp_path, number):
     stopped(tmp_path, number, ("proj.system.files", "replace", 2), "proj.report", str(trained()), "output=.")
-    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+    assert [file.name for file in tmp_path.iterdir()] == ["report.csv"]
 
 
 @pytest.mark.parametrize(

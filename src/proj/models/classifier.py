@@ -135,7 +135,9 @@ class Classifier(Measuring):
         settings = {"scheduler": schedule, "interval": "step"}
         if isinstance(schedule, ReduceLROnPlateau):  # it steps at the end of each epoch with a validation
             every = self.trainer.check_val_every_n_epoch or 1
-            if self.trainer.val_check_batch > self.trainer.num_training_batches:  # epochs would count one several times
+            if (
+                self.trainer.val_check_batch or 0
+            ) > self.trainer.num_training_batches:  # epochs would count one several times
                 raise UserError(
                     f"scheduler=plateau asks after each epoch whether the last validation was better, and "
                     f"trainer.val_check_interval={self.trainer.val_check_batch} is longer than an epoch of "
