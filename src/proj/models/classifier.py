@@ -135,13 +135,12 @@ class Classifier(Measuring):
         settings = {"scheduler": schedule, "interval": "step"}
         if isinstance(schedule, ReduceLROnPlateau):  # it steps at the end of each epoch with a validation
             every = self.trainer.check_val_every_n_epoch or 1
-            if (
-                self.trainer.val_check_batch or 0
-            ) > self.trainer.num_training_batches:  # epochs would count one several times
+            batches, between = self.trainer.num_training_batches, self.trainer.val_check_batch or 0
+            if between > batches:  # several epochs would count the same validation
                 raise UserError(
-                    f"scheduler=plateau asks after each epoch whether the last validation was better, and "
-                    f"trainer.val_check_interval={self.trainer.val_check_batch} is longer than an epoch of "
-                    f"{self.trainer.num_training_batches:,} batches: use trainer.check_val_every_n_epoch=… instead."
+                    "scheduler=plateau asks after each epoch whether the last validation was better, and "
+                    f"trainer.val_check_interval={between} is longer than an epoch of {batches:,} batches: use "
+                    "trainer.check_val_every_n_epoch=… instead."
                 )
             settings |= {"interval": "epoch", "frequency": every, "monitor": self.monitor, "strict": False}
         return {"optimizer": optimizer, "lr_scheduler": settings}
