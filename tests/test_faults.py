@@ -241,6 +241,25 @@ def test_a_table_in_other_units_or_words_is_refused_on_resume(configure, tmp_pat
     assert train(configure(*words, "trainer.max_epochs=2"))["epochs"] == 2
 
 
+def test_a_finished_run_gives_no_figures_for_other_data_but_does_if_its_data_is_gone(configure, tmp_path, capsys):
+    table = tmp_path / "table.csv"
+    cfg = configure("dataset=csv", "dataset.target=class", "model=mlp", f"data_dir={table}", "trainer.max_epochs=1")
+    write_table(table)
+    metrics = train(cfg)
+    content = table.read_text()
+    for changed in (content.replace("x", "w"), content.replace(",u,", ",v,"), content.replace("0.0,", "9.0,")):
+        table.write_text(changed)
+        with pytest.raises(UserError, match=r"holds a run on other data|holds a run whose classes have other names"):
+            train(cfg)
+    table.unlink()
+    capsys.readouterr()
+    assert train(cfg) == metrics
+    said = capsys.readouterr().out
+    assert "Whether the run's data has changed is not known, since it cannot be opened: " in said
+    table.write_text(content)
+    assert train(cfg) == metrics and capsys.readouterr().out.startswith("This run is finished; its figures are in")
+
+
 def without_memory(loss):
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 8.00 GiB.")
 

@@ -28,7 +28,7 @@ from proj.system.platform import refuse_no_text, shorter
 from proj.system.processes import fit_to_processes, refuse_missing_devices
 from proj.system.ranks import rank, say
 from proj.system.run_folder import RunFolder
-from proj.training.build import build_data_and_model, build_trainer, compile_network, print_introduction
+from proj.training.build import build_data_and_model, build_trainer, compile_network, print_introduction, read_data
 from proj.training.calibration import calibrate
 from proj.training.library_defaults import keep_freed_memory, quiet_lightning
 from proj.training.loggers import build_loggers
@@ -55,8 +55,8 @@ def train(cfg: DictConfig) -> dict[str, Any]:
 
     The metrics are those in metrics.json, by name, such as `test/acc` in 0..1, `seconds` (of training and validation),
     the run's `folder` and its best `checkpoint`. If the folder holds the checkpoint of a stopped run, the run is
-    resumed; if it holds a finished run, its metrics are only read. `trainer.fast_dev_run` writes nothing, and returns
-    neither `folder` nor `checkpoint`.
+    resumed; if it holds a finished run on this data, its metrics are only read. `trainer.fast_dev_run` writes nothing,
+    and returns neither `folder` nor `checkpoint`.
     Raises UserError for mistakes that the user can correct.
     """
     if not OmegaConf.is_dict(cfg) or "output_dir" not in cfg:
@@ -126,7 +126,7 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
     cfg.trainer.precision = start.precision(cfg.trainer.precision)
     start.refuse_changes(OmegaConf.to_container(cfg, resolve=True))
     start.refuse_fewer_epochs(cfg.trainer.max_epochs)
-    if metrics := start.final_metrics(cfg, threshold_text(cfg.threshold)):
+    if metrics := start.final_metrics(cfg, threshold_text(cfg.threshold), read_data):
         return metrics
     seed_everything(cfg.seed, workers=True, verbose=False)
 

@@ -1,5 +1,7 @@
 """Finds where a run begins: from scratch, or from the checkpoint of a run that was stopped in the same folder."""
 
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -8,7 +10,7 @@ from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_chec
 from proj.config.allowed_classes import resume_command
 from proj.config.stored_values import check_plain
 from proj.data.facts import Facts
-from proj.errors import UserError
+from proj.errors import UserError, message_of
 from proj.system.platform import replace
 from proj.system.ranks import rank, say
 from proj.system.run_folder import RunFolder, flat, read_flat
@@ -87,10 +89,24 @@ class Start:
                 f"again, and type {resume_command(self.folder)}, or start a new run in another hydra.run.dir."
             )
 
-    def final_metrics(self, cfg: DictConfig, threshold: str) -> dict | None:
+    def refuse_data_changed_since(self, cfg: DictConfig, read_data: Callable) -> None:
+        """Raises UserError if the data of a finished run has changed; says so if it cannot be opened. `cfg` has the
+        settings with which it is read, and is left as it is."""
+        cfg = cfg.copy()
+        if "download" in cfg.dataset:
+            cfg.dataset.download = False
+        try:
+            with redirect_stdout(None):  # what there is to say of the data was said when the run began
+                data = read_data(cfg, self.described)
+        except (UserError, OSError, RuntimeError) as error:
+            say(f"Whether the run's data has changed is not known, since it cannot be opened: {message_of(error)}")
+        else:
+            self.refuse_other_data(data.facts.to_dict())
+
+    def final_metrics(self, cfg: DictConfig, threshold: str, read_data: Callable) -> dict | None:
         """The metrics of a run that is finished, with a message that says so; None if there is something left to do.
 
-        threshold: the setting as typed.
+        threshold: the setting as typed. read_data: the function of build.py. Raises UserError if the data has changed.
         """
         if self.state is None or not is_done(self.checkpoint, cfg.trainer):
             return None
@@ -105,6 +121,7 @@ class Start:
             has_all = has_all and "test/acc" in metrics and ("test/acc_tta" in metrics or not cfg.tta)
         if not has_all:
             return None
+        self.refuse_data_changed_since(cfg, read_data)
         early = self.state["stopped_early"]
         ended = f" It was stopped early, after epoch {metrics['epochs']}, and is not trained further." if early else ""
         before, now = read_flat(run.config), flat(OmegaConf.to_container(cfg.trainer), ".", "trainer.")
