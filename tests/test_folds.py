@@ -456,6 +456,20 @@ def test_a_damaged_table_of_a_folds_predictions_is_named_and_its_seed_left_out(t
     assert "75.00 % of 12 examples (out_of_fold.csv)" in " ".join(out.split())
 
 
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_missing_or_copied_table_of_a_folds_predictions_is_named_and_its_seed_left_out(tmp_path, capsys, copied):
+    for fold, seed in itertools.product(range(3), (0, 7)):
+        fold_run(tmp_path, fold, seed)
+    table = tmp_path / "0.01_7_1/fold.csv"
+    table.unlink()
+    if copied:
+        table.write_bytes((tmp_path / "0.01_7_0/fold.csv").read_bytes())
+    report([tmp_path])
+    out = capsys.readouterr().out
+    assert f"not read, since missing, damaged or of another run: {table}\n" in out
+    assert "75.00 % of 12 examples (out_of_fold.csv)" in " ".join(out.split())
+
+
 def test_folds_that_are_not_complete_make_no_file(tmp_path, capsys):
     for fold in (0, 2):
         fold_run(tmp_path, fold)

@@ -15,20 +15,31 @@ Predictions = list[dict[str, str]]  # the rows of a fold.csv
 
 
 def complete_seeds(row: Row) -> list[list[tuple[Run, Predictions]]]:
-    """For each seed of which all folds are finished, its runs in the order of the folds, with their predictions."""
+    """For each seed of which all folds are finished, its runs in the order of the folds, with their predictions. A seed
+    is left out if one of its fold.csv repeats an example of another one, of which it is a copy."""
     seeds: dict[str, dict[int, tuple[Run, Predictions]]] = {}
     for run in counted(row["runs"]):
         if run.fold is not None and run.status == "finished" and (lines := read_fold(run)):
             seeds.setdefault(str(run.seed), {})[run.fold] = run, lines
     in_order = [[folds[fold] for fold in sorted(folds)] for _, folds in sorted(seeds.items())]
-    return [runs for runs in in_order if len(runs) == runs[0][0].folds]
+    return [runs for runs in in_order if len(runs) == runs[0][0].folds and not repeats(runs)]
+
+
+def repeats(runs: list[tuple[Run, Predictions]]) -> bool:
+    """Whether an example is in two of a seed's folds; `damaged` of the second one's run then has its fold.csv."""
+    seen: set[str] = set()
+    for run, lines in runs:
+        examples = {line["example"] for line in lines}
+        if seen & examples:
+            run.damaged.append(RunFolder(run.folder).fold)
+            return True
+        seen |= examples
+    return False
 
 
 def read_fold(run: Run) -> Predictions:
     """The predictions of a run on a fold. Empty if fold.csv is missing or damaged, which `run.damaged` then says."""
     file = RunFolder(run.folder).fold
-    if not file.is_file():
-        return []
     try:
         with open(file, newline="", encoding="utf-8", errors="surrogateescape") as text:
             lines = list(csv.DictReader(text, strict=True))

@@ -68,7 +68,7 @@ def report(
     print_comparison(comparison, console)
     files, lines = out_of_fold(comparison)
     if damaged := [str(file) for run in runs for file in run.damaged]:
-        print(readable(f"not read, since damaged or of another run: {first_of(damaged, 5)}"))
+        print(readable(f"not read, since missing, damaged or of another run: {first_of(damaged, 5)}"))
     for line in [*sentences(comparison), *lines]:
         print(wrapped(line, console.width))
     html = html_text(comparison, importances(runs), title or " ".join(map(str, folders)), output)
