@@ -139,6 +139,15 @@ def test_a_new_sweep_replaces_no_file_of_the_users_own(tmp_path, name):
     assert not Sweep(tmp_path).read_if_begun(None)
 
 
+@pytest.mark.parametrize("listed", [{}, {"0_seed=1": ["seed=1"]}])
+def test_a_folder_that_a_grid_does_not_list_is_none_of_its_jobs(tmp_path, listed):
+    (tmp_path / "1_seed=2").mkdir()
+    job = {"hydra": {"sweep": {"subdir": "1_seed=2"}, "job": {"num": 1}}, "dataset": {}, "model": {}, "trainer": {}}
+    (tmp_path / "1_seed=2/job.yaml").write_text(yaml.safe_dump(job))
+    jobs = Sweep(tmp_path, {"jobs": listed}, dict(enumerate(listed))).find_jobs()  # a search lists none
+    assert jobs == ([] if listed else ["1_seed=2"])
+
+
 def test_ctrl_c_while_jobs_are_frozen_leaves_none_of_them(tmp_path):
     interrupt = functools.partial(signal.default_int_handler, signal.SIGINT, None)
     stop = functools.partial(die_while_freezing, "3_", interrupt)

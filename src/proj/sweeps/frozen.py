@@ -119,7 +119,8 @@ class FrozenJobs:
         return dict(sorted(found.items()))
 
     def find_jobs(self) -> list[str]:
-        """Add to `names` the jobs that other processes have frozen meanwhile, and return their folders' names."""
-        found = self.frozen_jobs()
+        """Add to `names` the jobs that other processes have frozen meanwhile, and return their folders' names. Where
+        sweep.yaml lists the jobs, there are none: another folder with a job.yaml is no job of the sweep."""
+        found = {} if self.manifest.get("jobs") else self.frozen_jobs()
         self.names |= found
         return list(found.values())
