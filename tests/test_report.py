@@ -164,7 +164,9 @@ def test_a_damaged_file_costs_its_run_no_more_than_what_stood_in_it(tmp_path, ca
     report([tmp_path])
     assert (tmp_path / "report.html").read_text().count("<tr class=trace") == 2
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not read")]
-    assert said == ([] if "events" in name else [f"not read, since damaged or of another run: {tmp_path}/hurt/{name}"])
+    assert said == (
+        [] if "events" in name else [f"not read, since missing, damaged or of another run: {tmp_path}/hurt/{name}"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -245,6 +247,11 @@ def test_a_report_replaces_a_report_but_no_file_of_the_users_own(tmp_path, name)
     assert (tmp_path / name).read_text() == "place,mine\n" and len(os.listdir(tmp_path)) == 2
     report([tmp_path], tmp_path / "new")
     report([tmp_path], tmp_path / "new")
+
+
+def test_a_run_has_its_folders_name_wherever_the_report_is_started(tmp_path, monkeypatch):
+    monkeypatch.chdir(write_run(tmp_path / "mine", 0.5))
+    assert [row["name"] for row in report([Path()])["rows"]] == ["mine"]
 
 
 def test_the_csv_has_a_row_a_run_and_every_setting_and_figure(tmp_path):

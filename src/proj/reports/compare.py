@@ -98,7 +98,7 @@ def rank(runs: list[Run], monitor: str, mode: str) -> tuple:
 
 def row_of(runs: list[Run], values: list | None, metrics: list[str], mode: str) -> Row:
     model, dataset = (runs[0].config.get(f"choices.{key}") for key in ("model", "dataset"))
-    name = one_line(runs[0].folder.name)
+    name = one_line(runs[0].folder.resolve().name)  # of . and .. too
     if len(runs) > 1 or name.isdigit():  # such as 0, the folder of a sweep's only job
         name = f"{model} on {dataset}"
     order = sorted(runs, key=lambda run: (bool(run.repeats), rank([run], metrics[0], mode)))
