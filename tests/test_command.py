@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
+from support.processes import program
 from support.refusals import refusals
 
 from proj.config import command_line
@@ -228,6 +229,13 @@ def test_the_versions_are_told_without_an_installation_too(monkeypatch, capsys):
     with pytest.raises(SystemExit, match=r"^0$"):
         main()
     assert capsys.readouterr().out == "proj (not installed), hydra-core 1.0, lightning 1.0, torch 1.0\n"
+
+
+def test_a_file_that_hides_pythons_own_module_is_named(tmp_path):
+    (tmp_path / "random.py").write_text("x = 1\n")
+    process = program(tmp_path, "-m", "proj.train", "--help")
+    assert process.returncode == 1 and not process.stdout
+    assert process.stderr == "error: random.py in this folder hides Python's own module of that name: rename it.\n"
 
 
 def test_help_a_configuration_and_what_is_refused_import_nothing_heavy(command, tmp_path):

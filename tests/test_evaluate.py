@@ -1,5 +1,7 @@
 """python -m proj.evaluate: its figures, pictures and sentences."""
 
+import errno
+import io
 import json
 import os
 import shutil
@@ -29,7 +31,7 @@ from proj.models.logits import UNCALIBRATED
 from proj.models.pretrained import Fit
 from proj.pictures import plots
 from proj.pictures.drawing import beside_heat
-from proj.pictures.plots import reliability_picture
+from proj.pictures.plots import log_pictures, reliability_picture
 from proj.use.answers import Answers
 from proj.use.data import holds_training, is_other, note_seen
 from proj.use.evaluation import classify, draw, mistaken, open_data
@@ -545,3 +547,15 @@ def test_no_list_is_written_among_the_tables_where_the_next_training_would_read_
             refuse_among_data(tables, "output", known, other)
         for place in (tmp_path, tables / "figures", tables / "run"):  # where no training looks for tables
             refuse_among_data(place, "output", known, other)
+
+
+def test_pictures_for_the_dashboard_are_a_whole_file_or_none(tmp_path, monkeypatch):
+    def full(file, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
+
+    content = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(content, "PNG")
+    monkeypatch.setattr("proj.pictures.plots.write_atomically", full)
+    with pytest.raises(OSError, match="No space left"):
+        log_pictures(tmp_path, {"a": content.getvalue()})
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -308,3 +309,14 @@ def test_the_best_so_far_is_the_lowest_loss_and_the_highest_accuracy(configure, 
     found = {tag: np.array([value for _, value in points]) for tag, points in curves(tmp_path / "run").items()}
     assert np.array_equal(found["val_best/loss"], np.minimum.accumulate(found["val/loss"]))
     assert np.array_equal(found["val_best/acc"], np.maximum.accumulate(found["val/acc"]))
+
+
+def test_the_best_checkpoint_of_another_run_is_not_tested_as_this_ones(configure, tmp_path):
+    words = ("trainer.max_epochs=1", "~callbacks.dashboard")
+    for seed in (1, 2):
+        cfg = configure(*words, f"seed={seed}", folder=tmp_path / str(seed))
+        train(cfg)
+    shutil.copy(tmp_path / "1/best.ckpt", tmp_path / "2/best.ckpt")
+    (tmp_path / "2/metrics.json").unlink()
+    with pytest.raises(UserError, match=r"2/best\.ckpt is of another run \(seed=1, here 2\): put this run's own back"):
+        train(cfg)

@@ -1,15 +1,24 @@
 """Train image and tabular classifiers: dataset × model × optimizer from one command."""
 
+import os
 import sys
 
 if sys.argv[:1] == ["-m"]:  # `python -m proj.train` is importing this package: Ctrl-C should print no traceback
     import signal
 
-    def print_all_but_ctrl_c(kind, *rest) -> None:
-        if not issubclass(kind, KeyboardInterrupt):
-            sys.__excepthook__(kind, *rest)
+    def print_error(kind, error, trace) -> None:
+        hiding = [name for name in sys.stdlib_module_names if f"'{name}'" in str(error) and is_here(name)]
+        if issubclass(kind, ImportError | AttributeError) and hiding:
+            said = f"error: {hiding[0]}.py in this folder hides Python's own module of that name: rename it."
+            print(said, file=sys.stderr)
+        elif not issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
 
-    sys.excepthook = print_all_but_ctrl_c
+    def is_here(name: str) -> bool:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        return bool(file) and os.path.dirname(os.path.abspath(file)) == os.getcwd()
+
+    sys.excepthook = print_error
     # Until `words_or_help` restores Python's handler, Ctrl-C ends the process at once: while omegaconf is being
     # imported, it would turn a KeyboardInterrupt into another error.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

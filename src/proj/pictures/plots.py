@@ -1,6 +1,7 @@
 """Plots the reliability diagram of a classifier, and writes pictures into a file for TensorBoard."""
 
 import io
+import tempfile
 from pathlib import Path
 
 import matplotlib
@@ -10,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
 from proj.pictures.drawing import RIGHT, WRONG
+from proj.system.files import write_atomically
 from proj.wording import share
 
 BINS = 15  # intervals of the predicted probability; accuracy and confidence are compared in each
@@ -56,6 +58,10 @@ def log_pictures(folder: Path, pictures: dict[str, bytes]) -> None:
     """Write pictures, given as {tag: PNG}, into a new file for TensorBoard in `folder`."""
     from torch.utils.tensorboard import SummaryWriter
 
-    with SummaryWriter(folder) as writer:
-        for tag, picture in pictures.items():
-            writer.add_image(tag, np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")), dataformats="HWC")
+    # Elsewhere first: the writer's own thread would print a traceback if the disk is full, and leave half a file.
+    with tempfile.TemporaryDirectory() as temporary:
+        with SummaryWriter(temporary) as writer:
+            for tag, picture in pictures.items():
+                writer.add_image(tag, np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")), dataformats="HWC")
+        for file in Path(temporary).iterdir():
+            write_atomically(folder / file.name, file.read_bytes())

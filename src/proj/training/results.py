@@ -50,6 +50,16 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
             f"another monitor in a new run. The last weights are in {RunFolder(folder).last}."
         )
     checkpoint = load_checkpoint(best.best_model_path)
+    stored = checkpoint["proj"]["config"]
+    for key, before, now in (
+        ("seed", stored["seed"], cfg.seed),
+        ("model", stored["choices"]["model"], cfg.choices.model),
+    ):
+        if before != now:
+            raise UserError(
+                f"{best.best_model_path} is of another run ({key}={before}, here {now}): put this run's own back, or "
+                "train anew in another folder."
+            )
     # The file's own score is taken: in a resumed run, the file may be newer than the checkpoint that it resumed from.
     score = checkpoint.get("callbacks", {}).get(best.state_key, {}).get("current_score")
     batch_size = data.batch_size * trainer.world_size
