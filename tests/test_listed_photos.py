@@ -76,7 +76,12 @@ def test_folders_of_one_class_each_may_be_groups(photos, tmp_path, capsys):
         (tmp_path / "in/labels.csv").write_text("image,label\n" + "".join(lines))
         photos(tmp_path / "in", "labels=labels.csv")
         assert (said in " ".join(capsys.readouterr().out.split())) == expected
-    (tmp_path / "in/labels.csv").write_text((tmp_path / "in/labels.csv").read_text())
+    lines = (f"P{n // 3:02}/{n % 3}.png,class {n // 3}\n" for n in range(30))  # each folder is a class
+    (tmp_path / "in/labels.csv").write_text("image,label\n" + "".join(lines))
+    photos(tmp_path / "in", "labels=labels.csv")
+    assert "Folders of several images" not in capsys.readouterr().out
+    lines = (f"P{n // 3:02}/{n % 3}.png,{COLOURS[n // 3 % 3]}\n" for n in range(30))
+    (tmp_path / "in/labels.csv").write_text("image,label\n" + "".join(lines))
     photos(tmp_path / "in", "labels=labels.csv", "group=([^/]+)/[^/]+$")
     assert "Folders of several images" not in capsys.readouterr().out
 

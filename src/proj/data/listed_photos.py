@@ -158,7 +158,8 @@ def describe_folders(found: dict[str, FoundImage]) -> list[str]:
     names = {os.path.basename(folder) for folder in labels}
     if len(several) < max(FEW, len(labels) / 2) or any(len({*its}) > 1 for its in several.values()):
         return []
-    if names & {label for its in labels.values() for label in its} or parts_of_folders(found):
+    classes = {image.label for image in found.values()}  # as many folders may be those of the classes, by another name
+    if names & classes or len(several) <= len(classes) or parts_of_folders(found):
         return []
     such = f"{len(several)}, such as {readable(next(iter(several)))}"
     keeps = "if those of one folder belong together, 'dataset.group=([^/]+)/[^/]+$' keeps them in one part"
