@@ -325,6 +325,18 @@ def test_a_sweep_finds_its_data_from_any_working_folder_and_when_it_has_moved(tm
     assert config(folder, "sweep.yaml")["data_dir"] == f"{moved / 'a.csv'}{os.pathsep}{moved / 'b.csv'}"
 
 
+def test_a_finished_sweep_says_that_a_file_of_its_data_was_written_since(tmp_path):
+    table = tmp_path / "a.csv"
+    table.write_text("x,y\n" + "".join(f"{n},{n % 2}\n" for n in range(40)))
+    os.utime(table, (0, 0))
+    run(tmp_path, *GRID, "dataset=csv", "data_dir=a.csv", "dataset.target=y")
+    assert "was written after" not in resume(tmp_path)
+    os.utime(table)
+    assert "\na.csv was written after this sweep had ended" in "\n" + resume(tmp_path)
+    (tmp_path / "outputs/sweeps/s" / names(tmp_path / "outputs/sweeps/s")[0] / "metrics.json").unlink()
+    assert "was written after" not in resume(tmp_path)  # its job reads the data itself
+
+
 def test_a_sweep_goes_on_where_its_whole_project_was_moved(tmp_path, monkeypatch):
     monkeypatch.setenv("PROJ_DATA_DIR", "mine")
     (tmp_path / "a/mine").mkdir(parents=True)

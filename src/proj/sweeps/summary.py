@@ -1,8 +1,10 @@
 """The end of a sweep: makes the report, prints the command of the best run, and names the jobs without a result."""
 
+import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from proj.config.check_words import data_dir_is_unread
 from proj.config.quoting import as_text
@@ -19,6 +21,8 @@ from proj.system.names import one_line
 from proj.system.platform import shorter
 from proj.system.shell import as_command
 from proj.wording import agree, how_many
+
+OWN_DATA = ("proj.data.CSVDataModule", "proj.data.ImageFolderDataModule")
 
 
 def how_to_continue(sweep: Sweep) -> str:
@@ -46,6 +50,32 @@ def telling_how_to_continue(sweep: Sweep) -> Iterator[None]:
         if isinstance(error, OSError) and sweep.files.manifest.is_file() and (fault := file_fault(error)):
             raise UserError(f"{fault}. {how_to_continue(sweep)}") from error
         raise
+
+
+def describe_changed_data(sweep: Sweep) -> list[str]:
+    """Of a sweep whose jobs are all finished, a remark on a file of the user's own data that was written since: a job
+    that has to run would read the data and refuse it."""
+    if sweep.unfinished():
+        return []
+    ended = max((written(sweep.run_folder(name).metrics) for name in sweep.jobs()), default=0.0)
+    jobs = [job for name in sweep.jobs() if (job := sweep.job(name))]
+    own = {sweep.find_data(job["data_dir"]) for job in jobs if job["dataset"]["_target_"] in OWN_DATA}
+    for place in sorted(own):
+        tops = [Path(part) for part in place.split(os.pathsep)]  # several files of a table, or the folder of photos
+        for file in (file for top in tops for file in (top.rglob("*") if top.is_dir() else [top])):
+            if written(file) > ended > 0:
+                return [
+                    f"{shorter(file)} was written after this sweep had ended: if it holds other data now, these "
+                    "figures are not of it. For those, begin a new sweep, with another sweep_name."
+                ]
+    return []
+
+
+def written(file: Path) -> float:
+    """When a file was last written, in seconds; 0 for a folder, and for what is not there."""
+    with suppress(OSError):
+        return file.stat().st_mtime if file.is_file() else 0.0
+    return 0.0
 
 
 def flags(sweep: Sweep) -> list[str]:
