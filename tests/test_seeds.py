@@ -112,6 +112,13 @@ def test_rows_are_judged_once_their_jobs_have_ended(ended):
     assert add_seeds(sweep, []) and len(sweep.manifest["jobs"]) == 6 + 3
 
 
+def test_as_many_seeds_as_the_rows_have_are_said_to_add_none(begun, monkeypatch, capsys):
+    monkeypatch.chdir(begun)
+    manifest = yaml.safe_load(Path(NAME, "sweep.yaml").read_text())
+    assert not add_seeds(Sweep(Path(NAME), manifest, dict(enumerate(manifest["jobs"])), asked=["2", "all"]), [])
+    assert "none is added, since each has as many already: seeds=+2 adds that number" in capsys.readouterr().out
+
+
 def test_jobs_that_failed_are_tried_again_by_the_same_command_which_then_adds_none(ended):
     words = (f"resume={NAME}", "seeds=3", "rows=all")
     code, _, err = sweep(ended, *words, module="sweep", before=play_but_fail)

@@ -53,9 +53,11 @@ def add_seeds(sweep: Sweep, shared: list[str], again: bool = False) -> bool:
         name: [word for word in sweep.job(name)["hydra"]["overrides"]["task"] if word not in shared]
         for name in sweep.jobs()
     }
-    new = new_jobs(seeds_of_rows(sweep, listed), sweep.asked[0])
+    new = new_jobs(taken := seeds_of_rows(sweep, listed), sweep.asked[0])
     jobs = {sweep.name_of(number, own): own for number, own in enumerate(new, len(listed))}
     if not jobs:
+        if taken:
+            say(f"none is added, since each has as many already: seeds=+{sweep.asked[0]} adds that number")
         return False
     sweep.manifest |= {"jobs": listed | jobs, "more_seeds": sweep.asked}
     sweep.write_manifest()
