@@ -8,7 +8,7 @@ import pytest
 from support.photos import draw, fill, save_all, write_photos
 
 from proj.data.exists import PhotoList, find_list
-from proj.data.listed_photos import in_parts
+from proj.data.listed_photos import images_with_classes, in_parts
 from proj.data.photos.found_images import FoundImage
 from proj.errors import UserError
 from proj.training.run import train
@@ -30,23 +30,35 @@ def rows(form: str, count: int = 30) -> str:
     return "".join(form.format(n=n, p=n // 2, c=COLOURS[n % 3]) + "\n" for n in range(count))
 
 
-def test_numbers_of_the_rows_are_not_taken_for_the_names_of_photos(photos, folder, capsys):
-    case = {"head": ",case,label\n", "form": "{n},case-{n:02},{c}"}
+def test_numbers_of_the_rows_are_not_taken_for_the_names_of_photos(photos, folder):
     for file in (folder / "photos").rglob("*.png"):
         file.rename(file.with_stem(str(int(file.stem))))
-    (folder / "labels.csv").write_text(case["head"] + rows(case["form"]))
-    with pytest.raises(
-        UserError, match="no image is named case-00, as in column case, and column 0 only numbers the rows: write"
-    ):
-        photos(folder / "photos", "labels=labels.csv", "target=label")
-    (folder / "labels.csv").write_text("age" + case["head"] + rows(case["form"]))
-    photos(folder / "photos", "labels=labels.csv", "target=label")
-    assert "named case-00, as in column case; so they are named by age: 0 is 0.png" in " ".join(
-        capsys.readouterr().out.split()
-    )
-    (folder / "labels.csv").write_text("id,label\n" + rows("{n},{c}"))
-    assert_classes_are_the_colours(photos(folder / "photos", "labels=labels.csv"))
-    assert "no image is named" not in capsys.readouterr().out
+    for name, called in (("", "column 0"), ("index", "index")):
+        (folder / "labels.csv").write_text(f"{name},case,label\n" + rows("{n},case-{n:02},{c}"))
+        said = f"no image is named case-00, as in column case, and {called} only numbers the rows: write"
+        with pytest.raises(UserError, match=said):
+            photos(folder / "photos", "labels=labels.csv", "target=label")
+
+
+@pytest.mark.parametrize(
+    ("head", "form", "said"),
+    (
+        ("age,case,label", "{n},case-{n:02},{c}", "case-00, as in column case; so they are named by age: 0 is 0.png"),
+        # Other numbers than those of the rows, from 0 or 1 on.
+        (",case,label", "1{n:02},case-{n:02},{c}", "named by column 0: 100 is 100.png"),
+        ("id,label", "{n},{c}", ""),
+        ("id,age,label", "{n},2{n},{c}", ""),
+        ("id,case,label", "{n}.png,case-{n:02},{c}", ""),
+    ),
+)
+def test_photos_that_numbers_name_beside_a_column_of_other_names_are_said(photos, folder, capsys, head, form, said):
+    for file in (folder / "photos").rglob("*.png"):
+        file.rename(file.with_stem(str(int(file.stem) + 100 * form.startswith("1"))))
+    (folder / "labels.csv").write_text(f"{head}\n" + rows(form))
+    data = photos(folder / "photos", "labels=labels.csv", "target=label")
+    assert sum(len(split.targets) for split in data.splits.values()) == 30
+    out = " ".join(capsys.readouterr().out.split())
+    assert said in out if said else "no image is named" not in out
 
 
 def test_only_an_ending_with_letters_is_cut_off_a_name(photos, folder, capsys):
@@ -82,7 +94,27 @@ def test_folders_of_one_class_each_may_be_groups(photos, tmp_path, capsys):
     assert "Folders of several images" not in capsys.readouterr().out
     lines = (f"P{n // 3:02}/{n % 3}.png,{COLOURS[n // 3 % 3]}\n" for n in range(30))
     (tmp_path / "in/labels.csv").write_text("image,label\n" + "".join(lines))
+    measured = images_with_classes(str(tmp_path / "in"), PhotoList("labels.csv"), known=COLOURS)  # no set is drawn
+    assert len(measured.images) == 30 and not measured.said
     photos(tmp_path / "in", "labels=labels.csv", "group=([^/]+)/[^/]+$")
+    assert "Folders of several images" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "folder_of",
+    (
+        lambda n: f"P{n // 3:02}" if n < 18 else f"Q{n}",  # most folders hold one photo
+        lambda n: f"site{n // 9}/{COLOURS[n // 3 % 3]}",
+        lambda n: f"{'train' if n < 15 else 'test'}/P{n // 3:02}",
+    ),
+    ids=("few", "classes", "sets"),
+)
+def test_folders_that_are_no_groups_are_not_said_to_be_some(photos, tmp_path, capsys, folder_of):
+    paths = [f"{folder_of(n)}/{n}.png" for n in range(30)]
+    save_all(tmp_path / "in", {path: draw("red", n) for n, path in enumerate(paths)})
+    lines = (f"{path},{COLOURS[n // 3 % 3]}\n" for n, path in enumerate(paths))
+    (tmp_path / "in/labels.csv").write_text("image,label\n" + "".join(lines))
+    photos(tmp_path / "in", "labels=labels.csv")
     assert "Folders of several images" not in capsys.readouterr().out
 
 
@@ -305,3 +337,10 @@ def test_listed_photos_are_in_the_same_order_with_the_separators_of_windows():
     for separator in "/\\":
         found = {separator.join(name): FoundImage(name[1], (0, 0, 0), "red", "", "") for name in names}
         assert [image.file for image in in_parts(found, [], {}).images] == ["a.png", "b.png", "c.png"]
+
+
+def test_a_number_that_several_photos_have_but_for_zeros_is_one_sentence(photos, tmp_path):
+    save_all(tmp_path / "in", {f"{'ab'[n % 2]}/0{n // 2}.png": draw("red", n) for n in range(12)})
+    (tmp_path / "in/labels.csv").write_text("id,label\n" + "".join(f"{n},{COLOURS[n % 3]}\n" for n in range(6)))
+    with pytest.raises(UserError, match=r"line 2 names 0, which may be a/00\.png, b/00\.png: write the paths below"):
+        photos(tmp_path / "in", "labels=labels.csv")

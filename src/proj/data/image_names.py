@@ -19,7 +19,7 @@ from proj.wording import agree, first_of, how_many
 
 class Names(NamedTuple):
     """The paths of the images that a name may mean: as it is, see `names_of`; and as a number that lacks its leading
-    zeros, such as 80 for 080.png, since spreadsheets and pandas read 080 as 80. No number stands for several images."""
+    zeros, such as 80 for 080.png, since spreadsheets and pandas read 080 as 80."""
 
     whole: dict[str, list[str]]
     numbers: dict[str, list[str]]
@@ -96,7 +96,7 @@ def names_of(paths: Collection[str]) -> Names:
             whole[one].append(path)
             if one.isdecimal() and one.startswith("0"):
                 numbers[one.lstrip("0") or "0"].append(path)
-    return Names(whole, {number: paths for number, paths in numbers.items() if len(paths) == 1})
+    return Names(whole, numbers)
 
 
 def describe_lost_zeros(table: Table, column: int, names: Names) -> list[str]:
