@@ -93,7 +93,7 @@ def deep_values(image: Image.Image, file: str | Path | BinaryIO, how: str, tags:
     other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
     # Grey with alpha has no swapped mode, but its four bytes can be decoded as the four channels of RGBA.
     swapped = "RGBA" if how.startswith("LA") else how[:-1] + other[how[-1]]
-    with without_mapping(Image.open(file)) as again:
+    with Image.open(file) as again:
         again.tile = [
             type(tile)(*tile[:3], (swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped)
             for tile in again.tile
