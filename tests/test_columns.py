@@ -483,32 +483,41 @@ def test_dates_of_which_a_spreadsheet_has_exchanged_day_and_month_are_doubted(ta
 
 
 @pytest.mark.parametrize(
-    ("form", "days", "doubted"),
+    ("form", "days", "others", "doubted"),
     (
-        ("%d/%m/%Y", [day for day in DAYS if day.day <= 12], True),
-        ("%m/%d/%Y", DAYS, False),
-        ("%m/%d/%Y", [day for day in DAYS if day.day == 1], False),  # such as the first days of months
+        ("%d/%m/%Y", [day for day in DAYS if day.day <= 12], DAYS, True),
+        ("%m/%d/%Y", DAYS, DAYS, False),
+        ("%m/%d/%Y", [day for day in DAYS if day.day == 1], DAYS, False),  # such as the first days of months
+        ("%d/%m/%Y", *[[day for day in DAYS if day.day <= 12]] * 2, False),
     ),
 )
-def test_a_file_that_has_day_and_month_the_other_way_round_is_doubted(tmp_path, capsys, form, days, doubted):
-    for file, how, its_own in (("a.csv", form, days), ("b.csv", "%m/%d/%Y", DAYS)):
+def test_a_file_that_has_day_and_month_the_other_way_round_is_doubted(tmp_path, capsys, form, days, others, doubted):
+    for file, how, its_own in (("a.csv", form, days), ("b.csv", "%m/%d/%Y", others)):
         rows = [[f"{day:{how}}", "ab"[i % 2]] for i, day in enumerate(its_own)]
         write_rows(tmp_path / file, [["day", "y"], *rows])
-    make("csv", f"data_dir={tmp_path}", "target=y", "batch_size=4")
+    make("csv", f"data_dir={tmp_path}", "target=y", "batch_size=4", "day_first=false")
     doubt = f"day: read as month/day/year; {tmp_path}/a.csv has no day above 12, others have: are day and month swapped"
     assert (doubt in " ".join(capsys.readouterr().out.split())) == doubted
 
 
 def test_a_test_file_and_a_new_table_that_have_day_and_month_the_other_way_round_are_doubted(tmp_path, new, capsys):
     early = [datetime(2021, 1 + i % 12, 1 + (i + i // 12) % 12) for i in range(60)]
-    for days, form, doubted in ((early, "%m/%d/%Y", True), (DAYS, "%d/%m/%Y", False), (early[:12], "%m/%d/%Y", False)):
-        for file, how, its_own in (("train", "%d/%m/%Y", DAYS), ("test", form, days)):
+    german, english, iso = "%d/%m/%Y", "%m/%d/%Y", "%Y-%m-%d"
+    for trained, form, days, its_form, doubted in (
+        ([*early, datetime(2021, 1, 31)], german, early, german, False),
+        (DAYS, iso, early, iso, False),
+        (DAYS, german, early, english, True),
+        (DAYS, german, DAYS, german, False),
+        (DAYS, german, early[:12], english, False),
+    ):
+        for file, how, its_own in (("train", form, trained), ("test", its_form, days)):
             rows = [[f"{day:{how}}", "ab"[i % 2]] for i, day in enumerate(its_own)]
             write_rows(tmp_path / f"{file}.csv", [["day", "y"], *rows])
         data = make("csv", f"data_dir={tmp_path}", "target=y", "batch_size=4")
         new([["day", "y"], *rows], data.columns)
         said, doubt = capsys.readouterr(), "csv: column day: read as day.month.year, and no day is above 12: are day"
         assert (doubt in said.out, doubt in said.err) == (doubted, doubted)
+        assert doubted or "no day is above 12" not in said.out + said.err
     with pytest.raises(UserError, match=r"'03/31/2021' is not a date as the others are \(day.month.year\), but month"):
         new([["day"], ["01/02/2021"], ["03/31/2021"]], data.columns)
 

@@ -106,10 +106,11 @@ def test_a_cache_of_another_format_is_made_anew_and_a_newer_one_is_named(photos,
 def test_a_photo_that_could_not_be_read_for_a_reason_that_may_pass_is_read_by_the_next_run(
     photos, tmp_path, monkeypatch, capsys
 ):
-    folder, real = write_photos(tmp_path / "in", 6), Image.open
+    folder, real, opened = write_photos(tmp_path / "in", 6), Image.open, list[str]()
     (folder / "red/broken.png").write_bytes(b"no image")
 
     def fails(file, **settings):
+        opened.append(str(file))
         if str(file).endswith("03.png"):
             raise OSError(errno.EIO, "Input/output error")
         return real(file, **settings)
@@ -125,8 +126,10 @@ def test_a_photo_that_could_not_be_read_for_a_reason_that_may_pass_is_read_by_th
     content = cache.read_bytes()
     cache.unlink()
     assert photos(folder).checksum() == data.checksum() and cache.read_bytes() == content
-    monkeypatch.setattr(Image, "open", fails)  # all are taken from the cache
+    monkeypatch.setattr(Image, "open", fails)
+    opened.clear()
     assert photos(folder).checksum() == data.checksum()
+    assert not opened  # all are taken from the cache, and the broken one is left out without being read again
 
 
 def test_the_cache_of_any_folder_has_a_name_that_the_system_takes(photos, tmp_path):

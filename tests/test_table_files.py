@@ -942,7 +942,8 @@ def test_an_index_that_begins_anew_in_each_of_several_files_numbers_the_rows(loa
     texts = ["".join(f"{i},{i * i % 37}.5,{'pq'[i > 15]}\n" for i in range(1, size)) for size in (36, 31, 41)]
     write(tmp_path / "days", **{f"day{i}__csv": header + text for i, text in enumerate(texts)})
     write(tmp_path, joined__csv="".join(header + text for text in texts))
-    for file in ["days"] + ["joined.csv"] * (name is not None):
+    write(tmp_path / "both", a__csv=header + texts[0], b__csv="".join(header + text for text in texts))
+    for file in ["days"] + ["joined.csv", "both"] * (name is not None):
         data = load(file, target)
         assert [one.name for one in data.columns] == ["column 1" if name is None else "x"]
         out = capsys.readouterr().out
@@ -1050,6 +1051,7 @@ def test_a_row_that_may_name_the_columns_of_another_table_is_refused_or_named_ab
         (["", "Sales", "Sales 2", "y"], ["7", "2023", "2024", "rare"], False),  # without a name, an index
         (["Area", "Sales", "Sales 2", "y"], ["Region", "2023", "2024", "rare"], False),
         (["", "Sales", "Sales 2", "y"], ["Region", "2023", "2024", "p"], False),
+        (["", "Sales", "Sales 2", "y"], ["Region", "in 2023", "in 2024", "y"], True),  # of words alone
     ),
 )
 def test_a_second_line_of_a_header_that_holds_years_is_named(load, tmp_path, capsys, first, second, is_said):
@@ -1060,7 +1062,7 @@ def test_a_second_line_of_a_header_that_holds_years_is_named(load, tmp_path, cap
     said = (
         f"line 2, {', '.join(second).rstrip(' ')}, is no example: if it names the columns, delete the lines above it\n"
     )
-    assert (said in capsys.readouterr().out) == is_said
+    assert capsys.readouterr().out.count(said) == is_said
 
 
 def test_a_header_that_is_read_as_an_example_is_named(load, tmp_path, capsys):
