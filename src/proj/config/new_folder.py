@@ -104,15 +104,14 @@ def refuse_sweep_in_a_run(folder: str) -> None:
 
 
 def files_to_replace(folder: RunFolder | SweepFolder) -> list[Path]:
-    """The files that a new run or sweep would replace in its folder; [] if one of this project has begun there.
+    """The files that a run, or a sweep without a sweep.yaml, would replace in its folder; [] if a run has begun there.
 
     Checkpoints are left out: they are looked into before one is replaced.
     """
     if isinstance(folder, SweepFolder):
         # A sweep that was stopped while it began may have left git.diff, with folders of jobs or its conf/ beside it.
         stopped = folder.conf.is_dir() or folder.jobs_frozen()
-        files = [folder.study, folder.importance, *([] if stopped else [folder.uncommitted])]
-        return [] if folder.manifest.is_file() else files
+        return [folder.study, folder.importance, *([] if stopped else [folder.uncommitted])]
     settings = (read_flat(file) for file in (folder.config, folder.composed))
     if folder.last.is_file() or folder.job.is_file() or any("choices.dataset" in words for words in settings):
         return []
