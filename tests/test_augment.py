@@ -1,5 +1,6 @@
 """Augmentation: the group `augment`, and what its strong option does to the images and labels of a batch."""
 
+import re
 from functools import partial
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from proj.data.augment import Strong, boxes, turned, within
 from proj.data.facts import Normalize
-from proj.data.shrinking import planned_epochs, shrunk, size_in
+from proj.data.shrinking import describe_end, planned_epochs, shrunk, size_in
 from proj.errors import UserError
 from proj.models.classifier import Classifier
 from proj.training.run import train
@@ -205,8 +206,10 @@ def test_a_run_that_ends_on_shrunk_images_says_so(configure, tmp_path, capsys):
     for end, said in ((early, True), (("trainer.max_steps=4",), False)):
         train(configure(*words, *end, "trainer.max_epochs=9", folder=tmp_path / end[0]))
         out = " ".join(capsys.readouterr().out.split())
-        assert ("still shrank the training images, to 6 of 8 pixels: a smaller" in out) == said
+        assert re.findall(r"still shrank the training images, to (. of .) pixels: a smaller", out) == ["6 of 8"] * said
         assert ("stopped early" in out) == said
+    data = SimpleNamespace(sizes=[6, 8])  # the fifth of nine epochs is the last one of the first half
+    assert [bool(describe_end(data, epochs, 9)) for epochs in (5, 6)] == [True, False]
 
 
 def test_a_batch_takes_a_hundred_calls_of_torch_at_most_whose_number_is_what_a_small_network_waits_for():

@@ -460,9 +460,9 @@ def test_a_damaged_table_of_a_folds_predictions_is_named_and_its_seed_left_out(t
 def test_a_missing_or_copied_table_of_a_folds_predictions_is_named_and_its_seed_left_out(tmp_path, capsys, copied):
     for fold, seed in itertools.product(range(3), (0, 7)):
         fold_run(tmp_path, fold, seed)
-    table = tmp_path / "0.01_7_1/fold.csv"
+    table = tmp_path / "0.01_7_2/fold.csv"
     table.unlink()
-    if copied:
+    if copied:  # of a fold before the previous one
         table.write_bytes((tmp_path / "0.01_7_0/fold.csv").read_bytes())
     report([tmp_path])
     out = capsys.readouterr().out
