@@ -119,11 +119,11 @@ def test_jobs_of_a_sweep_have_the_data_that_the_first_of_them_had(tmp_path):
     refuse_data_unlike_other_jobs(tmp_path / "1_", own, "ab", ["Red", "1.0"])
     with pytest.raises(UserError, match=r"other names .'red' then, 'rouge' now.*type python -m proj.sweep resume="):
         refuse_data_unlike_other_jobs(tmp_path / "1_", own, "ab", ["rouge", "1"])
-    table["target"], columns = "z", [{"name": "size", "mean": 1.0, "std": 2.0}]
+    table["target"], columns = "z", [{"name": "size", "mean": 0.0, "std": 2.0}]
     refuse_data_unlike_other_jobs(tmp_path / "0_", table, "ab", classes, columns)
-    refuse_data_unlike_other_jobs(tmp_path / "1_", table, "ab", classes, [columns[0] | {"mean": 1 + 1e-9}])
+    refuse_data_unlike_other_jobs(tmp_path / "1_", table, "ab", classes, [columns[0] | {"mean": 1e-9}])
     with pytest.raises(UserError, match=r"other data \(another name, scale or words of size\): a file has changed"):
-        refuse_data_unlike_other_jobs(tmp_path / "1_", table, "ab", classes, [columns[0] | {"mean": 1.01}])
+        refuse_data_unlike_other_jobs(tmp_path / "1_", table, "ab", classes, [columns[0] | {"mean": 0.01}])
     for text in ("ab", f"ab\n{json.dumps(classes)}"):  # as older versions wrote it
         for file in tmp_path.glob(".data-*"):
             file.write_text(text)

@@ -95,8 +95,9 @@ def renamed(before: list[str] | None, now: list[str]) -> str:
 def alike(before: Any, now: Any, unit: float = 0.0) -> bool:
     """Whether two descriptions of columns agree, in whatever spelling and but for rounding. unit: of the numbers."""
     if isinstance(before, dict):
-        same_keys, unit = isinstance(now, dict) and before.keys() == now.keys(), before.get("std", unit)
-        told = before.keys() - {"covered"}  # which follows from the words, and older versions did not store
+        left_out, unit = {"covered"}, before.get("std", unit)  # it follows from the words; older versions lack it
+        told = before.keys() - left_out
+        same_keys = isinstance(now, dict) and told == now.keys() - left_out
         return same_keys and all(alike(before[key], now[key], unit) for key in told)
     if isinstance(before, list | tuple):
         return len(before) == len(now) and all(alike(*pair, unit) for pair in zip(before, now, strict=True))
