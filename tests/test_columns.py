@@ -1045,6 +1045,13 @@ def test_a_word_that_a_spreadsheet_has_changed_is_named_with_the_one_of_the_trai
     assert not capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("known", "given"), (("A101", "A11"), ("A1.05", "A1.5")))
+def test_a_zero_within_a_number_is_none_that_a_spreadsheet_drops(table, new, capsys, known, given):
+    data = table([known, "B"] * 30, words=["categorical=[a]"])
+    new([["a", "x"], *[[given, 1]] * 4, *[["B", 1]] * 50], data.columns)
+    assert not capsys.readouterr().err
+
+
 def test_some_unknown_words_are_said_where_the_training_had_hardly_any(table, new, capsys):
     cabins = [f"C{i}" if i % 8 == 0 else "AB"[i % 2] for i in range(60)]
     data = table(["red", "blue"] * 30, cabins)
