@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 from support.made_runs import write_events, write_run
-from support.runs import curves, in_every_step
+from support.runs import curves, in_every_step, rewritten
 
 from proj.checkpoint.file import load_checkpoint
+from proj.config.new_folder import refuse_files_of_others
 from proj.config.stored_run import stored_config
 from proj.data.batches import Batches
 from proj.data.sklearn import DigitsDataModule
@@ -152,6 +153,15 @@ def test_what_another_run_or_program_has_left_in_a_folder_is_not_overwritten(con
     with pytest.raises(UserError, match=sentence):
         train(configure())
     assert (tmp_path / "run" / name).read_bytes() == b"of: another\n"
+
+
+@pytest.mark.parametrize("name", ["last.ckpt", "job.yaml"])
+def test_files_beside_a_checkpoint_or_a_frozen_job_are_of_its_run(tmp_path, name):
+    (tmp_path / OF_A_RUN[0]).touch()
+    with pytest.raises(UserError, match="holds no run"):
+        refuse_files_of_others(RunFolder(tmp_path))
+    (tmp_path / name).touch()
+    refuse_files_of_others(RunFolder(tmp_path))
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_simply_begins_again(configure, tmp_path, killed_at):
@@ -319,4 +329,9 @@ def test_the_best_checkpoint_of_another_run_is_not_tested_as_this_ones(configure
     shutil.copy(tmp_path / "1/best.ckpt", tmp_path / "2/best.ckpt")
     (tmp_path / "2/metrics.json").unlink()
     with pytest.raises(UserError, match=r"2/best\.ckpt is of another run \(seed=1, here 2\): put this run's own back"):
+        train(cfg)
+    with rewritten(tmp_path / "1/best.ckpt", tmp_path / "2/best.ckpt") as checkpoint:
+        checkpoint["proj"]["config"]["seed"] = 2
+        checkpoint["proj"]["config"]["choices"]["model"] = "cnn"
+    with pytest.raises(UserError, match=r"2/best\.ckpt is of another run \(model=cnn, here "):
         train(cfg)

@@ -33,6 +33,7 @@ from support.sweeps import (
 )
 
 from proj.config.explain import explain
+from proj.config.new_folder import refuse_files_of_others
 from proj.config.words import as_hydra_reads
 from proj.errors import UserError
 from proj.reports.runs import find_runs
@@ -128,6 +129,15 @@ def test_a_new_sweep_deletes_no_folders_of_the_users_own(tmp_path):
     Sweep(tmp_path).clear()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1_k8s", "2_notes", "3_empty"]
     assert (tmp_path / "1_k8s/train_job.yaml").read_text() == "x" and (tmp_path / "2_notes/job.yaml.bak").exists()
+
+
+def test_a_git_diff_beside_frozen_jobs_is_of_a_sweep_that_was_killed_while_it_began(tmp_path):
+    (tmp_path / "git.diff").touch()
+    with pytest.raises(UserError, match="holds no sweep but git"):
+        refuse_files_of_others(SweepFolder(tmp_path))
+    (tmp_path / "0_seed=1").mkdir()
+    (tmp_path / "0_seed=1/job.yaml").touch()
+    refuse_files_of_others(SweepFolder(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["git.diff", "study.log", "importance.json", "report.csv", "report.md"])
