@@ -184,6 +184,8 @@ def test_dark_on_light_is_recognised_inverted_and_said(digits, tmp_path, capsys)
     predict(digits, str(tmp_path))
     expected_line = "3 images of 4 taken as dark on light and inverted; invert='false' leaves them"
     assert capsys.readouterr().out.splitlines() == [expected_line]  # in Python no line for each picture
+    predict(digits, str(tmp_path), output=str(tmp_path / "x.csv"))
+    assert expected_line not in capsys.readouterr().out  # the line on the file says so itself
     (forced,) = predict(digits, str(tmp_path / "a_light.png"), invert="true")
     assert shares(forced) == pytest.approx(shares(kept), abs=1e-6)
 
@@ -330,7 +332,7 @@ def test_predictions_can_be_cut_like_a_list():
 
 def test_the_output_holds_every_classs_probability_as_csv_or_json_lines(digits, tmp_path, capsys):
     Image.fromarray(expected(digits, 1)[0][0].squeeze()).save(tmp_path / "a, b.png")
-    (row,) = predict(digits, str(tmp_path / "a, b.png"), output=str(tmp_path / "x.csv"))
+    (row,) = predict(digits, str(tmp_path / "a, b.png"), output=str(tmp_path / "x.csv"), show_line=print)
     best = sorted(row["probabilities"].items(), key=lambda one: -one[1])[:3]
     assert capsys.readouterr().out == f"{tmp_path / 'x.csv'} (1 in all): {row['class']} 1\n"
     predict(digits, str(tmp_path / "a, b.png"), show_line=print)
