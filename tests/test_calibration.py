@@ -59,6 +59,18 @@ def test_a_model_trained_on_classes_of_equal_size_is_calibrated_for_such_classes
     assert weights_to_equal_sizes(targets, {"balance": "none"}) == weights_to_equal_sizes(targets, {}) == 1
 
 
+def test_an_example_of_twice_the_weight_counts_as_two_examples():
+    logits, targets = drawn(5_000, 2)
+    times = 1 + 3 * (logits[:, 0] > 1) + (targets == 1)
+    again, targets_again = (values.repeat_interleave(times, 0) for values in (logits, targets))
+    expected = fit_temperature(again, targets_again)
+    assert fit_temperature(logits, targets, times.double()) == pytest.approx(expected, rel=1e-3)
+    assert abs(expected - fit_temperature(logits, targets)) > 0.01
+    shares, shares_again = logits.softmax(1), again.softmax(1)
+    error = calibration_error(shares_again, targets_again)
+    assert calibration_error(shares, targets, times.double()) == pytest.approx(error, rel=1e-3)
+
+
 @pytest.mark.parametrize("balance", ("loss", "sampling"))
 def test_that_probabilities_are_of_classes_of_equal_size_is_said(balance, configure, tmp_path, capsys):
     generator = np.random.default_rng(0)
@@ -68,6 +80,8 @@ def test_that_probabilities_are_of_classes_of_equal_size_is_said(balance, config
     words = ("dataset=csv", f"data_dir={tmp_path}/t.csv", "dataset.target=ill", "model=mlp", "trainer.max_epochs=5")
     metrics = train(configure(*words, f"balance={balance}"))
     assert metrics["calibration"]["error"] < 0.15 and 0.2 < metrics["calibration"]["temperature"] < 5
+    measured = evaluate(tmp_path / "run/best.ckpt", split="val")["calibration_error"]
+    assert metrics["calibration"]["error"] == pytest.approx(measured, abs=1e-4)
     said = f"The probabilities are those of classes of equal size, since balance={balance} trained the model so."
     assert said in capsys.readouterr().out
     found = evaluate(tmp_path / "run/best.ckpt")

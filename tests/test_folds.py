@@ -423,6 +423,10 @@ def test_the_folds_of_a_row_are_put_together_in_one_file_with_their_accuracy(tmp
     out = " ".join(capsys.readouterr().out.split())
     assert "out-of-fold accuracy of mlp on digits: 75.00 % of 12 examples (out_of_fold.csv)" in out
     assert "for 12 test examples" in out
+    for run in map(RunFolder, tmp_path.glob("0.01_*")):  # each fold was tested on the same four
+        change(run.metrics, {"fold_part": "val"})
+    report([tmp_path])
+    assert "for 4 test examples" in " ".join(capsys.readouterr().out.split())
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "mean ± standard deviation (folds)" in page and '"val/acc % of every fold"' in page
     issues = read_rows(tmp_path / "label_issues.csv")
