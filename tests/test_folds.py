@@ -570,3 +570,9 @@ def test_a_class_of_three_is_left_out_of_two_folds_since_each_part_needs_one_and
     labels = ["a"] * 20 + ["b"] * 20 + ["c"] * 3
     assert rare_classes(labels, None, 3, (0, 2), None) == {"c": 3}
     assert rare_classes(labels, None, 3, (0, 3), None) == {}
+
+
+def test_no_class_is_rare_where_less_than_half_of_the_examples_would_be_left():
+    many = [f"kind {number}" for number in range(30)] * 2
+    assert rare_classes(["a"] * 30 + ["b"] * 30 + many[:-1], None, 3, None, None).keys() == {*many}
+    assert rare_classes(["a"] * 29 + ["b"] * 30 + many, None, 3, None, None) == {}

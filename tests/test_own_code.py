@@ -124,6 +124,11 @@ def test_jobs_of_a_sweep_have_the_data_that_the_first_of_them_had(tmp_path):
     refuse_data_unlike_other_jobs(tmp_path / "1_", table, "ab", classes, [columns[0] | {"mean": 1e-9}])
     with pytest.raises(UserError, match=r"other data \(another name, scale or words of size\): a file has changed"):
         refuse_data_unlike_other_jobs(tmp_path / "1_", table, "ab", classes, [columns[0] | {"mean": 0.01}])
+    table["target"], words = "w", {"name": "kind", "words": ["p", "q"]}
+    refuse_data_unlike_other_jobs(tmp_path / "0_", table, "ab", classes, [words])
+    with pytest.raises(UserError, match=r"other data \(another name, scale or words of kind\): a file has changed"):
+        refuse_data_unlike_other_jobs(tmp_path / "1_", table, "ab", classes, [words | {"words": ["p", "q", "r"]}])
+    table["target"] = "z"
     for text in ("ab", f"ab\n{json.dumps(classes)}"):  # as older versions wrote it
         for file in tmp_path.glob(".data-*"):
             file.write_text(text)

@@ -113,6 +113,15 @@ def test_less_is_better_where_the_mode_says_so():
     assert verdict.is_significant and verdict.difference == pytest.approx(0.806667, abs=1e-5)
 
 
+def test_the_verdict_of_a_report_on_a_loss_is_for_the_smaller_one(tmp_path):
+    for lr, accuracy in ((0.1, 0.5), (0.2, 0.9)):  # the last val/loss of a run is 2 - its accuracy
+        for seed in range(3):
+            folder = write_run(tmp_path / f"{lr}_{seed}", accuracy + seed / 100, lr=lr, seed=seed)
+            change(folder / "config.yaml", {"monitor": "val/loss", "mode": "min"})
+    verdict = report([tmp_path])["rows"][1]["verdict"]
+    assert verdict.is_significant and verdict.difference == pytest.approx(0.4)
+
+
 def test_a_row_of_one_seed_or_of_nan_has_no_verdict_and_changes_no_other():
     rows = [{0: 0.9, 1: 0.91, 2: 0.92}, {0: 0.8, 1: 0.82, 2: 0.81}]
     odd = [rows[0], {0: 0.85}, rows[1], {0: 0.1, 1: float("nan")}]
