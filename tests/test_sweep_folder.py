@@ -40,7 +40,7 @@ from proj.reports.runs import find_runs
 from proj.sweeps.folder import Sweep
 from proj.sweeps.frozen_loader import FrozenLoader
 from proj.sweeps.search import distribution, write_importance
-from proj.sweeps.summary import telling_how_to_continue
+from proj.sweeps.summary import files_of_data, telling_how_to_continue
 from proj.sweeps.sweep_file import chosen_by, copy_conf, read_manifest
 from proj.system.run_folder import RunFolder, SweepFolder
 from proj.training.pruning import Prune, Pruned, open_study
@@ -343,8 +343,12 @@ def test_a_finished_sweep_says_that_a_file_of_its_data_was_written_since(tmp_pat
     assert "was written after" not in resume(tmp_path)
     os.utime(table)
     assert "\na.csv was written after this sweep had ended" in "\n" + resume(tmp_path)
-    (tmp_path / "outputs/sweeps/s" / names(tmp_path / "outputs/sweeps/s")[0] / "metrics.json").unlink()
+    folder = tmp_path / "outputs/sweeps/s"
+    (folder / names(folder)[0] / "metrics.json").unlink()
     assert "was written after" not in resume(tmp_path)  # its job reads the data itself
+    (tmp_path / "red").mkdir()
+    (tmp_path / "red/a.png").touch()
+    assert {*files_of_data(str(tmp_path), folder)} == {table, tmp_path / "red/a.png"}  # without those below outputs
 
 
 def test_a_sweep_goes_on_where_its_whole_project_was_moved(tmp_path, monkeypatch):

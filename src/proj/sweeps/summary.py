@@ -60,15 +60,23 @@ def describe_changed_data(sweep: Sweep) -> list[str]:
     ended = max((written(sweep.run_folder(name).metrics) for name in sweep.jobs()), default=0.0)
     jobs = [job for name in sweep.jobs() if (job := sweep.job(name))]
     own = {sweep.find_data(job["data_dir"]) for job in jobs if job["dataset"]["_target_"] in OWN_DATA}
-    for place in sorted(own):
-        tops = [Path(part) for part in place.split(os.pathsep)]  # several files of a table, or the folder of photos
-        for file in (file for top in tops for file in (top.rglob("*") if top.is_dir() else [top])):
-            if written(file) > ended > 0:
-                return [
-                    f"{shorter(file)} was written after this sweep had ended: if it holds other data now, these "
-                    "figures are not of it. For those, begin a new sweep, with another sweep_name."
-                ]
-    return []
+    files = (file for place in sorted(own) for file in files_of_data(place, sweep.folder.absolute()))
+    newer = next((file for file in files if written(file) > ended > 0), None)
+    if newer is None:
+        return []
+    return [
+        f"{shorter(newer)} was written after this sweep had ended: if it holds other data now, these figures are not "
+        "of it. For those, begin a new sweep, with another sweep_name."
+    ]
+
+
+def files_of_data(place: str, sweep: Path) -> Iterator[Path]:
+    """The files of data at `place`: one file or several, or those in a folder. If the sweep is in this folder too, as
+    with data_dir=. and outputs/ beside the photos, what holds it is left out, since runs write there."""
+    for top in map(Path, place.split(os.pathsep)):
+        for entry in sorted(top.iterdir()) if os.access(top, os.R_OK) and top.is_dir() else [top]:
+            if not sweep.is_relative_to(entry.absolute()):
+                yield from entry.rglob("*") if entry.is_dir() else [entry]
 
 
 def written(file: Path) -> float:
