@@ -285,6 +285,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("model=mlp model.hidden=[3,4", "has one bracket of two: a list is typed as model.hidden=[3,4]."),
     ("optimizer.lr=0,01", "gives several values: type optimizer.lr=0.01, or add -m to sweep over them."),
     ("optimizer=adam,sgd", "optimizer=adam,sgd gives several values: add -m to sweep over them, or choose one."),
+    ("seed=1,2", "seed=1,2 gives several values: add -m to sweep over them, or choose one."),  # a seed is no list
     ("-m optimizer.lr=0,01", "optimizer.lr=0,01 has a decimal comma, but commas separate values here: type opti"),
     ("-m optimizer.weight_decay=0,05,0,1", "has a decimal comma, but commas separate values here: type optimizer.we"),
     ("-m model=mlp model.dropout=0,5", "separate values here: type model.dropout=0.5"),
@@ -297,6 +298,7 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("scheduler=none +scheduler.foo=3", "scheduler.foo has no effect, since scheduler names no class"),
     ("scheduler=none scheduler.gamma=3", "There is no setting 'scheduler.gamma', since scheduler names no class"),
     ("optimzer.lr=1", "There is no setting 'optimzer.lr'. Did you mean 'optimizer.lr'?"),
+    ("data=table.csv", "There is no setting 'data'. Did you mean 'dataset or data_dir'?"),
     ("dataset=csv target=species", "There is no setting 'target'. Did you mean 'dataset.target'?"),
     ("model.los.weight=1", "Did you mean '+model.loss.weight'?"),
     ("+optimzer.lr=1", "+optimzer.lr=1 adds a setting that nothing reads. Did you mean 'optimizer.lr'?"),

@@ -15,7 +15,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, Interpolation
 from yaml import MarkedYAMLError, YAMLError
 
 from proj.config.declared import TAKE_SEVERAL
-from proj.config.settings.table import SETTINGS
+from proj.config.settings.table import SETTINGS, policy
 from proj.config.unknown_option import missing_option
 from proj.config.unknown_setting import unknown_setting
 from proj.config.words import GROUPS, with_points
@@ -162,7 +162,9 @@ def several_values(word: str) -> str:
     key, _, value = word.partition("=")
     if meant := with_points(key, value):
         return f"{word} gives several values: type {key}={meant}, or add -m to sweep over them."
-    if key in GROUPS and key not in TAKE_SEVERAL:  # which take a list
+    taken = policy(key).range
+    is_single = taken.schema.get("type") in ("number", "integer", "boolean") if taken else key in GROUPS
+    if is_single and key not in TAKE_SEVERAL:  # which take a list
         return f"{word} gives several values: add -m to sweep over them, or choose one."
     listed, quoted = as_command([f"{key}=[{value}]"]), as_command([f"{key}='{value}'"])
     return f"{word} gives several values: add -m to sweep over them, or type {listed} (a list) or {quoted}."

@@ -35,6 +35,7 @@ MEANT = {
     "dataset=image_folder dataset.labels": "labels_file labels_csv label_file annotations annotation_file metadata",
     "data_dir": "data_path path file csv input root train_dir dataset_dir dataset_path data_root images",
     "data_dir or hydra.run.dir": "folder directory",
+    "dataset or data_dir": "data",
     "model": "net network arch architecture model_name",
     "model.hidden": "hidden_size hidden_sizes hidden_dim hidden_layers hidden_layer_sizes hidden_units",
     "model.depth": "layers n_layers num_layers",
