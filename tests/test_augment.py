@@ -105,11 +105,24 @@ def test_colours_change_each_image_by_a_factor_of_its_own_and_grey_stays_grey():
 
 def test_a_rectangle_is_erased_in_so_many_images_as_the_setting_says():
     white = torch.full((1000, 20, 20, 1), 255, dtype=torch.uint8)
-    erased = (Strong(erase=0.25).change(white, None, 0, Normalize([0.5], [0.5]), draws()) == 0).float().mean((1, 2, 3))
+    zeros = Strong(erase=0.25).change(white, None, 0, Normalize([0.5], [0.5]), draws()) == 0
+    erased = zeros.float().mean((1, 2, 3))
     assert 0.2 < (erased > 0).float().mean() < 0.3 and 0.25 < erased.max() < 0.37
+    heights, widths = (zeros.any(axis).sum((1, 2)) for axis in (3, 2))
+    ratios = (heights / widths)[heights.minimum(widths) >= 8]  # of a rectangle of whole pixels
+    assert len(ratios) > 50 and ratios.max() < 1.5 and ratios.min() > 0.66
     box = boxes(torch.tensor([0.3, 0.0]), torch.rand(2) - 0.5, 2 * torch.rand(2, 2) - 1)
     mask = within(box, torch.zeros(2, 1, 100, 100))
     assert mask[0].mean().item() == pytest.approx(0.3, abs=0.01) and not mask[1].any()
+
+
+def test_the_rectangle_of_another_image_lies_anywhere_and_is_no_likelier_on_one_side():
+    targets = torch.arange(2000) % 2
+    x = targets.float().view(-1, 1, 1, 1).expand(-1, 1, 16, 16)
+    made, _ = Strong(cutmix=1.0).mix(2, x, targets, draws())
+    taken = (made != x).float().mean((0, 1))  # by pixel: the share of the images in which it is of another
+    assert torch.allclose(taken, taken.flip(0), atol=0.06) and torch.allclose(taken, taken.flip(1), atol=0.06)
+    assert 0.1 < taken.min() < taken[7, 7]
 
 
 @pytest.mark.parametrize("settings", ({"mixup": 0.5}, {"cutmix": 0.5}, {"mixup": 0.5, "cutmix": 0.5}))

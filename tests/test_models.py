@@ -129,6 +129,7 @@ def test_a_whitening_stem_keeps_its_filters_and_trains_its_bias(configure):
     few += ("model.widths=[8,16,16]", "~callbacks.dashboard")
     train(cfg := configure("dataset=cifar10", "preset=cifar10_fast", *few))
     model, _ = load_model(f"{cfg.output_dir}/best.ckpt", trust="support")
+    model.setup("test")  # of data that may be others: the filters stay those of the training
     data = ready(cfg.dataset)
     expected = whitening_filters(data.prepare(data.splits["train"].inputs, slice(5000), None), 24)
     assert torch.allclose(model.network[0].weight, expected) and not model.network[0].weight.requires_grad

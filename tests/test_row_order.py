@@ -150,6 +150,7 @@ def test_a_run_with_few_examples_to_be_tested_on_is_not_told_to_take_folds_besid
 
 @refusals(
     (["", "NA"], r"t.csv: line \d+ has no date \(year-month-day\) in when \(.*like 1 more row\), which is needed to"),
+    ([f"soon{i}" for i in range(9)], r"line \d+ has no date \(year-month-day\) in when \('soon\d'; like 8 more rows"),
     (["soon"], r"line \d+ has no date \(year-month-day\) in when \('soon'\), .* fill it in, or delete such rows"),
     (["2022-01-01"] * 100, "when is 2022-01-01 in all 100 rows that are left for train and test, and rows of one val"),
     (["Q1", "Q2"] * 50, r"when holds no dates or numbers, such as 2024-01-31, .* \(its first cell is 'Q"),
