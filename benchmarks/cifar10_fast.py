@@ -22,7 +22,8 @@ import torch
 from record import record
 from torch.nn import functional as F
 
-from proj.config.compose import build, configure
+from proj.config.compose import configure
+from proj.config.instantiate import build
 from proj.training.library_defaults import keep_freed_memory
 from proj.training.precision import set_precision
 from proj.training.run import train

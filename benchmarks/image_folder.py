@@ -20,7 +20,8 @@ from growth import in_own_process
 from PIL import Image
 from record import record
 
-from proj.config.compose import build, configure
+from proj.config.compose import configure
+from proj.config.instantiate import build
 from proj.wording import how_many
 
 HEADER = "| start | ready after, s | CPU, s | CPU ms a batch of 128 | memory beyond the imports, MB |"

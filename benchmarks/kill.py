@@ -51,7 +51,8 @@ import proj.training.results
 import proj.training.robustness.changes
 import proj.training.robustness.divergence
 import proj.training.robustness.resume
-from proj.config.compose import build, configure
+from proj.config.compose import configure
+from proj.config.instantiate import build
 from proj.config.stored_run import stored_config
 from proj.training.run import train
 

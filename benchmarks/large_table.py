@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from record import record
 
-from proj.config.compose import build, configure
+from proj.config.compose import configure
+from proj.config.instantiate import build
 from proj.system.files import write_atomically
 
 RANDOM = np.random.default_rng(0)

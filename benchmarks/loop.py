@@ -23,7 +23,8 @@ from record import record
 from torch.nn import functional as F
 from torch.utils.tensorboard import SummaryWriter
 
-from proj.config.compose import build, configure
+from proj.config.compose import configure
+from proj.config.instantiate import build
 from proj.training.library_defaults import keep_freed_memory
 from proj.training.run import train
 

@@ -83,7 +83,8 @@ def write_data(task: str, data_dir: Path, file: Path) -> None:
     """Write the train, validation and test parts, as this project splits them, for the other libraries."""
     import numpy as np
 
-    from proj.config.compose import build, configure
+    from proj.config.compose import configure
+    from proj.config.instantiate import build
 
     if not file.exists():
         data = build(configure(*SETTINGS[task].split(), f"data_dir={data_dir}").dataset)

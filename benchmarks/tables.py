@@ -43,7 +43,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from proj.checkpoint.file import load_model
-from proj.config.compose import build, configure
+from proj.config.compose import configure
+from proj.config.instantiate import build
 from proj.system.files import write_atomically
 from proj.training.run import train
 

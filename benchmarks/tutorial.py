@@ -21,7 +21,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision import transforms
 
-from proj.config.compose import build, configure
+from proj.config.compose import configure
+from proj.config.instantiate import build
 from proj.training.library_defaults import keep_freed_memory
 from proj.training.run import train
 

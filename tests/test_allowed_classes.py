@@ -26,7 +26,8 @@ from support.runs import rewritten
 from proj.checkpoint import file
 from proj.checkpoint.file import load_checkpoint, load_model
 from proj.config.allowed_classes import check_stored, destinations, needs_trust, resume_command
-from proj.config.compose import build, literal, resolved
+from proj.config.compose import literal, resolved
+from proj.config.instantiate import build
 from proj.config.stored_run import stored_config
 from proj.errors import UserError
 from proj.reports.runs import read_run

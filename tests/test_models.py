@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from proj.checkpoint.file import load_checkpoint, load_model
-from proj.config.compose import build
+from proj.config.instantiate import build
 from proj.errors import UserError
 from proj.models import CNN, MLP, IrisClassifier, WhitenedCNN
 from proj.models.classifier import Classifier, augmented_logits

@@ -233,6 +233,16 @@ class Plain(nn.Linear):
         super().__init__(input_shape[0], num_classes)
 
 
+class Narrow(nn.Linear):
+    def __init__(self, input_shape, num_classes):
+        super().__init__(input_shape[0], num_classes)
+
+
+class Fixed(Classifier):
+    def __init__(self, num_classes, loss=None):
+        super().__init__(num_classes, loss)
+
+
 class Empty(Classifier):
     def __init__(self, input_shape, num_classes, **training):
         super().__init__(num_classes, **training)
@@ -343,6 +353,8 @@ def test_a_forward_of_ones_own_that_gives_no_logit_for_each_class_is_told_what_t
         (Grows, r"does not fit Grows \(size mismatch for seen: .*\): whenever the class is built, its parameters"),
         (Wide, r"gives numbers of the shape \(10, 4\) for a batch of 10, and there are 3 classes"),
         (Plain, r"Plain is no Classifier: derive it from proj\.models\.classifier\.Classifier"),
+        (Narrow, r"Narrow is no Classifier: derive it from"),
+        (Fixed, r"Fixed takes no input_shape: its __init__ must take input_shape, optimizer, scheduler, or \*\*setti"),
     ),
 )
 def test_a_model_of_ones_own_that_cannot_be_trained_is_told_what_it_lacks(configure, model, sentence):

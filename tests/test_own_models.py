@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from support.runs import curves
+from support.runs import curves, events
 from torch import Tensor, nn
 
 from proj.checkpoint.file import load_model
-from proj.config.compose import build
 from proj.config.explain import explain
+from proj.config.instantiate import build
 from proj.data.datamodule import InMemoryDataModule
 from proj.data.facts import Facts
 from proj.errors import UserError
@@ -61,6 +61,14 @@ class Alone(Classifier):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layer(x.flatten(1))
+
+
+class Untraceable(Alone):
+    """Gives torch.jit.trace an error."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert not torch.jit.is_tracing()
+        return super().forward(x)
 
 
 class Lazy(Classifier):
@@ -266,8 +274,15 @@ def test_a_test_of_ones_own_that_counts_nothing_is_refused_in_training_and_evalu
         evaluate(tmp_path / "run/best.ckpt", trust=[__name__], output=str(tmp_path))
 
 
+@pytest.mark.parametrize(("model", "part"), ((Before, b"first"), (After, b"aten::flip"), (Alone, b"layer")))
+def test_the_graph_is_that_of_the_whole_forward_of_ones_own(configure, tmp_path, capsys, model, part):
+    train(configure(*own(model), "trainer.max_epochs=1"))
+    assert part in events(tmp_path / "run").Graph().SerializeToString()
+    assert "has no graph" not in capsys.readouterr().out
+
+
 def test_a_network_that_cannot_be_traced_costs_the_graph_alone(configure, tmp_path, capsys):
-    train(configure("callbacks.dashboard.histograms=true", *own(Before)))
+    train(configure("callbacks.dashboard.histograms=true", *own(Untraceable)))
     assert "torch cannot trace its network with its inputs (" in capsys.readouterr().out
     assert (tmp_path / "run/metrics.json").exists() and "val/loss" in curves(tmp_path / "run")
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from proj.config.compose import build, configure
+from proj.config.compose import configure
+from proj.config.instantiate import build
 
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
 

@@ -20,9 +20,10 @@ from support.sweeps import refused, run
 from proj.checkpoint.file import load_model
 from proj.config.check_values import NAMES
 from proj.config.command_line import read_options
-from proj.config.compose import CONF, build, configure
+from proj.config.compose import CONF, configure
 from proj.config.explain import sentences
 from proj.config.flags import flags_and_settings
+from proj.config.instantiate import build
 from proj.config.words import as_hydra_reads, parsed
 from proj.errors import UserError
 from proj.models import MLP, WhitenedCNN
@@ -378,6 +379,9 @@ def test_a_search_refuses_what_it_cannot_do_before_its_first_trial(tmp_path, mon
     ("scheduler._target_=torch.optim.lr_scheduler.StepLR", "StepLR has no max_lr, total_steps, pct_start"),
     ("model.loss._target_=nowhere.Loss", "model.loss._target_=nowhere.Loss cannot be imported"),
     ("dataset._target_=nowhere.Data", "dataset._target_=nowhere.Data cannot be imported"),
+    ("dataset._target_=torch.nn.Identity", "dataset._target_=torch.nn.Identity is no InMemoryDataModule: derive it"),
+    ("model._target_=torchvision.models.resnet18", "model._target_=torchvision.models.resnet18 is no Classifier: de"),
+    ("model._target_=torch.nn.Linear", "model._target_=torch.nn.Linear is no Classifier: derive it from proj.models."),
     ("+callbacks.x._target_=torch.nn.Identity", "callbacks.x._target_=torch.nn.Identity is no Callback"),
     (
         "hydra/sweeper=optuna hydra.sweeper.n_trials=2 optimizer._target_=torch.optim.RMSprop",

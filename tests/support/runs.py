@@ -22,7 +22,8 @@ from tensorboard.summary.writer import event_file_writer
 import proj.system.files
 import proj.training.calibration
 from proj.checkpoint.file import load_checkpoint
-from proj.config.compose import build, configure
+from proj.config.compose import configure
+from proj.config.instantiate import build
 from proj.data.facts import Facts
 from proj.models import Classifier
 from proj.training.run import train

@@ -11,7 +11,7 @@ import torch
 
 from proj.config.allowed_classes import check_stored, strangers
 from proj.config.check_types import check_each
-from proj.config.compose import build
+from proj.config.instantiate import build
 from proj.config.settings.table import SETTINGS
 from proj.data.facts import FORMAT
 from proj.errors import UserError, message_of, named, out_of_memory

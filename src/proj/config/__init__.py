@@ -6,7 +6,8 @@ words.py               a command line's words, as typed and as Hydra takes them;
 quoting.py             settings whose values are texts, in the quotation marks that Hydra and the shells need
 flags.py               Hydra's flags, such as --multirun
 command_line.py        runs a command, one that Hydra composes or one with options as key=value
-compose.py             composes conf/ (`configure`), and makes objects (`build`)
+compose.py             composes conf/ (`configure`)
+instantiate.py         makes the objects that a configuration names (`build`)
 loader.py              Hydra's loader, which merges the files once for many jobs
 new_folder.py          names and makes the folder of a new run or sweep
 check.py               all checks of a new run, in their order
@@ -25,7 +26,8 @@ unknown_option.py      suggests what was meant by an option that does not exist
 unknown_setting.py     suggests what was meant by a setting that does not exist
 """
 
-from proj.config.compose import CONF, build, configure
+from proj.config.compose import CONF, configure
+from proj.config.instantiate import build
 from proj.config.stored_run import stored_config
 
 __all__ = ["CONF", "build", "configure", "stored_config"]

@@ -18,7 +18,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from proj.config.check_words import given_words
-from proj.config.declared import NO_ARGUMENTS, named_arguments, only_arguments, parts_with_a_class, target_of
+from proj.config.declared import (
+    NO_ARGUMENTS,
+    is_another,
+    named_arguments,
+    only_arguments,
+    parts_with_a_class,
+    target_of,
+)
+from proj.config.instantiate import is_no, leaving_out
 from proj.config.quoting import typed
 from proj.config.settings.ranges import PATH, SIZE, STEPS, SWITCH, Range, either
 from proj.config.settings.table import SETTINGS, policy
@@ -42,6 +50,8 @@ PLAIN |= dict.fromkeys(("List", "tuple", "Tuple", "Sequence", "Iterable"), PLAIN
 BUILT = ("Callable", "Tensor", "timedelta", "Module", "Optimizer", "RichProgressBarTheme")
 OBJECT, NO_PLAIN = "an object that {_target_:…} names", [{"enum": []}]
 
+# The classes that a dataset and a model inherit from.
+BASES = {"dataset": "proj.data.datamodule.InMemoryDataModule", "model": "proj.models.classifier.Classifier"}
 # Settings that mean the same in every datamodule, including the user's own.
 SHARED = ("dataset.seed", "dataset.data_dir", "dataset.batch_size", "dataset.folds", "dataset.fold")
 
@@ -145,16 +155,14 @@ def check_annotations(cfg: DictConfig) -> None:
                 taken.check(key, value)
 
 
-def leaving_out(place: str, names: list[str]) -> str:
-    """The cure for settings of conf/ that the class at `place` does not take."""
-    return f"add {' '.join(f'~{place}.{name}' for name in names)}, which leaves out what conf/ has"
-
-
 def check_arguments(cfg: DictConfig) -> None:
-    """Raises UserError for a setting in conf/ that the class does not take, because `_target_` names another class."""
+    """Raises UserError for a setting in conf/ that the class does not take, because `_target_` names another class, and
+    for a class of another kind."""
     typed = {key_of(word) for word in given_words(cfg)}
     for place, node in parts_with_a_class(cfg).items():
         target = target_of(node)
+        if place in BASES and is_another(target, BASES[place]):
+            raise UserError(is_no(place, target, BASES[place]))
         taken = only_arguments(target) if place.startswith(("dataset", "model", "callbacks")) else None
         foreign = [] if taken is None else [str(name) for name in node if name not in (*taken, *NO_ARGUMENTS)]
         foreign = [name for name in foreign if node[name] is not None]  # null is not passed to the class

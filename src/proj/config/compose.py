@@ -1,29 +1,24 @@
-"""Composes the configuration from conf/ (`configure`), and builds objects from it (`build`)."""
+"""Composes the configuration from conf/ (`configure`), and puts values in the place of its references."""
 
 import logging
 import os
 import re
-import sys
 import threading
-from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from proj.config.allowed_classes import located, now_called
 from proj.config.check import check_single
-from proj.config.check_types import leaving_out
 from proj.config.check_words import refuse_left_out
-from proj.config.declared import NO_ARGUMENTS, kind_of_data, only_arguments
-from proj.config.declared import arguments as taken_by
+from proj.config.declared import kind_of_data
 from proj.config.explain import user_errors
 from proj.config.new_folder import TAKEN, refuse_run_in_a_sweep
 from proj.config.quoting import as_text
 from proj.config.words import as_hydra_reads
-from proj.errors import UserError, causes, in_own_file, message_of, named, nearest, out_of_memory
+from proj.errors import UserError
 from proj.system.folders import absolute
 
 CONF = Path(__file__).parents[1] / "conf"  # in an installed package
@@ -77,99 +72,6 @@ def literal(node: Any) -> Any:
     if isinstance(node, list):
         return [literal(value) for value in node]
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", node) if isinstance(node, str) else node
-
-
-def build(node: DictConfig | dict | None, place: str = "", **settings: Any) -> Any:
-    """Call the class that a node's `_target_` names with the node's other values and `settings`; None if it names none.
-
-    Hydra's `instantiate` does the same, but resolves references, which a file from somebody else may contain as text.
-    place: the key of the node, such as model.loss, for a message that says how to change it.
-    Raises UserError for a class that cannot be found, and for any error of its own but OSError and too little memory.
-    """
-    if OmegaConf.is_config(node):
-        node = OmegaConf.to_container(node, resolve=True)
-    if not node or not node.get("_target_"):
-        return None
-    target = now_called(node)
-    taken = only_arguments(str(target)) if None in node.values() else None
-    arguments = {key: value for key, value in node.items() if key not in NO_ARGUMENTS}
-    if taken is not None:  # `_target_` may name another class than conf/ does: pass it no null that it does not take
-        arguments = {key: value for key, value in arguments.items() if value is not None or key in taken}
-    if node.get("_recursive_", True):
-        arguments = build_within(arguments, place)
-    arguments |= settings
-    try:
-        called = located(target)
-    except Exception as error:
-        refuse_missing_class(f"{place}._target_={target}" if place else target, list(causes(error))[-1])
-    if (torch := sys.modules.get("torch")) and torch.get_default_dtype() == torch.float64:
-        raise UserError(
-            "torch.set_default_dtype(torch.float64), which a module of your own calls, changes all of this program: "
-            "leave it out; trainer.precision=64-true trains in float64."
-        )
-    if not callable(called):
-        raise UserError(f"{target} is no class.")
-    if node.get("_partial_"):
-        return partial(called, *node.get("_args_", ()), **arguments)
-    try:
-        return called(*node.get("_args_", ()), **arguments)
-    except Exception as error:
-        if isinstance(error, UserError | OSError) or out_of_memory(error):
-            raise
-        refuse_foreign(called, node, arguments, place, error)
-        said = message_of(error) if type(error) in (TypeError, ValueError) else named(error)
-        if place == "model.loss" and not isinstance(called, type):
-            said += "; for a function that takes logits and classes, add +model.loss._partial_=true"
-        raise UserError(f"{target}: {said}{in_own_file(error)}") from error
-
-
-def refuse_missing_class(target: str, error: BaseException) -> NoReturn:
-    """Raises UserError for a class that cannot be imported. target: its full name, behind the setting that names it."""
-    module, _, name = target.rpartition("=")[2].rpartition(".")
-    known = getattr(sys.modules.get(module), "__dict__", {})
-    cure = nearest(name, [key for key, value in known.items() if isinstance(value, type)])
-    if isinstance(error, ModuleNotFoundError):
-        cure = " It is looked for in the folder where the command is started, and among the installed packages."
-    raise UserError(f"{target} cannot be imported ({message_of(error)}{in_own_file(error)}).{cure}") from error
-
-
-def refuse_foreign(called: Any, node: dict, given: dict, place: str, error: Exception) -> None:
-    """Raises UserError if `error` says that the class, or one that it inherits from, does not take an argument of the
-    node's. given: all arguments with which it was called."""
-    said = re.search(r"(\w+)(\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", str(error))
-    names = [base.__name__ for base in getattr(called, "__mro__", [called])]
-    if not said or said[1] not in names or said[3] not in node:
-        return
-    known = taken_by(node["_target_"]) or frozenset()
-    foreign = [name for name in node if known and name not in (*known, *NO_ARGUMENTS)] or [said[3]]
-    cure = f": {leaving_out(place, foreign)}" if place else ""
-    guess = nearest(foreign[0], known - given.keys())
-    raise UserError(f"{node['_target_']} takes no {', '.join(foreign)}{cure}.{guess}") from error
-
-
-def build_a(base: type, part: str, node: DictConfig | dict, **settings: Any) -> Any:
-    """`build` of the configuration's node `part`. Raises UserError if the object is not an instance of `base`."""
-    made = build(node, part, **settings)
-    if not isinstance(made, base):
-        as_shown = ", as the README's example does" if base.__module__.startswith("proj.") else ""
-        raise UserError(
-            f"{part}._target_={node['_target_']} is no {base.__name__}: derive it from "
-            f"{base.__module__}.{base.__name__}{as_shown}."
-        )
-    return made
-
-
-def build_within(value: Any, place: str) -> Any:
-    """A value with every mapping in it that has a `_target_` replaced by the object that it builds. place: its key."""
-    if OmegaConf.is_config(value):
-        value = OmegaConf.to_container(value, resolve=True)
-    if isinstance(value, list):
-        return [build_within(one, place) for one in value]
-    if isinstance(value, dict):
-        if value.get("_target_"):
-            return build(value, place)
-        return {key: build_within(one, place and f"{place}.{key}") for key, one in value.items()}
-    return value
 
 
 @user_errors()

@@ -97,6 +97,17 @@ def constructors(target: str) -> Iterator[ast.FunctionDef]:
             yield from (line for line in node.body if isinstance(line, ast.FunctionDef) and line.name == "__init__")
 
 
+def is_another(target: str, base: str) -> bool:
+    """Whether a class is one of torch's or Lightning's by its source, but does not inherit from the class `base`."""
+    found = False
+    with suppress(*UNREADABLE):
+        for node in class_definitions(target):  # from the class upwards, so that most searches end soon
+            if node.name == base.rpartition(".")[2]:
+                return False
+            found = found or node.name in ("Module", "LightningDataModule")
+    return found
+
+
 def annotated_arguments(method: ast.FunctionDef) -> dict[str, ast.expr | None]:
     """A method's arguments but `self`, with their annotations."""
     taken = method.args

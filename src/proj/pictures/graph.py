@@ -1,5 +1,6 @@
 """Traces the graph of a network for TensorBoard."""
 
+import copy
 import warnings
 
 import torch
@@ -8,9 +9,12 @@ from torch.utils.tensorboard._pytorch_graph import graph
 GRAPHS: dict[tuple, tuple] = {}  # by the printed network and the shape of its inputs
 
 
-def graph_of(network: torch.nn.Module, x: torch.Tensor) -> tuple:
-    """The network's graph as TensorBoard's protocol buffers. Jobs of a sweep in one process share that of equal
-    networks, because torch.jit never frees the 1.4 MiB of a trace."""
+def graph_of(model: torch.nn.Module, x: torch.Tensor) -> tuple:
+    """The graph of a model's `network`, or of a whole model with a `forward` of a user's own, as TensorBoard's protocol
+    buffers. Jobs of a sweep in one process share that of equal networks, because torch.jit never frees the 1.4 MiB of
+    a trace."""
+    is_its_own = not type(model).forward.__module__.startswith("proj.")
+    network = model if is_its_own else copy.copy(model.network)  # the copy has the same weights, and is not compiled
     key = (str(network), x.shape)
     # Two networks with a user's own modules may differ, though they are printed alike: these are always traced.
     comparable = all(type(module).__module__.startswith(("torch", "proj.")) for module in network.modules())

@@ -1,6 +1,5 @@
 """Writes for TensorBoard: the curves, images of inputs and mistakes, confusion matrix, graph and hyperparameters."""
 
-import copy
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from inspect import signature
@@ -174,8 +173,7 @@ class Dashboard(Callback):
             board.add_picture("views/inputs", tiles(data.facts.pixels(images.cpu()).numpy(), captions, 4), 0)
         try:
             with pl_module.evaluating():
-                network = copy.copy(pl_module.network)  # the copy has the same weights, and is not compiled
-                writer._get_file_writer().add_graph(graph_of(network, x[:1].to(pl_module.dtype)))
+                writer._get_file_writer().add_graph(graph_of(pl_module, x[:1].to(pl_module.dtype)))
         except Exception as error:  # a user's own network may not be traceable, which is no reason to end the run
             reason = message_of(error, 100)
             print(f"TensorBoard has no graph of the model: torch cannot trace its network with its inputs ({reason}).")

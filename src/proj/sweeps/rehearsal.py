@@ -9,8 +9,10 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.compose import build
+from proj.config.instantiate import build, build_a
+from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError
+from proj.models.classifier import Classifier
 from proj.models.schedules import Rehearsal, make_schedule, settings_of
 from proj.training.checkpoints import build_callbacks
 
@@ -46,8 +48,8 @@ def make_optimizer(cfg: DictConfig) -> None:
 
 
 REHEARSALS: dict[tuple[str, ...], Callable[[DictConfig], object]] = {
-    ("dataset",): lambda cfg: build({**cfg.dataset, "_partial_": True}, "dataset"),
-    ("model",): lambda cfg: build({**cfg.model, "_partial_": True}, "model"),  # this does build the loss
+    ("dataset",): lambda cfg: build_a(InMemoryDataModule, "dataset", {**cfg.dataset, "_partial_": True}),
+    ("model",): lambda cfg: build_a(Classifier, "model", {**cfg.model, "_partial_": True}),  # this does build the loss
     ("optimizer", "scheduler"): make_optimizer,
     ("callbacks",): lambda cfg: build_callbacks(Path(), cfg),
 }

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from omegaconf import DictConfig
 
 from proj.checkpoint.writing import AtomicCheckpointIO
-from proj.config.compose import build, build_a
+from proj.config.instantiate import build, build_a
 from proj.data.datamodule import InMemoryDataModule
 from proj.data.facts import Facts
 from proj.errors import UserError
@@ -121,7 +121,7 @@ def read_data(cfg: DictConfig, contents: dict | None) -> InMemoryDataModule:
 
 def build_model(cfg: DictConfig, data: InMemoryDataModule, contents: dict | None) -> Classifier:
     """The model for the data. contents: see `build_data_and_model`."""
-    network = build({**cfg.model, "_partial_": True}, "model").func
+    network = build_a(Classifier, "model", {**cfg.model, "_partial_": True}).func
     measured = contents.get("measured", {}) if contents else getattr(network, "measure", lambda data: {})(data)
     facts = {"input_shape": data.input_shape, "num_classes": data.num_classes}
     schedule = build({**cfg.scheduler, "_partial_": True})

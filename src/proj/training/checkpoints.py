@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
-from proj.config.compose import build, build_a
+from proj.config.instantiate import build, build_a
 from proj.errors import UserError
 from proj.system.run_folder import RunFolder
 

@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.loggers.logger import DummyLogger
 
-from proj.config.compose import build, build_a
+from proj.config.instantiate import build, build_a
 from proj.config.settings.table import policy
 from proj.errors import UserError, message_of
 from proj.reports.curves import read_rows

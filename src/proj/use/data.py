@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from proj.config.compose import build, configure
+from proj.config.compose import configure
+from proj.config.instantiate import build
 from proj.data.copies import marks_of
 from proj.data.facts import Facts, pair
 from proj.data.loaded import Split
