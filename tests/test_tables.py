@@ -456,6 +456,12 @@ def test_a_header_of_numbers_is_no_example(table, predict, capsys, header, targe
     assert list(predict(flowers(header), data.columns)) == [str(line) for line in range(2, 62)]
 
 
+@pytest.mark.parametrize("target", ("y", 2, -1))
+def test_a_header_of_words_is_not_doubted_also_where_the_target_is_named_by_its_place(table, capsys, target):
+    table(flowers(["width", "length", "y"]), f"target={target}")
+    assert "is taken for" not in capsys.readouterr().out
+
+
 def test_a_name_of_a_column_may_be_a_class_where_another_stands_above_numbers(table):
     text = flowers(["width", "length", "y"]).replace(",0\n", ",y\n")
     data = table(text, "target=-1")

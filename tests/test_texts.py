@@ -33,6 +33,13 @@ def test_the_words_of_a_text_are_found_whatever_their_case_and_however_their_acc
     assert words_in("Café-au-lait, CAFE\u0301 & 2 x 250 ml: don't!") == {"café", "au", "lait", "250", "ml", "don"}
 
 
+def test_which_of_equally_frequent_words_are_taken_does_not_depend_on_the_order_of_a_set(monkeypatch):
+    cells = WholeColumn(["red blue sky", "red blue sky"])
+    for order in (sorted, lambda words: sorted(words, reverse=True)):  # that of a set differs in every process
+        monkeypatch.setattr("proj.data.tables.texts.words_in", lambda cell, order=order: order(words_in(cell)))
+        assert measure_text("a", cells, 2).text == ["blue", "red"]
+
+
 def test_a_text_becomes_one_input_for_each_word_that_occurs_in_most_cells():
     cells = WholeColumn(["red red red", "a blue sky", "Blue, red and green", "", "the blue sky"])
     assert measure_text("a", cells, 3) == TextColumn("a", ["blue", "red", "sky"])

@@ -88,7 +88,8 @@ def refuse_foreign(called: partial, node: DictConfig | dict, place: str, error: 
         cure = f"its __init__ must take {lacking}, or **settings, as the README's example does"
         raise UserError(f"{node['_target_']} takes no {said[3]}: {cure}.") from error
     foreign = [name for name in node if known and name not in (*known, *NO_ARGUMENTS)] or [said[3]]
-    cure = f": {leaving_out(place, foreign)}" if place else ""
+    typed = " ".join(f"+{place}.{name}" for name in foreign)
+    cure = f": {leaving_out(place, foreign)}, or leave out {typed}" if place else ""
     guess = nearest(foreign[0], known - given.keys())
     raise UserError(f"{node['_target_']} takes no {', '.join(foreign)}{cure}.{guess}") from error
 
