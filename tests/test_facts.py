@@ -276,6 +276,8 @@ def test_facts_that_describe_no_input_are_refused(digits):
     wrong["columns"] += ([{"name": "x", "categories": "won"}],)
     wrong["columns"] += ([number | {"truth": ["yes"]}], [number | {"decimal": "'"}], [number | {"std": "1"}])
     dates = {"name": "x", "date": "year-month-day", "parts": [number | {"name": "month"}]}
+    wrong["columns"] += ([dates | {"date": "month of the year"}],)
+    wrong["levels"] = ({"I": [5, 1]}, {"I": [1]}, {"I": ["0", "1"]})
     for _ in range(50):  # to look at each part would take longer than the universe is old
         dates = {"name": "month", "date": "year-month-day", "parts": [dates, dates]}
     wrong["columns"] += ([dates], [dates | {"parts": torch.zeros(2)}], [dates | {"parts": [number | {"name": "era"}]}])
