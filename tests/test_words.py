@@ -315,7 +315,12 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("+callbacks.x._target_=lightning.pytorch.callbacks.LearningRateFinder", "does not suit these runs: a search"),
     ("+callbacks.x._target_=lightning.pytorch.callbacks.BatchSizeFinder", "add scheduler=none, or leave it out"),
     ("+callbacks.bar._target_=lightning.pytorch.callbacks.RichProgressBar", "add '~callbacks.progress'"),
-    ("+seeds=3", "+seeds=3 adds a setting that nothing reads. Did you mean 'seed'?"),
+    ("+seeds=3", "+seeds=3 adds a setting that nothing reads. Did you mean '-m seed=1,2,3'?"),
+    ("seeds=3", "There is no setting 'seeds'. Did you mean '-m seed=1,2,3'?"),
+    (
+        "-m hydra/sweeper=optuna hydra.sweeper.direction=minimize",
+        "There is no setting 'hydra.sweeper.direction'. Did you mean 'monitor or mode'?",
+    ),
     ("run=folder", "There is no setting 'run'. Did you mean 'resume'?"),
     ("outputs=x", "There is no setting 'outputs'. Did you mean 'hydra.run.dir'?"),
     ("batch=32", "Did you mean 'dataset.batch_size'?"),

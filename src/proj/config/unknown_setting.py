@@ -49,7 +49,9 @@ MEANT = {
     "model=pretrained model.weights or balance=loss": "weights",
     "balance=loss": "class_weight class_weights pos_weight",
     "seed": "random_state random_seed",
+    "-m seed=1,2,3": "seeds n_seeds num_seeds repeats",
     "monitor": "metric metrics scoring",
+    "monitor or mode": "direction directions objective",
     "trainer.max_epochs": "epochs epoch num_epochs n_epochs nepochs num_train_epochs max_iter",
     "trainer.max_steps": "steps iterations",
     "trainer.max_time": "timeout time_limit",
@@ -129,7 +131,7 @@ def unknown_setting(error: ConfigKeyError | ConfigAttributeError, typed: str) ->
 
 def similar(key: str, above: str, cfg: DictConfig, cutoff: float = 0.5) -> str:
     """The end of a message on a setting `key` that does not exist, because `above`, which is the beginning of its name
-    or all of it, is misspelt: suggests what is spelled alike, such as optimizer.lr for optimzer.lr, seed for seeds."""
+    or all of it, is misspelt: suggests what is spelled alike, such as optimizer.lr for optimzer.lr, seed for sed."""
     place, _, name = above.rpartition(".")
     siblings = {*map(str, OmegaConf.select(cfg, place))} - {name}
     for sibling in get_close_matches(name, siblings, cutoff=cutoff):
