@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from support import processes
 from support.sweeps import config, finish_at_once, refused, resume, run, sweep
 from torch import nn
 
+from proj.checkpoint.file import load_model
 from proj.config.allowed_classes import is_trusted
 from proj.config.check_values import check_ranges
 from proj.config.explain import user_errors
@@ -65,8 +67,46 @@ def test_a_sweep_whose_own_files_have_changed_says_which_and_goes_on_once_they_a
     said = resume(tmp_path, "trust=mine,helper.py")
     assert "2 runs (finished)" in said
     monkeypatch.syspath_prepend(tmp_path)
+    said = resume(tmp_path, "trust=mine,helper.py")
+    assert "helper.py changed since this sweep began: its figures are those of the old code." in said
     stopped = Sweep(folder, read_manifest(folder), {0: "0_seed=1"}, trust=["mine", "helper.py"])
     assert stopped.resume_command(stopped.jobs()).endswith(" trust=helper.py,mine")
+
+
+FORWARD = """
+class Turned(Classifier):
+    def __init__(self, input_shape, num_classes, **training):
+        super().__init__(num_classes, **training)
+        self.network = torch.nn.Linear(4, num_classes)
+
+    def forward(self, x):
+        return {}self.network(x)
+"""
+
+
+def test_a_finished_run_whose_own_files_have_changed_says_so_and_is_not_measured_again(
+    configure, tmp_path, monkeypatch, capsys
+):
+    def write_model(sign: str) -> None:
+        content = f"import torch\nfrom proj.models import Classifier\n{FORWARD.format(sign)}"
+        (tmp_path / "turned.py").write_text(content, encoding="utf-8")
+        sys.modules.pop("turned", None)
+
+    monkeypatch.syspath_prepend(tmp_path)
+    write_model("")
+    words = ("model._target_=turned.Turned", "~model.activation", "trainer.max_epochs=1")
+    metrics = train(configure(*words))
+    load_model(metrics["checkpoint"], trust=["turned"])
+    assert "changed" not in capsys.readouterr().out
+    write_model("-")
+    assert train(configure(*words)) == metrics
+    assert "turned.py changed since: start a new run for figures of the new code." in capsys.readouterr().out
+    for more in ("threshold={setosa:5}", "tta=true"):
+        with pytest.raises(UserError, match=r"turned\.py changed since .*run was trained, and there is something left"):
+            train(configure(*words, more))
+    assert json.loads((tmp_path / "run/metrics.json").read_text(encoding="utf-8")) == metrics
+    load_model(metrics["checkpoint"], trust=["turned"])
+    assert "turned.py changed since" in capsys.readouterr().out
 
 
 def change_mine_and_play() -> None:

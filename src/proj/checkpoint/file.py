@@ -12,12 +12,14 @@ import torch
 from proj.config.allowed_classes import check_stored, strangers
 from proj.config.check_types import check_each
 from proj.config.instantiate import build
+from proj.config.own_code import changed_since
 from proj.config.settings.table import SETTINGS
 from proj.data.facts import FORMAT
 from proj.errors import UserError, message_of, named, out_of_memory
 from proj.models.classifier import Classifier
 from proj.models.logits import UNCALIBRATED, calibrated_logits
 from proj.system.files import damage
+from proj.system.ranks import say
 from proj.system.run_folder import RunFolder
 from proj.system.shell import local_path
 from proj.wording import first_of
@@ -123,6 +125,9 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
         # its sizes are known to fit the weights. A user's own class may not support that device.
         with torch.device("meta"):  # a copy, since torch notes in the dict that its tensors are to be assigned
             build(node, **facts).load_state_dict(dict(checkpoint["state_dict"]), assign=True)
+    code = contents.get("code", {})  # older versions did not store it
+    if changed := changed_since(code, {part: config[part] for part in BUILT}):
+        say(f"{', '.join(changed)} changed since {path} was trained: the model may give other answers than then.")
     model = build(node, **facts)
     model.take_shapes(facts["input_shape"])
     model.load_state_dict(checkpoint["state_dict"])

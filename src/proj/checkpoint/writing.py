@@ -12,7 +12,8 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.io import CheckpointIO
 
-from proj.checkpoint.file import load_checkpoint
+from proj.checkpoint.file import BUILT, load_checkpoint
+from proj.config.own_code import own_code
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError
 from proj.system.files import write_atomically
@@ -32,6 +33,7 @@ def contents(config: dict, data: InMemoryDataModule, measured: dict[str, Any]) -
         **data.facts.to_dict(),
         "measured": measured,
         "positive": data.rarest_class,
+        "code": own_code({part: config[part] for part in BUILT}),
         "versions": {"torch": str(torch.__version__), "lightning": lightning.__version__},
     }
 

@@ -39,6 +39,13 @@ def changed_code(checksums: dict[str, str], already: Container[str] = ()) -> lis
     return [path for path in checksums if module_name(path) not in already and code_now(path) != checksums[path]]
 
 
+def changed_since(before: dict, config: dict) -> list[str]:
+    """The user's own files of a configuration that are others than those that `own_code` found `before`. Files that it
+    did not find then, as in older versions, do not count. before: may come from a file, so it names none to read."""
+    now = own_code(config)
+    return [file for file in now if before.get(file, now[file]) != now[file]]
+
+
 def module_name(path: str) -> str:
     """The module's name: nets.linear for nets/linear.py, nets for nets/__init__.py."""
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

@@ -70,7 +70,7 @@ class GridSweeper(Sweeper):
             wait_for_every_job()
 
     def sweep(self, arguments: list[str]) -> None:
-        from proj.sweeps.summary import describe_changed_data, telling_how_to_continue
+        from proj.sweeps.summary import describe_changes, telling_how_to_continue
 
         resumes = self.kept.read_if_begun(self.config)
         frozen = loader_of_copy(self.loader, self.kept.files.conf)
@@ -87,7 +87,7 @@ class GridSweeper(Sweeper):
             self.loader = frozen
             if again := bool(self.kept.asked) and self.kept.manifest.get("more_seeds") == self.kept.asked:
                 say(f"seeds={self.kept.asked[0]} continues its jobs and adds no others.")
-            say(*describe_changed_data(self.kept))
+            say(*describe_changes(self.kept))
             self.run()
             if add_seeds(self.kept, self.fixed, again):
                 self.run()

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from proj.config.check_words import data_dir_is_unread
+from proj.config.own_code import changed_code
 from proj.config.quoting import as_text
 from proj.config.words import key_of
 from proj.errors import UserError, file_fault
@@ -52,22 +53,25 @@ def telling_how_to_continue(sweep: Sweep) -> Iterator[None]:
         raise
 
 
-def describe_changed_data(sweep: Sweep) -> list[str]:
-    """Of a sweep whose jobs are all finished, a remark on a file of the user's own data that was written since: a job
-    that has to run would read the data and refuse it."""
+def describe_changes(sweep: Sweep) -> list[str]:
+    """Of a sweep whose jobs are all finished, remarks on a Python file of the user that has changed since it began, and
+    on a file of the user's own data that was written since it ended: a job that has to run would refuse them."""
     if sweep.unfinished():
         return []
+    remarks, anew = list[str](), "For those, begin a new sweep, with another sweep_name."
+    if code := changed_code(sweep.manifest.get("code") or {}):
+        remarks.append(
+            f"{', '.join(code)} changed since this sweep began: its figures are those of the old code. {anew}"
+        )
     ended = max((written(sweep.run_folder(name).metrics) for name in sweep.jobs()), default=0.0)
     jobs = [job for name in sweep.jobs() if (job := sweep.job(name))]
     own = {sweep.find_data(job["data_dir"]) for job in jobs if job["dataset"]["_target_"] in OWN_DATA}
     files = (file for place in sorted(own) for file in files_of_data(place, sweep.folder.absolute()))
     newer = next((file for file in files if written(file) > ended > 0), None)
-    if newer is None:
-        return []
-    return [
-        f"{shorter(newer)} was written after this sweep had ended: if it holds other data now, these figures are not "
-        "of it. For those, begin a new sweep, with another sweep_name."
-    ]
+    if newer:
+        ended_before = f"{shorter(newer)} was written after this sweep had ended"
+        remarks.append(f"{ended_before}: if it holds other data now, these figures are not of it. {anew}")
+    return remarks
 
 
 def files_of_data(place: str, sweep: Path) -> Iterator[Path]:

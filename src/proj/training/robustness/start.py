@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from proj.checkpoint.file import DamagedCheckpoint, RefusedCheckpoint, load_checkpoint
 from proj.config.allowed_classes import resume_command
+from proj.config.own_code import changed_since
 from proj.config.stored_values import check_plain
 from proj.data.facts import Facts
 from proj.errors import UserError, message_of
@@ -112,14 +113,18 @@ class Start:
             return None
         run = RunFolder(self.folder)
         metrics = run.read_metrics()
-        if not metrics:
-            if run.metrics.is_file():
-                say(f"{run.metrics} is damaged or belongs to another run: this run is evaluated again.")
-            return None
-        has_all = threshold == (metrics["threshold"]["asked"] if "threshold" in metrics else "null")
+        code = ", ".join(changed_since(self.state["environment"], OmegaConf.to_container(cfg)))
+        if not metrics and run.metrics.is_file():
+            say(f"{run.metrics} is damaged or belongs to another run: this run is evaluated again.")
+        has_all = metrics and threshold == (metrics["threshold"]["asked"] if "threshold" in metrics else "null")
         if cfg.test:
             has_all = has_all and "test/acc" in metrics and ("test/acc_tta" in metrics or not cfg.tta)
         if not has_all:
+            if code:
+                raise UserError(
+                    f"{code} changed since {self.folder} was trained, and there is something left to measure: put back "
+                    "what was there, or start a new run."
+                )
             return None
         self.refuse_data_changed_since(cfg, read_data)
         early = self.state["stopped_early"]
@@ -129,7 +134,8 @@ class Start:
             key for key in now if key not in OF_THE_MACHINE and differs(key, before.get(key, now[key]), now[key])
         ]
         idle = f" {first_of([f'{key}={now[key]}' for key in changed], 3)} changed nothing in them." if changed else ""
-        say(f"This run is finished; its figures are in {run.metrics}.{idle}{ended}")
+        other = f" {code} changed since: start a new run for figures of the new code." if code else ""
+        say(f"This run is finished; its figures are in {run.metrics}.{idle}{ended}{other}")
         return metrics
 
 
