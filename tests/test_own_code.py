@@ -283,6 +283,32 @@ class Fixed(Classifier):
         super().__init__(num_classes, loss)
 
 
+class Counts(Classifier):
+    """Has an output for a class that the data does not have."""
+
+    def __init__(self, input_shape, num_classes, **training):
+        super().__init__(4, **training)
+        self.network = nn.Linear(input_shape[0], 4)
+
+
+class AllMembers(MLP):
+    """Gives the outputs of each member of an ensemble also where one answer is needed."""
+
+    def forward(self, x):
+        return torch.stack([self.network(x), 2 * self.network(x)], 1)
+
+
+class InLists(MLP):
+    """Keeps some of its layers where torch does not look for them."""
+
+    def __init__(self, input_shape, num_classes, **training):
+        super().__init__(input_shape, num_classes, **training)
+        self.blocks = [[nn.Linear(4, 4)], "no layer"]
+        self.scales = {"first": nn.Parameter(torch.ones(1))}
+        self.kept, self.sizes = nn.ModuleList([nn.Linear(4, 4)]), [4, 4]
+        self.also = [self.kept[0]]
+
+
 class Empty(Classifier):
     def __init__(self, input_shape, num_classes, **training):
         super().__init__(num_classes, **training)
@@ -381,6 +407,8 @@ def test_a_forward_of_ones_own_that_gives_no_logit_for_each_class_is_told_what_t
 @pytest.mark.parametrize(
     ("model", "sentence"),
     (
+        (Counts, r"Counts is built for 4 classes, and the data has 3: let it take num_classes, and pass it on: super"),
+        (AllMembers, r"gives numbers of the shape \(30, 2, 3\) for a batch of 30, .* must return .*\(batch, 3\)\."),
         (Empty, r"Empty has no network: set self\.network in its __init__\."),
         (Breaks, r"Breaks: RuntimeError: of two lines, in test_own_code\.py, line"),
         (Forgets, r"Forgets\.training_step returns no loss, so nothing is learned: return it\."),
@@ -401,6 +429,12 @@ def test_a_model_of_ones_own_that_cannot_be_trained_is_told_what_it_lacks(config
     words = (f"model._target_={__name__}.{model.__name__}", "~model.activation", "trainer.max_epochs=1")
     with pytest.raises(UserError, match=sentence), user_errors():
         train(configure(*words))
+
+
+def test_layers_that_torch_neither_trains_nor_saves_are_named(configure, capsys):
+    train(configure(f"model._target_={__name__}.InLists", "~model.activation", "trainer.max_epochs=1"))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "in a plain list, tuple or dictionary (InLists.blocks, InLists.scales) are neither trained nor saved" in said
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ class Classifier(Measuring):
     def _step(self, batch: tuple[Tensor, Tensor], split: str) -> tuple[Tensor, Tensor]:
         x, y = batch
         logits = self(x)
-        check_outputs(logits, len(y), self.num_classes)
+        check_outputs(logits, len(y), self.num_classes, several=self.training)
         if self.dtype in HALF:  # with trainer.precision=bf16-true, whose 8 bits are too few for a loss
             logits, y = logits.float(), y.float() if y.is_floating_point() else y
             if isinstance(self.loss, nn.Module):

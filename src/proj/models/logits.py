@@ -10,10 +10,12 @@ from torch import Tensor
 from proj.errors import UserError
 
 
-def check_outputs(outputs: Any, size: int, classes: int) -> None:
-    """Raises UserError if a user's own network does not return a number for each class and each of `size` examples."""
+def check_outputs(outputs: Any, size: int, classes: int, several: bool = False) -> None:
+    """Raises UserError if a user's own network does not return a number for each class and each of `size` examples.
+    several: whether it may return those of several members of an ensemble, (size, members, classes)."""
     is_tensor = isinstance(outputs, Tensor)
-    if not is_tensor or not 2 <= outputs.ndim <= 3 or (len(outputs), outputs.shape[-1]) != (size, classes):
+    dimensions = (2, 3) if several else (2,)
+    if not is_tensor or outputs.ndim not in dimensions or (len(outputs), outputs.shape[-1]) != (size, classes):
         kind = "None" if outputs is None else f"a {type(outputs).__name__}"
         raise UserError(
             f"the network gives {f'numbers of the shape {tuple(outputs.shape)}' if is_tensor else kind} for a batch of "

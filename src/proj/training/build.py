@@ -24,10 +24,17 @@ from proj.system.processes import BAR
 from proj.system.ranks import say
 from proj.training.checkpoints import build_callbacks
 from proj.training.fast import fast_loop
-from proj.training.fitting import check_loss, enough_for_parameters, refuse_larger_sizes, refuse_unfitting
+from proj.training.fitting import (
+    check_loss,
+    enough_for_parameters,
+    refuse_larger_sizes,
+    refuse_unfitting,
+    unregistered_layers,
+)
 from proj.training.library_defaults import TESTED, is_tested
 from proj.training.progress_bar import JobBar
 from proj.training.run_length import share_of_initial_weights, training_batches
+from proj.wording import how_many
 
 FEW_IMAGES = 100  # of each class: docs/photos.md measures that a pretrained network is better with 50, and with 10
 FROM_SCRATCH = ("proj.models.CNN", "proj.models.WhitenedCNN", "proj.models.MLP")
@@ -85,7 +92,7 @@ def build_data_and_model(cfg: DictConfig, contents: dict | None = None) -> tuple
     refuse_unfitting(cfg, data)
     model = build_model(cfg, data, contents)
     if contents is None:
-        say(*unused_optimizer(cfg, model))
+        say(*unused_optimizer(cfg, model), *unregistered_layers(model))
         refuse_larger_sizes(data)
         if type(model).__module__.startswith("proj.models."):  # users' own models may return log probabilities
             check_loss(model.loss, data.num_classes)
@@ -131,6 +138,11 @@ def build_model(cfg: DictConfig, data: InMemoryDataModule, contents: dict | None
         model.take_shapes(data.input_shape)
     if not hasattr(model, "network") and type(model).forward is Classifier.forward:
         raise UserError(f"model._target_={cfg.model._target_} has no network: set self.network in its __init__.")
+    if model.num_classes != data.num_classes:
+        raise UserError(
+            f"{type(model).__name__} is built for {how_many(model.num_classes, 'class')}, and the data has "
+            f"{data.num_classes:,}: let it take num_classes, and pass it on: super().__init__(num_classes, **training)."
+        )
     model.measured = measured
     model.tta, model.monitor, model.mode = cfg.tta, cfg.monitor, cfg.mode
     model.positive = data.rarest_class

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -12,9 +13,34 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from proj.config.declared import takes
 from proj.data.datamodule import InMemoryDataModule
 from proj.errors import UserError, in_own_file, message_of, out_of_memory
+from proj.models.classifier import Classifier
 from proj.models.logits import check_number, name_of_loss
 from proj.system.platform import memory
 from proj.training.threshold import check_threshold
+from proj.wording import first_of
+
+LIBRARIES = ("proj.", "torch", "lightning.", "timm.")  # beginnings of modules whose classes register their layers
+
+
+def unregistered_layers(model: Classifier) -> list[str]:
+    """A remark on layers or parameters that a model of the user's own keeps in a plain list, tuple or dictionary."""
+    known = {id(one) for one in (*model.modules(), *model.parameters())}
+
+    def hides(value: Any, depth: int = 3) -> bool:
+        if isinstance(value, list | tuple | dict):
+            held = value.values() if isinstance(value, dict) else value
+            return depth > 0 and any(hides(one, depth - 1) for one in held)
+        return isinstance(value, nn.Module | nn.Parameter) and id(value) not in known
+
+    own = [one for one in model.modules() if not type(one).__module__.startswith(LIBRARIES)]
+    names = [f"{type(one).__name__}.{name}" for one in own for name, value in vars(one).items() if hides(value)]
+    if not names:
+        return []
+    return [
+        f"Layers or parameters in a plain list, tuple or dictionary ({first_of(names, 3)}) are neither trained nor "
+        "saved, so that evaluate, predict and export use others: keep them in an nn.ModuleList, nn.ModuleDict or "
+        "nn.ParameterList."
+    ]
 
 
 def refuse_unfitting(cfg: DictConfig, data: InMemoryDataModule) -> None:
