@@ -40,6 +40,9 @@ from proj.training.run import train
     ("dataset=csv dataset.drop=id", "dataset.drop=id is not a list: type 'dataset.drop=[id]'."),
     ("model=mlp model.hidden=(128,64)", "model.hidden=(128,64) is not a list: type 'model.hidden=[128,64]'."),
     ("data_dir=photos", "data_dir=photos names no kind of data, and dataset=iris does not read it: add dataset="),
+    ("dataset=iris data_dir=t.csv", "data_dir=t.csv has no effect, since dataset=iris does not read it: leave it out"),
+    ("-m dataset=digits seed=0,1 data_dir=t.csv", "data_dir=t.csv has no effect, since dataset=digits does not read"),
+    ("dataset=csv dataset.target=y dataset.data_dir=a data_dir=b", "not read it: type dataset.data_dir=…, or write "),
     ("-m seed=0,1 data_dir=photos", "data_dir=photos names no kind of data, and dataset=iris does not read it"),
     ("dataset=iris model=cnn", "dataset=iris is table data: use model=iris or model=mlp"),
     ("model=mlp model.hidden=null", "model.hidden=null is not a list, such as [32, 16]"),
@@ -82,7 +85,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(mistake, tmp_path, monkeyp
 
 def test_what_is_suggested_for_other_programs_settings_exists():
     elsewhere = "resume dataset.target model.loss model.weights callbacks.early_stopping.patience hydra.run.dir"
-    known = {*SETTINGS, *OF_ALL, *elsewhere.split(), "hydra.launcher.n_jobs", "hydra.sweeper.n_trials"}
+    known = {*SETTINGS, *OF_ALL, *elsewhere.split(), "hydra.launcher.n_jobs", "hydra.sweeper.n_trials", "-m"}
     words = [word.split("=") for meant in MEANT for word in meant.replace(" or ", " ").split()]
     assert {setting.removeprefix("~") for setting, *_ in words} <= known
     options = [(group, *option) for group, *option in words if group in OF_ALL and option and option != ["joblib"]]

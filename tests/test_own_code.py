@@ -437,6 +437,15 @@ def test_layers_that_torch_neither_trains_nor_saves_are_named(configure, capsys)
     assert "in a plain list, tuple or dictionary (InLists.blocks, InLists.scales) are neither trained nor saved" in said
 
 
+def test_a_data_dir_that_a_dataset_of_ones_own_does_not_read_is_refused(tmp_path):
+    content = "_target_: wine.Wine\nbatch_size: 8\n"
+    write(tmp_path, {"wine.py": "", "conf/dataset/wine.yaml": content})
+    write(tmp_path, {"conf/dataset/kept.yaml": f"{content}data_dir: a"})
+    for name, cure in (("wine", "leave it out"), ("kept", "type dataset.data_dir=…, or write data_dir: ${data_dir}")):
+        said = refused(tmp_path, "--config-dir=conf", f"dataset={name}", "data_dir=new", "model=mlp", "seed=1,2")
+        assert f"data_dir=new has no effect, since dataset={name} does not read it: {cure}" in said
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     (

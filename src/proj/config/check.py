@@ -23,7 +23,7 @@ from proj.config.check_words import (
     check_fold_part,
     check_length,
     check_momentum,
-    refuse_data_without_dataset,
+    refuse_unread_data,
     refuse_words,
     unread_additions,
 )
@@ -160,7 +160,7 @@ class Check(Callback):
     def on_run_start(self, config: DictConfig, **kwargs) -> None:
         with ending_the_command():
             check_single(config)
-            refuse_data_without_dataset(config)
+            refuse_unread_data(config)
             HydraConfig.instance().set_config(config.copy())  # the folder's name may refer to it as ${hydra:…}
             if not RunFolder(os.path.expanduser(config.hydra.run.dir)).last.is_file():
                 check_data(config)  # a run with a checkpoint may be finished, and then needs no data

@@ -1,7 +1,8 @@
 """Refuses words of a command line that would change nothing, or that contradict other words."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -98,19 +99,28 @@ def unread_additions(*configs: DictConfig) -> list[str]:
     return list(dict.fromkeys(notes))
 
 
-def data_dir_is_unread(dataset: Mapping, words: Iterable[str]) -> bool:
-    """Whether nothing reads data_dir: these words choose no dataset, and the default one comes with its data."""
-    return "data_dir" not in dataset and not {"dataset", "preset"} & {key_of(word) for word in words}
+def refuse_unread_data(cfg: DictConfig, swept: Iterable[str] = ()) -> None:
+    """Raises UserError for data_dir=… where the dataset does not read it, since it would be trained on its own data.
 
-
-def refuse_data_without_dataset(cfg: DictConfig) -> None:
-    """Raises UserError for data_dir=… without dataset=…, since the default dataset would be trained instead."""
+    A folder is no mistake beside a dataset of this project, such as iris: every command may name that of the downloads.
+    swept: the words that differ between the jobs of a sweep; if they choose datasets, another one may read it.
+    """
     words = {key_of(word): word for word in given_words(cfg)}
-    if "data_dir" in words and data_dir_is_unread(cfg.dataset, words):
+    choose = {"dataset", "preset"}
+    if "data_dir" not in words or is_referred_to("data_dir", cfg) or choose & {*map(key_of, swept)}:
+        return
+    dataset = f"dataset={cfg.hydra.runtime.choices.dataset}"
+    if not choose & words.keys():
         raise UserError(
-            f"{words['data_dir']} names no kind of data, and dataset={cfg.hydra.runtime.choices.dataset} does not read "
-            "it: add dataset=image_folder for photos, dataset=csv dataset.target=<column of the classes> for a table."
+            f"{words['data_dir']} names no kind of data, and {dataset} does not read it: add dataset=image_folder for "
+            "photos, dataset=csv dataset.target=<column of the classes> for a table."
         )
+    cure = "leave it out"
+    if target_of(cfg.dataset).startswith("proj.") and "data_dir" not in cfg.dataset and not Path(cfg.data_dir).suffix:
+        return
+    if "data_dir" in cfg.dataset:
+        cure = "type dataset.data_dir=…, or write data_dir: ${data_dir} into the file of the dataset"
+    raise UserError(f"{words['data_dir']} has no effect, since {dataset} does not read it: {cure}.")
 
 
 def refuse_unknown_argument(key: str, cfg: DictConfig) -> None:

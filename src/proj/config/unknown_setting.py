@@ -51,7 +51,7 @@ MEANT = {
     "seed": "random_state random_seed",
     "-m seed=1,2,3": "seeds n_seeds num_seeds repeats",
     "monitor": "metric metrics scoring",
-    "monitor or mode": "direction directions objective",
+    "monitor or mode": "direction directions",
     "trainer.max_epochs": "epochs epoch num_epochs n_epochs nepochs num_train_epochs max_iter",
     "trainer.max_steps": "steps iterations",
     "trainer.max_time": "timeout time_limit",

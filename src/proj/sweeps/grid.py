@@ -15,7 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from proj.config.check import check, check_data, join_files
-from proj.config.check_words import given_words, refuse_data_without_dataset, unread_additions
+from proj.config.check_words import given_words, refuse_unread_data, unread_additions
 from proj.config.loader import Loader
 from proj.config.new_folder import make_folder
 from proj.config.own_code import own_code
@@ -105,7 +105,7 @@ class GridSweeper(Sweeper):
         """A job's configuration, checked. own: the overrides that it does not share with all jobs."""
         config = self.compose(own)
         check(config)
-        refuse_data_without_dataset(config)
+        refuse_unread_data(config, own)
         self.code |= own_code(without_hydra(config))
         return config
 

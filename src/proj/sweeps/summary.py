@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from proj.config.check_words import data_dir_is_unread
 from proj.config.own_code import changed_code
 from proj.config.quoting import as_text
 from proj.config.words import key_of
@@ -118,7 +117,7 @@ def best_again(sweep: Sweep, name: str, all_folds: bool) -> str:
     if all_folds:
         words = [word for word in words if key_of(word) != "dataset.fold"]
     place = sweep.find_data(job["data_dir"])
-    if data_dir_is_unread(job["dataset"], words):
+    if "data_dir" not in job["dataset"] and not {"dataset", "preset"} & {*map(key_of, words)}:  # nothing reads it
         words = [word for word in words if key_of(word) != "data_dir"]
     elif sweep.manifest.get("data_moved") or place != job["data_dir"] or names_another(words, place):
         place = place if re.fullmatch(r"[\w./-]+", place) else as_text(place)
