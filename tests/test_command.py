@@ -244,6 +244,16 @@ def test_a_file_that_hides_pythons_own_module_is_named(tmp_path):
     assert said.startswith("Traceback") and said.endswith("ValueError: an error of its own, in 'random'\n")
 
 
+def test_a_file_that_hides_an_installed_package_is_named(tmp_path):
+    sentence = "error: {}.py in this folder hides the installed module of that name: rename it.\n"
+    (tmp_path / "omegaconf.py").write_text("x = 1\n")
+    assert program(tmp_path, "-m", "proj.train", "--help").stderr == sentence.format("omegaconf")
+    (tmp_path / "omegaconf.py").unlink()
+    (tmp_path / "yaml.py").write_text("def __getattr__(name):\n    return None\n")
+    said = program(tmp_path, "-m", "proj.train", "--help").stderr  # the error does not name it
+    assert said.startswith("Traceback") and said.endswith(sentence.format("yaml"))
+
+
 def test_help_a_configuration_and_what_is_refused_import_nothing_heavy(command, tmp_path):
     (tmp_path / "own.py").write_text("from proj.models import CNN\n\n\nclass Net(CNN):\n    pass\n")
     heavy = "torch", "lightning", "torchvision", "torchmetrics", "sklearn", "tensorboard", "numpy", "PIL", "optuna"

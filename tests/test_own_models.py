@@ -18,6 +18,7 @@ from proj.data.facts import Facts
 from proj.errors import UserError
 from proj.models import MLP, Classifier
 from proj.pictures.graph import graph_of
+from proj.sweeps.rehearsal import make_optimizer
 from proj.training.build import unused_optimizer
 from proj.training.fitting import check_loss, refuse_unfitting
 from proj.training.run import train
@@ -444,6 +445,21 @@ def test_an_optimizer_in_anothers_place_is_made_and_tried_as_a_training_uses_it(
     """RMSprop has no momentum until its schedule cycles it."""
     without = [f"~optimizer.{name}" for name in ("_partial_", "momentum", "nesterov", "weight_decay", "fused")]
     assert train(configure("optimizer=sgd", f"optimizer._target_={target}", *without, "trainer=debug"))["steps"]
+
+
+class WithoutClosure(Signs):
+    def step(self):
+        pass
+
+
+def test_an_optimizer_whose_step_takes_no_closure_is_refused_also_before_the_jobs_of_a_sweep(configure):
+    without = [f"~optimizer.{name}" for name in ("betas", "weight_decay", "fused")]
+    cfg = configure(f"optimizer._target_={__name__}.WithoutClosure", *without)
+    sentence = r"WithoutClosure\.step takes no closure, which Lightning passes it: def step\(self, closure=None\)"
+    with pytest.raises(UserError, match=sentence):
+        train(cfg)
+    with pytest.raises(UserError, match=sentence):
+        make_optimizer(cfg)
 
 
 class HandsOn(Classifier):

@@ -468,6 +468,8 @@ def test_python_answers_what_is_no_path_no_configuration_or_no_word_in_a_sentenc
         load_model(folder / "metrics.json")
     with pytest.raises(UserError, match="train takes a configuration"):
         train(configure("hydra.run.dir=unused").dataset)
+    with pytest.raises(UserError, match=r"in Python, --config-dir=conf is .*: configure\(…, config_dir='path"):
+        configure("dataset=iris", "--config-dir=conf")
     with pytest.raises(UserError, match="-m works only on the command line, since configure composes one run"):
         configure("-m", "seed=1,2")
     with pytest.raises(UserError, match="is several words: give model=… by itself"):

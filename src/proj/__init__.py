@@ -5,17 +5,28 @@ import sys
 
 if sys.argv[:1] == ["-m"]:  # `python -m proj.train` is importing this package: Ctrl-C should print no traceback
     import signal
+    from importlib.machinery import PathFinder
 
     def print_error(kind, error, trace) -> None:
-        hiding = [name for name in sys.stdlib_module_names if f"'{name}'" in str(error) and is_here(name)]
-        if issubclass(kind, ImportError | AttributeError) and hiding:
-            said = f"error: {hiding[0]}.py in this folder hides Python's own module of that name: rename it."
-            print(said, file=sys.stderr)
-        elif not issubclass(kind, KeyboardInterrupt):
+        hiding = hiding_files(trace) if issubclass(kind, ImportError | AttributeError | TypeError) else []
+        named = [name for name in hiding if f"'{name}'" in str(error) or f"'{name}." in str(error)]
+        if not named and not issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, error, trace)
+        for name in (named or hiding)[:1]:
+            whose = "Python's own" if name in sys.stdlib_module_names else "the installed"
+            print(f"error: {name}.py in this folder hides {whose} module of that name: rename it.", file=sys.stderr)
 
-    def is_here(name: str) -> bool:
-        file = getattr(sys.modules.get(name), "__file__", None)
+    def hiding_files(trace) -> list[str]:
+        """The modules imported from files of the working folder that hide others; none for an error in such a file."""
+        while trace.tb_next:
+            trace = trace.tb_next
+        if is_here(trace.tb_frame.f_code.co_filename):
+            return []
+        elsewhere = [place for place in sys.path if os.path.abspath(place) != os.getcwd()]
+        from_here = [name for name, module in [*sys.modules.items()] if is_here(getattr(module, "__file__", None))]
+        return [name for name in from_here if PathFinder.find_spec(name, elsewhere)]
+
+    def is_here(file: str | None) -> bool:
         return bool(file) and os.path.dirname(os.path.abspath(file)) == os.getcwd()
 
     sys.excepthook = print_error

@@ -85,6 +85,8 @@ def configure(*overrides: str, config_dir: str = "") -> DictConfig:
     if other := [word for word in overrides if not isinstance(word, str)]:
         raise UserError(f"configure takes texts such as configure('dataset=iris', 'model=mlp'), not {other[0]!r}.")
     if flag := next((word for word in overrides if word.startswith("-")), ""):
+        if flag.startswith(("--config-dir", "-cd")):
+            raise UserError(f"in Python, {flag} is an argument of its own: configure(…, config_dir='path/to/conf').")
         raise UserError(f"{flag} works only on the command line, since configure composes one run: leave it out.")
     refuse_left_out(overrides)
     words = [as_hydra_reads(word) for word in overrides]

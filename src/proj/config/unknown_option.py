@@ -34,7 +34,8 @@ def missing_option(error: MissingConfigException) -> str | None:
         source = f"dataset={known} dataset.source._target_=torchvision.datasets.{option.upper()}"
         return f"dataset={option} does not exist: give {source}"
     if (own := Path("conf", group, f"{option}.yaml")).is_file():
-        return f"{group}={option} is in {own.as_posix()}, a folder that is only read with --config-dir=conf: add that."
+        where = f"{own.as_posix()}, a folder that is only read with --config-dir=conf"
+        return f"{group}={option} is in {where}: add that (in Python, configure(…, config_dir='conf'))."
     folders = re.findall(r"path=file://(.*)", str(error))  # for one in a list, logger=[csv,foo], Hydra lists no options
     files = sorted(file.stem for folder in folders for file in Path(folder, group).glob("*.yaml"))
     options = error.options or files

@@ -121,6 +121,10 @@ class Rehearsal:
         self.parameters = [nn.Parameter(torch.ones(shape, device=device)) for shape in ((2, 2), (2,), (2, 2))]
         self.optimizer = optimizer(self.parameters)
         refuse_other("optimizer", optimizer, self.optimizer, Optimizer)
+        step = inspect.signature(self.optimizer.step)
+        if not any(one.kind is not inspect.Parameter.KEYWORD_ONLY for one in step.parameters.values()):
+            name = type(self.optimizer).__name__
+            raise UserError(f"{name}.step takes no closure, which Lightning passes it: def step(self, closure=None).")
 
     def step(self) -> None:
         self.optimizer.step(self._backward)

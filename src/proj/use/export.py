@@ -206,7 +206,7 @@ def to_onnx(program, facts: dict[str, str], columns: RawColumns | None):
     try:
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no class in common
-        cure = "let it compute in float32 if it does in float16 or bfloat16, or give format=torch_export"
+        cure = "let it compute in float32 if it does in another precision, or give format=torch_export"
         raise UserError(f"onnxruntime cannot run the exported network ({message_of(error, 150)}): {cure}") from error
     return content, lambda x: torch.from_numpy(session.run(None, feed(x, columns))[0])
 
