@@ -291,6 +291,8 @@ def test_folders_of_runs_and_sweeps_may_lie_at_home(tmp_path, monkeypatch, mista
     ("-m optimizer.weight_decay=0,05,0,1", "has a decimal comma, but commas separate values here: type optimizer.we"),
     ("-m model=mlp model.dropout=0,5", "separate values here: type model.dropout=0.5"),
     ("-m optimizer.lr=0.01,1e-2", "optimizer.lr=0.01,1e-2 has 0.01 twice: leave one out."),
+    ("-m optimizer.lr=1,1.0", "optimizer.lr=1,1.0 has 1.0 twice: leave one out."),
+    ("-m hydra/sweeper=optuna optimizer.lr=1,1.0", "optimizer.lr=1,1.0 has 1.0 twice: leave one out."),
     ("-m +trainer.limit_train_batches=0.5,1", "has 1, which is a single batch here: 1.0 is the share of all batches."),
     ("-m seed=range(1,3,0)", "seed=range(1,3,0) has no end: give both ends and a step, as in range(1,5,2)."),
     ("-m optimizer.lr=range(0.1,inf)", "optimizer.lr=range(0.1,inf) has no end: give both ends and a step"),

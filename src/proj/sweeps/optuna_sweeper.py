@@ -18,7 +18,7 @@ from proj.config.settings.table import policy
 from proj.config.words import key_of
 from proj.errors import UserError
 from proj.sweeps.grid import GridSweeper
-from proj.sweeps.swept import values
+from proj.sweeps.swept import refuse_repeated, values
 from proj.system.ranks import say
 
 
@@ -56,6 +56,8 @@ class OptunaSweeper(GridSweeper):
         Returns no jobs. Raises UserError for a mistake in any of those that are tried."""
         from proj.sweeps.search import combinations
 
+        for override in self.swept.values():
+            refuse_repeated(override)
         if goals := sorted({"monitor", "mode"} & self.swept.keys()):
             several = self.swept[goals[0]].input_line
             raise UserError(f"a search has one goal, so {goals[0]} takes one value, not {several}.")

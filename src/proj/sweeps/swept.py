@@ -60,15 +60,17 @@ def values(override: Override) -> list[str]:
 
 
 def refuse_repeated(override: Override) -> None:
-    """Raises UserError for a choice that has a value twice, also if it is written in two ways: 0.01 and 1e-2; and for
-    one between 0.5 of the batches and 1, which is one batch."""
+    """Raises UserError for a choice that has a value twice, also if it is written in two ways: 0.01 and 1e-2, 1 and
+    1.0; and for one between 0.5 of the batches and 1, which is one batch."""
     seen, key = set[str](), override.get_key_element()
+    is_share = key.lstrip("+").startswith(SHARES)  # of which 1 and 1.0 are different values
     for text in values(override) if override.is_choice_sweep() else ():
-        value = repr(parsed(f"{key}={text}").value())
+        value = parsed(f"{key}={text}").value()
+        value = repr(float(value) if type(value) is int and not is_share else value)
         if value in seen:
             raise UserError(f"{override.input_line} has {text} twice: leave one out.")
         seen.add(value)
-    if key.lstrip("+").startswith(SHARES) and "1" in seen and any(value.startswith("0.") for value in seen):
+    if is_share and "1" in seen and any(value.startswith("0.") for value in seen):
         raise UserError(f"{override.input_line} has 1, which is a single batch here: 1.0 is the share of all batches.")
 
 
