@@ -123,7 +123,7 @@ def test_a_file_with_other_logits_is_not_written(checkpoints, tmp_path, monkeypa
         return content, lambda x: exported(x) + off
 
     monkeypatch.setattr("proj.use.export.to_pt2", wrong)
-    with pytest.raises(UserError, match="gives other logits than the network: no file was written"):
+    with pytest.raises(UserError, match="gives other logits than the network, so no file was written: a forward"):
         export(checkpoints["iris"], "torch_export", output=str(tmp_path / "x.pt2"))
     assert not list(tmp_path.iterdir())
 

@@ -160,7 +160,8 @@ def compare(exported: Any, given: torch.Tensor, answers: torch.Tensor, where: st
     largest = answers.abs().max().item()
     say(f"{where}, in batches of 1, 2 and 7: {what} up to {largest:.1f} differ by {difference:.1e} at most")
     if not difference <= TOLERANCE * max(largest, 1):  # `not <=` is true for NaN as well
-        raise UserError(f"the exported network gives other {what} than the network: no file was written.")
+        cause = "a forward that draws random numbers, or mixes the examples of a batch, cannot be exported"
+        raise UserError(f"the exported network gives other {what} than the network, so no file was written: {cause}.")
 
 
 def refuse_to_export(facts: Facts, format: str, normalize: bool, raw: bool, quantize: str) -> None:
