@@ -1,5 +1,6 @@
 """What a sweep is frozen with beside its configuration: the user's own files, options and data."""
 
+import importlib
 import json
 import shutil
 import sys
@@ -107,6 +108,28 @@ def test_a_finished_run_whose_own_files_have_changed_says_so_and_is_not_measured
     assert json.loads((tmp_path / "run/metrics.json").read_text(encoding="utf-8")) == metrics
     load_model(metrics["checkpoint"], trust=["turned"])
     assert "turned.py changed since" in capsys.readouterr().out
+
+
+def test_a_file_that_was_edited_after_its_import_is_said_to_be_trained_as_it_was(
+    configure, tmp_path, monkeypatch, capsys
+):
+    content = f"import torch\nfrom proj.models import Classifier\n{FORWARD.format('')}"
+    (tmp_path / "kept.py").write_text(content, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ("model._target_=kept.Turned", "~model.activation", "trainer.max_epochs=1")
+    first = train(configure(*words))
+    (tmp_path / "kept.py").write_text(content.replace("return ", "return -"), encoding="utf-8")
+    assert "kept.py changed" not in capsys.readouterr().out
+    assert train(configure(*words)) == first
+    assert "kept.py changed since: start a new run for figures of the new code." in capsys.readouterr().out
+    second = train(configure(*words, f"hydra.run.dir={tmp_path}/second"))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "kept.py changed after this process had imported it, so that the code as it was is trained" in said
+    records = [json.loads((tmp_path / name / "run.json").read_text(encoding="utf-8")) for name in ("run", "second")]
+    assert first["test/loss"] == second["test/loss"] and records[0]["code"] == records[1]["code"]
+    importlib.reload(sys.modules["kept"])
+    third = train(configure(*words, f"hydra.run.dir={tmp_path}/third"))
+    assert "kept.py changed" not in capsys.readouterr().out and third["test/loss"] != first["test/loss"]
 
 
 def change_mine_and_play() -> None:

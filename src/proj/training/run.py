@@ -14,6 +14,7 @@ from proj.config.check_values import check_changes, check_parts, check_ranges
 from proj.config.check_words import check_momentum
 from proj.config.compose import resolved
 from proj.config.new_folder import as_composed, make_new_folder, refuse_files_of_others
+from proj.config.own_code import changed_code, own_code
 from proj.config.stored_run import bring_up_to_date
 from proj.data.shrinking import describe_end
 from proj.data.tables.column_list import SHOWN
@@ -139,6 +140,11 @@ def train_in(folder: Path, cfg: DictConfig) -> dict:
         compile_network(model)
     config = OmegaConf.to_container(cfg, resolve=True)
     described = contents(config, data, model.measured)
+    if edited := changed_code(own_code(config)):
+        say(
+            f"{', '.join(edited)} changed after this process had imported it, so that the code as it was is trained: "
+            "restart Python, or the notebook's kernel, for the new code."
+        )
     start.refuse_other_data(described)
     of_the_data = (described[key] for key in ("data", "class_names", "columns"))
     refuse_data_unlike_other_jobs(folder, config["dataset"], *of_the_data)
