@@ -169,6 +169,6 @@ class TabM(Classifier):
     @classmethod
     def measure(cls, data: InMemoryDataModule) -> dict[str, Any]:
         x = data.splits["train"].inputs.flatten(1)
-        some = x[:: math.ceil(len(x) / MOST)].double().cpu().numpy()
+        some = x[:: math.ceil(len(x) / MOST)].cpu().double().numpy()
         shares = np.linspace(0, 1, 1 + (MANY_BINS if len(x) >= LARGE else BINS))
         return {"quantiles": np.quantile(some, shares, axis=0).T.tolist(), "examples": len(x)}
