@@ -126,7 +126,7 @@ def model_of(checkpoint: dict, path: str | Path, trust: Sequence[str]) -> Classi
         with torch.device("meta"):  # a copy, since torch notes in the dict that its tensors are to be assigned
             build(node, **facts).load_state_dict(dict(checkpoint["state_dict"]), assign=True)
     code = contents.get("code", {})  # older versions did not store it
-    if changed := changed_since(code, {part: config[part] for part in BUILT}):
+    if changed := changed_since(code, {part: config[part] for part in BUILT if part in config}):
         say(f"{', '.join(changed)} changed since {path} was trained: the model may give other answers than then.")
     model = build(node, **facts)
     model.take_shapes(facts["input_shape"])
