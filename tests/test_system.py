@@ -13,6 +13,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -51,6 +52,7 @@ from proj.system.platform import (
 from proj.system.processes import CAN_BLOCK_SIGNALS, workers_without_ctrl_c
 from proj.system.run_folder import RunFolder
 from proj.system.slurm import requeue
+from proj.training.results import other_checkpoints
 from proj.training.robustness.signals import StopSignals
 
 FORK = multiprocessing.get_context("fork")
@@ -527,6 +529,10 @@ def test_files_on_two_drives_of_windows_are_named_by_their_whole_paths(monkeypat
     monkeypatch.setattr(os.path, "relpath", refuses)
     assert relative(str(tmp_path), "/other") == str(tmp_path)
     assert link(str(tmp_path)) == tmp_path.as_uri() + "/"
+    file = str(tmp_path.resolve() / "x.ckpt")
+    kept = SimpleNamespace(monitor="val/loss", best_model_path=file, best_model_score=0.5)
+    trainer = SimpleNamespace(default_root_dir=".", checkpoint_callbacks=[kept])
+    assert other_checkpoints(trainer, "val/acc") == {"other_checkpoints": {file: {"val/loss": 0.5}}}
     monkeypatch.setattr(os.path, "commonpath", refuses)
     files = ["/c/a.csv", "/d/b.csv"]
     assert describe_files(FoundTables(files, ["", ""], []), []) == ["one table of 2 files: /c/a.csv, /d/b.csv"]

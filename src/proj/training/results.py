@@ -22,6 +22,7 @@ from proj.models.measuring import run_test
 from proj.models.metrics import accuracy_per_class, confusion_of
 from proj.reports.curves import read_scalars
 from proj.system.files import csv_text, write_atomically
+from proj.system.folders import relative
 from proj.system.run_folder import RunFolder
 from proj.training.calibration import logits_of
 from proj.training.robustness.faults import reason
@@ -84,7 +85,7 @@ def figures(cfg: DictConfig, folder: Path, trainer, seconds: float) -> tuple[dic
         "examples_per_second": examples / seconds,
         "folder": str(folder),
         # Lightning resolves symbolic links, but the folder is kept as the user wrote it, such as a link `outputs`.
-        "checkpoint": str(folder / os.path.relpath(os.path.realpath(best.best_model_path), os.path.realpath(folder))),
+        "checkpoint": str(folder / relative(os.path.realpath(best.best_model_path), os.path.realpath(folder))),
         **other_checkpoints(trainer, cfg.monitor),
     }
 
@@ -94,7 +95,7 @@ def other_checkpoints(trainer, monitor: str) -> dict:
     folder, found = os.path.realpath(trainer.default_root_dir), {}
     for callback in trainer.checkpoint_callbacks:
         if getattr(callback, "monitor", None) not in (None, monitor) and callback.best_model_path:
-            file = os.path.relpath(os.path.realpath(callback.best_model_path), folder)
+            file = relative(os.path.realpath(callback.best_model_path), folder)
             found[file] = {callback.monitor: float(callback.best_model_score)}
     return {"other_checkpoints": found} if found else {}
 
