@@ -239,9 +239,9 @@ def test_a_file_that_hides_pythons_own_module_is_named(tmp_path):
     process = program(tmp_path, "-m", "proj.train", "--help")
     assert process.returncode == 1 and not process.stdout
     assert process.stderr == "error: random.py in this folder hides Python's own module of that name: rename it.\n"
-    (tmp_path / "random.py").write_text("raise ValueError(\"an error of its own, in 'random'\")\n")
+    (tmp_path / "random.py").write_text("raise TypeError(\"an error of its own, in 'random'\")\n")
     said = program(tmp_path, "-m", "proj.train", "--help").stderr
-    assert said.startswith("Traceback") and said.endswith("ValueError: an error of its own, in 'random'\n")
+    assert said.startswith("Traceback") and said.endswith("TypeError: an error of its own, in 'random'\n")
 
 
 def test_a_file_that_hides_an_installed_package_is_named(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from support import processes
 from support.sweeps import config, finish_at_once, refused, resume, run, sweep
 from torch import nn
@@ -15,6 +16,7 @@ from torch import nn
 from proj.checkpoint.file import load_model
 from proj.config.allowed_classes import is_trusted
 from proj.config.check_values import check_ranges
+from proj.config.check_words import refuse_unread_data
 from proj.config.explain import user_errors
 from proj.config.own_code import own_code
 from proj.errors import UserError
@@ -467,6 +469,12 @@ def test_a_data_dir_that_a_dataset_of_ones_own_does_not_read_is_refused(tmp_path
     for name, cure in (("wine", "leave it out"), ("kept", "type dataset.data_dir=…, or write data_dir: ${data_dir}")):
         said = refused(tmp_path, "--config-dir=conf", f"dataset={name}", "data_dir=new", "model=mlp", "seed=1,2")
         assert f"data_dir=new has no effect, since dataset={name} does not read it: {cure}" in said
+    iris = {"dataset": {"_target_": "proj.data.IrisDataModule"}, "data_dir": "t.csv"}
+    of_hydra = {"overrides": {"task": ["dataset=iris", "data_dir=t.csv"]}, "runtime": {"choices": {"dataset": "iris"}}}
+    cfg = OmegaConf.create(iris | {"hydra": of_hydra})
+    refuse_unread_data(cfg, swept=["dataset=iris"])  # another job of the sweep may read it
+    with pytest.raises(UserError, match=r"data_dir=t\.csv has no effect, since dataset=iris does not read it"):
+        refuse_unread_data(cfg, swept=["seed=1"])
 
 
 @pytest.mark.parametrize(

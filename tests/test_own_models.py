@@ -447,6 +447,14 @@ def test_an_optimizer_in_anothers_place_is_made_and_tried_as_a_training_uses_it(
     assert train(configure("optimizer=sgd", f"optimizer._target_={target}", *without, "trainer=debug"))["steps"]
 
 
+def make_alone(input_shape, num_classes, **training) -> nn.Module:
+    return Alone(input_shape, num_classes, **training)
+
+
+def test_a_function_that_makes_a_model_may_say_that_it_makes_any_module(configure):
+    assert train(configure("model=iris", f"model._target_={__name__}.make_alone", *WORDS, "trainer=debug"))["steps"]
+
+
 class WithoutClosure(Signs):
     def step(self):
         pass

@@ -8,7 +8,7 @@ if sys.argv[:1] == ["-m"]:  # `python -m proj.train` is importing this package: 
     from importlib.machinery import PathFinder
 
     def print_error(kind, error, trace) -> None:
-        hiding = hiding_files(trace) if issubclass(kind, ImportError | AttributeError | TypeError) else []
+        hiding = hiding_files() if issubclass(kind, ImportError | AttributeError | TypeError) else []
         named = [name for name in hiding if f"'{name}'" in str(error) or f"'{name}." in str(error)]
         if not named and not issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, error, trace)
@@ -16,12 +16,8 @@ if sys.argv[:1] == ["-m"]:  # `python -m proj.train` is importing this package: 
             whose = "Python's own" if name in sys.stdlib_module_names else "the installed"
             print(f"error: {name}.py in this folder hides {whose} module of that name: rename it.", file=sys.stderr)
 
-    def hiding_files(trace) -> list[str]:
-        """The modules imported from files of the working folder that hide others; none for an error in such a file."""
-        while trace.tb_next:
-            trace = trace.tb_next
-        if is_here(trace.tb_frame.f_code.co_filename):
-            return []
+    def hiding_files() -> list[str]:
+        """The modules imported from files of the working folder that hide others of the same name."""
         elsewhere = [place for place in sys.path if os.path.abspath(place) != os.getcwd()]
         from_here = [name for name, module in [*sys.modules.items()] if is_here(getattr(module, "__file__", None))]
         return [name for name in from_here if PathFinder.find_spec(name, elsewhere)]
