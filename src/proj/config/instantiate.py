@@ -112,8 +112,10 @@ def build_a(base: type, part: str, node: DictConfig | dict, **settings: Any) -> 
     called = bound(node, part, settings)
     kind = called.func if isinstance(called.func, type) else getattr(called.func, "__annotations__", {}).get("return")
     fits = not isinstance(kind, type) or issubclass(kind, base) or issubclass(base, kind)
-    made = call(called, node, part) if fits and not node.get("_partial_") else called
-    if not (fits and isinstance(made, (base, partial))):
+    if fits and node.get("_partial_"):
+        return called
+    made = call(called, node, part) if fits else None
+    if not isinstance(made, base):
         raise UserError(is_no(part, node["_target_"], f"{base.__module__}.{base.__name__}"))
     return made
 
